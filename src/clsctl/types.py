@@ -1,0 +1,326 @@
+"""The frozen descriptors that plugins hand over, and the values that travel between modules.
+
+A descriptor names one thing (a command, a device, a backend ...) and carries the callable that
+does the work; that callable, not the descriptor, imports what is heavy.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Literal, Protocol, TextIO
+
+from clsctl.errors import ClsctlError
+
+if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
+    from paddle import nn
+
+    from clsctl.results import Result
+
+WeightKind = Literal["inference", "training"]
+
+
+# ---- what a model is ---------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True)
+class Preprocessing:
+    """How pixels become the network's input; the fields of a catalog `[preprocessing.*]` table.
+
+    Attributes:
+        resize_short: The short side after resizing, in pixels; 0 leaves the size alone.
+        crop: Side of the centre crop, in pixels.
+        interpolation: `nearest`, `bilinear`, `bicubic`, `area` or `lanczos`.
+        backend: The library that resizes, `cv2` or `pil`.
+        mean: Per channel, RGB, after scaling to 0..1.
+        std: Per channel, RGB, after scaling to 0..1.
+    """
+
+    resize_short: int
+    crop: int
+    interpolation: str = "bilinear"
+    backend: str = "cv2"
+    mean: tuple[float, float, float] = (0.485, 0.456, 0.406)
+    std: tuple[float, float, float] = (0.229, 0.224, 0.225)
+
+
+@dataclass(frozen=True, slots=True)
+class Artifact:
+    """One downloadable form of a model.
+
+    Attributes:
+        url: Where it comes from; the scheme selects the weight source.
+        sha256: Pinned checksum of the file, in hex; empty where the publisher states none.
+    """
+
+    url: str
+    sha256: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class ModelEntry:
+    """What a catalog knows about one model.
+
+    Attributes:
+        top1: Published ImageNet-1k validation accuracy, percent.
+        gpu_ms: Published GPU latency per image (normal mode, high-performance mode), milliseconds.
+        cpu_ms: Published CPU latency per image (normal mode, high-performance mode), milliseconds.
+        size_mb: Published size of the model, in units of 2**20 bytes.
+        exported: Preprocessing written into the published inference model, where it differs from
+            the one its accuracy was measured with (`preprocessing`).
+        figures: Where the figures come from and how they were measured.
+    """
+
+    name: str
+    family: str
+    summary: str
+    catalog: str
+    preprocessing: Preprocessing
+    exported: Preprocessing
+    inference: Artifact | None = None
+    training: Artifact | None = None
+    top1: float | None = None
+    gpu_ms: tuple[float, float] | None = None
+    cpu_ms: tuple[float, float] | None = None
+    size_mb: float | None = None
+    core: bool = False
+    figures: str = ""
+
+    def artifact(self, kind: WeightKind) -> Artifact | None:
+        return self.inference if kind == "inference" else self.training
+
+
+@dataclass(frozen=True, slots=True)
+class ModelSpec:
+    """A model directory, read and validated: everything a backend and the pipeline need.
+
+    Attributes:
+        graph: `inference.json` (PIR) or `inference.pdmodel` (legacy).
+        params: `inference.pdiparams`.
+        transforms: `PreProcess.transform_ops` of inference.yml, in order.
+        labels: Class names by id; empty where the directory names none.
+        topk: Default number of classes to report.
+    """
+
+    name: str
+    directory: Path
+    graph: Path
+    params: Path
+    transforms: tuple[Mapping[str, Any], ...]
+    labels: tuple[str, ...]
+    topk: int
+
+
+# ---- what travels through prediction -----------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True)
+class Sample:
+    """One image on its way to the network, or the reason why there is none.
+
+    Attributes:
+        source: What the person passed: a path, a URL, or `array[3]` for the fourth ndarray.
+        page: Page of a PDF or multi-page TIFF, from 0; None for a single image.
+        pixels: uint8 [height, width, 3], RGB, EXIF orientation applied; None after an error.
+        error: Why there are no pixels; None where there are.
+    """
+
+    source: str
+    page: int | None = None
+    pixels: NDArray[np.uint8] | None = None
+    error: ClsctlError | None = None
+
+
+class Session(Protocol):
+    """A model loaded on a device, ready to run."""
+
+    def run(self, batch: NDArray[np.float32]) -> NDArray[np.float32]:
+        """Scores [N, classes] (softmax included) for a batch [N, 3, H, W]."""
+
+
+class RecordWriter(Protocol):
+    """Receives results one by one, in input order."""
+
+    def write(self, result: Result) -> None: ...
+
+    def close(self) -> None:
+        """Called once after the last result, also when there was none."""
+
+
+# ---- what plugins hand over --------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True)
+class Command:
+    """A command of the command line.
+
+    Attributes:
+        name: One word (`predict`), or a group and a word (`models list`).
+        run: A function with Typer annotations; None where this only describes a group.
+    """
+
+    name: str
+    help: str
+    run: Callable[..., object] | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class DeviceId:
+    """One concrete device, such as `gpu:0`."""
+
+    kind: str
+    index: int = 0
+
+    def __str__(self) -> str:
+        return self.kind if self.kind == "cpu" else f"{self.kind}:{self.index}"
+
+
+@dataclass(frozen=True, slots=True)
+class Device:
+    """A kind of device.
+
+    Attributes:
+        units: Describes each unit present (`NVIDIA A10, 24 GiB`), or raises DeviceError saying
+            why there is none.
+        priority: With `--device auto` the available kind of highest priority is taken.
+    """
+
+    name: str
+    help: str
+    units: Callable[[], Sequence[str]]
+    priority: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Backend:
+    """A library that runs exported models.
+
+    Attributes:
+        devices: Kinds of device it can use.
+        check: Raises DeviceError, saying what to install, where the library is missing.
+        open: Loads a model on a device with a number of threads (0: the library's default).
+        supports: Whether it can run the model as it stands, without preparing anything.
+        priority: With `--backend auto` the usable backend of highest priority is taken.
+    """
+
+    name: str
+    help: str
+    devices: tuple[str, ...]
+    check: Callable[[], None]
+    open: Callable[[ModelSpec, DeviceId, int], Session]
+    supports: Callable[[ModelSpec], bool] = lambda spec: True
+    priority: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Architecture:
+    """A trainable network.
+
+    Attributes:
+        build: `build(num_classes=1000, **options)` returns the network, freshly initialised.
+    """
+
+    name: str
+    help: str
+    build: Callable[..., nn.Layer]
+
+
+@dataclass(frozen=True, slots=True)
+class Catalog:
+    """A list of models, read on first use."""
+
+    name: str
+    help: str
+    load: Callable[[], Iterable[ModelEntry]]
+
+
+class Progress(Protocol):
+    """Receives how far a transfer has come: bytes done, and in all where that is known."""
+
+    def __call__(self, done: int, total: int | None) -> None: ...
+
+
+@dataclass(frozen=True, slots=True)
+class FetchRequest:
+    """One transfer that the store asks of a weight source.
+
+    Attributes:
+        url: The artifact's URL, or its counterpart on a mirror.
+        workdir: A folder that survives an interrupted attempt: leave partial files here and
+            continue from them. The result belongs here too.
+        max_bytes: Refuse to write more than this.
+        offline: No socket may be opened.
+    """
+
+    entry: ModelEntry
+    kind: WeightKind
+    url: str
+    workdir: Path
+    max_bytes: int
+    offline: bool
+    progress: Progress
+
+
+@dataclass(frozen=True, slots=True)
+class WeightSource:
+    """A way to obtain weights.
+
+    Attributes:
+        schemes: URL schemes it serves, such as `https`.
+        fetch: Returns what it obtained, inside `workdir`: a file (a tar or a .pdparams), or a
+            folder that is a complete model directory.
+    """
+
+    name: str
+    help: str
+    schemes: tuple[str, ...]
+    fetch: Callable[[FetchRequest], Path]
+
+
+@dataclass(frozen=True, slots=True)
+class Writer:
+    """A format for results (`--format`); `open` receives the stream to write to."""
+
+    name: str
+    help: str
+    open: Callable[[TextIO], RecordWriter]
+
+
+@dataclass(frozen=True, slots=True)
+class PredictJob:
+    """Everything an executor needs to classify a stream of inputs, here or elsewhere.
+
+    Attributes:
+        inputs: What `clsctl.inputs.expand` accepts, item by item.
+        threads: CPU threads in all; 0 means every core.
+    """
+
+    model: ModelSpec
+    inputs: Iterable[object]
+    device: DeviceId
+    backend: str
+    batch_size: int = 1
+    topk: int = 5
+    threads: int = 0
+    options: Mapping[str, Any] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class Executor:
+    """Where a prediction job runs; `run` yields results in input order."""
+
+    name: str
+    help: str
+    run: Callable[[PredictJob], Iterator[Result]]
+
+
+@dataclass(frozen=True, slots=True)
+class TrainCallback:
+    """An observer of training; `load` returns the observer for one run's output folder."""
+
+    name: str
+    help: str
+    load: Callable[[Path], object]

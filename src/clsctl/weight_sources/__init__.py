@@ -1,0 +1,1 @@
+"""Ways to obtain weights, by URL scheme."""
