@@ -34,7 +34,15 @@ _LAZY = {
     "create_model": "clsctl.classifier",
 }
 
-__all__ = ["Classifier", "ClsctlError", "Result", "__version__", "build", "create_model", "hookimpl"]
+__all__ = [
+    "Classifier",
+    "ClsctlError",
+    "Result",
+    "__version__",
+    "build",
+    "create_model",
+    "hookimpl",
+]
 
 
 def __getattr__(name: str) -> Any:

@@ -8,7 +8,7 @@ from __future__ import annotations
 import os
 import sys
 from collections.abc import Callable, Mapping
-from dataclasses import MISSING, dataclass, field, fields
+from dataclasses import dataclass, field, fields
 from pathlib import Path
 from typing import Any
 
@@ -95,8 +95,11 @@ def folders() -> Folders:
     )
 
 
-def load_settings() -> Settings:
-    """Resolve every setting from the environment, `config.toml` and the defaults.
+def load_settings(**options: Any) -> Settings:
+    """Resolve every setting from options, the environment, `config.toml` and the defaults.
+
+    Args:
+        options: Values given on the command line; None where they were not.
 
     Raises:
         UsageError: `config.toml` cannot be read, has an unknown key, or a value is of the wrong
@@ -108,14 +111,15 @@ def load_settings() -> Settings:
     origins: dict[str, str] = {}
     for item in setting_fields():
         variable = f"CLSCTL_{item.name.upper()}"
-        if variable in os.environ:
-            raw, origin = os.environ[variable], variable
+        if options.get(item.name) is not None:
+            value, origin = options[item.name], "option"
+        elif variable in os.environ:
+            value, origin = _parse(item, os.environ[variable], variable), variable
         elif item.name in from_file:
-            raw, origin = from_file[item.name], str(path)
+            value, origin = _parse(item, from_file[item.name], str(path)), str(path)
         else:
-            raw, origin = MISSING, "default"
-        values[item.name] = item.default if raw is MISSING else _parse(item, raw, origin)
-        origins[item.name] = origin
+            value, origin = item.default, "default"
+        values[item.name], origins[item.name] = value, origin
     return Settings(**values, origins=origins)
 
 

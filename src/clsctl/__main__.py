@@ -1,0 +1,5 @@
+"""`python -m clsctl`."""
+
+from clsctl.main import main
+
+main()

@@ -1,0 +1,103 @@
+"""Paddle Inference: the reference backend, for PIR and legacy graphs, on CPU, GPU and NPU."""
+
+from __future__ import annotations
+
+import queue
+from importlib.util import find_spec
+from typing import TYPE_CHECKING, Any
+
+from clsctl import hookimpl
+from clsctl.errors import DeviceError, ModelError
+from clsctl.types import Backend, DeviceId, ModelSpec
+
+if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
+
+GPU_MEMORY_POOL_MB = 100
+
+
+@hookimpl
+def clsctl_backends() -> list[Backend]:
+    help_text = "Paddle Inference, with oneDNN on CPU; the reference."
+    return [Backend("paddle", help_text, ("cpu", "gpu", "npu"), _check, PaddleSession)]
+
+
+class PaddleSession:
+    """A Paddle predictor and its clones, one for each thread that runs at the same time.
+
+    A predictor is not safe to share between threads; clones share its weights.
+    """
+
+    def __init__(self, spec: ModelSpec, device: DeviceId, threads: int) -> None:
+        from paddle import inference
+
+        try:
+            self._original = inference.create_predictor(_config(spec, device, threads))
+        except (RuntimeError, ValueError, OSError) as error:
+            lines = str(error).strip().splitlines() or [type(error).__name__]
+            raise ModelError(
+                f"Paddle cannot load '{spec.directory}': {lines[-1].strip()}",
+                code="E_MODEL_UNREADABLE",
+                hint="`clsctl models verify` finds damaged files",
+            ) from None
+        self._idle: queue.SimpleQueue[Any] = queue.SimpleQueue()
+        self._idle.put(self._original)
+
+    def run(self, batch: NDArray[np.float32]) -> NDArray[np.float32]:
+        """Scores [N, classes] for a batch [N, 3, H, W]."""
+        predictor = self._take()
+        try:
+            predictor.get_input_handle(predictor.get_input_names()[0]).copy_from_cpu(batch)
+            predictor.run()
+            output = predictor.get_output_handle(predictor.get_output_names()[0])
+            scores: NDArray[np.float32] = output.copy_to_cpu()
+            return scores
+        finally:
+            self._idle.put(predictor)
+
+    def _take(self) -> Any:
+        try:
+            return self._idle.get_nowait()
+        except queue.Empty:
+            return self._original.clone()
+
+
+def _check() -> None:
+    if find_spec("paddle") is None:
+        raise DeviceError(
+            "backend 'paddle' needs PaddlePaddle, which is not installed",
+            code="E_BACKEND_MISSING",
+            hint="pip install paddlepaddle",
+        )
+
+
+def _config(spec: ModelSpec, device: DeviceId, threads: int) -> Any:
+    from paddle import inference
+
+    config = inference.Config(str(spec.graph), str(spec.params))
+    config.disable_glog_info()
+    config.enable_new_ir(spec.graph.suffix == ".json")
+    config.enable_new_executor()
+    if device.kind == "cpu":
+        config.disable_gpu()
+        config.enable_mkldnn()
+        if threads:
+            config.set_cpu_math_library_num_threads(threads)
+    elif device.kind == "gpu":
+        _use_gpu(config, device)
+    else:
+        config.enable_custom_device(device.kind, device.index)
+    config.enable_memory_optim()
+    return config
+
+
+def _use_gpu(config: Any, device: DeviceId) -> None:
+    config.enable_use_gpu(GPU_MEMORY_POOL_MB, device.index)
+    # A CPU build logs an error and goes on on the CPU.
+    if not config.use_gpu():
+        raise DeviceError(
+            f"the installed PaddlePaddle is a CPU build and cannot run on {device}",
+            code="E_DEVICE_MISSING",
+            hint="install the paddlepaddle-gpu build for your CUDA version, or use --device cpu",
+        )

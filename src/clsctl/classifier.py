@@ -1,0 +1,143 @@
+"""`create_model(...)` -> Classifier -> `predict(...)`, as PaddleX names and means them."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+from clsctl.config import Settings, load_settings
+from clsctl.errors import UsageError
+from clsctl.model_dir import read_model_dir
+from clsctl.pipeline import classify, open_engine
+from clsctl.plugins import Registry, default_registry
+from clsctl.results import Result
+from clsctl.selection import select_backend, select_device
+from clsctl.store import open_store, unwatched
+from clsctl.types import ModelSpec, Progress
+
+
+class Classifier:
+    """A model loaded for prediction.
+
+    Attributes:
+        model: The model directory it was loaded from.
+        backend: Name of the backend that runs it.
+    """
+
+    def __init__(
+        self,
+        model: ModelSpec,
+        device: str = "auto",
+        backend: str = "auto",
+        topk: int | None = None,
+        settings: Settings | None = None,
+        registry: Registry | None = None,
+    ) -> None:
+        registry = registry or default_registry()
+        self.model = model
+        self.device = select_device(device, registry)
+        chosen = select_backend(backend, model, self.device, registry)
+        self.backend = chosen.name
+        self.topk = _checked("topk", topk) or model.topk
+        self._engine = open_engine(model, self.device, chosen, settings or load_settings())
+
+    def predict(
+        self,
+        input: Any,  # noqa: A002 - the specification's name
+        batch_size: int = 1,
+        topk: int | None = None,
+    ) -> Iterator[Result]:
+        """Classify images; nothing happens until the iterator is consumed.
+
+        Args:
+            input: A path (str or Path) of an image, PDF, directory or glob; a URL; a uint8 ndarray
+                [H, W, 3] in OpenCV's BGR order or [H, W] grey; or a list of those.
+            batch_size: Images in one run of the network.
+            topk: Classes to report; the model's own default where None.
+
+        Yields:
+            One Result for each image or page, in input order. An input that cannot be read yields
+            a Result whose `error` says why.
+
+        Raises:
+            UsageError: batch_size or topk is below 1.
+        """
+        size, k = _checked("batch_size", batch_size), _checked("topk", topk)
+        return classify(self._engine, [input], size or 1, k or self.topk)
+
+
+def create_model(
+    model_name: str | None = None,
+    model_dir: str | Path | None = None,
+    device: str | None = None,
+    topk: int | None = None,
+    use_hpip: bool = False,
+    *,
+    backend: str | None = None,
+) -> Classifier:
+    """Load a model for prediction, downloading it first where that was not done before.
+
+    Args:
+        model_name: A model of a catalog. Where neither name nor directory is given, the configured
+            default, else a model that is already here, else the catalog's default.
+        model_dir: A model directory of your own, as `clsctl export` or PaddleX writes it.
+        device: `auto`, `cpu`, `gpu:0`, `npu:0` ...
+        topk: Classes to report; the model's own default where None.
+        use_hpip: PaddleX's high-performance switch. The fastest exact backend is the default here,
+            so it changes nothing.
+        backend: `auto`, or the name of a backend.
+
+    Raises:
+        ModelError: The model is unknown, or its weights are not available.
+        NetworkError: The weights could not be downloaded.
+        DeviceError: The device or the backend is not there.
+    """
+    settings = load_settings()
+    model = find_model(model_name, model_dir, settings)
+    return Classifier(model, device or settings.device, backend or settings.backend, topk, settings)
+
+
+def find_model(
+    name: str | None,
+    directory: str | Path | None,
+    settings: Settings,
+    progress: Progress = unwatched,
+) -> ModelSpec:
+    """The model that a name, a directory or neither stands for, pulled where necessary."""
+    if directory is not None:
+        model = read_model_dir(Path(directory))
+        if name and name != model.name:
+            raise UsageError(
+                f"'{directory}' holds the model {model.name}, not {name}",
+                code="E_MODEL_NAME_MISMATCH",
+                hint="leave the name out to take the directory as it is",
+            )
+        return model
+    from clsctl.catalog import get_entry
+
+    store = open_store()
+    name = name or default_name(settings)
+    here = store.find(name, "inference")
+    if here is None:
+        here = store.ensure(get_entry(name), offline=settings.offline, progress=progress)
+    return read_model_dir(here)
+
+
+def default_name(settings: Settings) -> str:
+    """The configured model, else the best that is already in the store, else the catalog's own."""
+    from clsctl.catalog import default_model, load_catalog
+
+    if settings.model:
+        return settings.model
+    pulled = open_store().pulled()
+    if not pulled or default_model() in pulled:
+        return default_model()
+    catalog = load_catalog()
+    return max(pulled, key=lambda name: (catalog[name].top1 or 0) if name in catalog else 0)
+
+
+def _checked(name: str, value: int | None) -> int | None:
+    if value is not None and value < 1:
+        raise UsageError(f"{name} must be 1 or more, not {value}", code="E_VALUE")
+    return value

@@ -1,0 +1,53 @@
+"""`clsctl embed`."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from clsctl import hookimpl
+from clsctl.types import Command
+
+
+@hookimpl
+def clsctl_commands() -> list[Command]:
+    return [Command("embed", "Write the embeddings of images to a file.", embed)]
+
+
+def embed(
+    inputs: Annotated[list[str], typer.Argument(metavar="INPUT...", help="As for predict.")],
+    model: Annotated[str, typer.Option("-m", "--model", help="A model of the catalog.")],
+    output: Annotated[Path, typer.Option("-o", "--output", help="A .npz or .parquet file.")],
+    weights: Annotated[
+        Path | None, typer.Option(help="A .pdparams of your own, not the published weights.")
+    ] = None,
+    batch: Annotated[
+        int, typer.Option("-b", "--batch", min=1, help="Images in one run of the network.")
+    ] = 16,
+) -> None:
+    """Compute each image's embedding: what the network hands to its classifier.
+
+    An input that cannot be read is reported and left out; the exit status is then 7.
+    """
+    import sys
+
+    from clsctl.catalog import get_entry
+    from clsctl.config import load_settings
+    from clsctl.embedding import embed as compute
+    from clsctl.embedding import load_network, save
+    from clsctl.errors import SomeInputsFailed
+
+    entry, settings = get_entry(model), load_settings()
+    network = load_network(entry, weights)
+    embeddings = compute(network, entry.preprocessing, inputs, settings, batch)
+    save(embeddings, output)
+    count, length = embeddings.vectors.shape
+    print(f"{count} embeddings of length {length} in {output}")
+    for sample in embeddings.errors:
+        print(f"{sample.source}: {sample.error}", file=sys.stderr)
+    if embeddings.errors:
+        raise SomeInputsFailed(
+            f"{len(embeddings.errors)} of {count + len(embeddings.errors)} inputs failed"
+        )

@@ -1,0 +1,61 @@
+"""What every layout is read into: samples, splits and class names."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Literal
+
+from clsctl.datasets.problems import Problem
+
+Layout = Literal["lists", "folders", "table"]
+SPLITS = ("train", "val", "test")
+
+
+@dataclass(frozen=True, slots=True)
+class Sample:
+    """One image and its class.
+
+    Attributes:
+        path: As listed; relative to the dataset's root.
+        label: The class id as listed; a problem tells where no class has it.
+        file: Where it is listed, relative to the root; in a folder tree, the image itself.
+        line: Line of the list or row of the table, from 1; 0 in a folder tree.
+    """
+
+    path: str
+    label: int
+    file: str
+    line: int
+
+
+@dataclass(frozen=True)
+class Dataset:
+    """A dataset as it was found, with what is wrong about its lists.
+
+    Attributes:
+        root: The folder that sample paths are relative to.
+        class_names: Names by class id.
+        splits: The samples by split, `train`, `val`, `test`, in the order listed; a split that
+            the dataset does not have is absent.
+        problems: What could not be read or makes no sense; the images were not looked at.
+    """
+
+    root: Path
+    layout: Layout
+    class_names: Mapping[int, str]
+    splits: Mapping[str, tuple[Sample, ...]]
+    problems: tuple[Problem, ...]
+
+    @property
+    def num_classes(self) -> int:
+        """Outputs that a network needs: the highest class id plus one."""
+        return max(self.class_names, default=-1) + 1
+
+    def samples(self) -> Iterator[tuple[str, Sample]]:
+        """Every sample with the name of its split."""
+        return ((split, sample) for split, group in self.splits.items() for sample in group)
+
+    def image_path(self, sample: Sample) -> Path:
+        return self.root / sample.path

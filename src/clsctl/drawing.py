@@ -1,0 +1,66 @@
+"""Draw a caption on an image, in a bundled font with Latin, Cyrillic and CJK glyphs."""
+
+from __future__ import annotations
+
+from importlib import resources
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
+    from PIL.Image import Image
+    from PIL.ImageFont import FreeTypeFont
+
+IMAGE_SUFFIXES = (".jpg", ".jpeg", ".png", ".bmp", ".webp")
+FONT = "wqy-microhei.ttc"
+LARGEST, SMALLEST = 0.05, 0.02
+READABLE = 9
+INK, PAPER = (255, 255, 255), (20, 78, 140)
+
+
+def draw_label(pixels: NDArray[np.uint8], caption: str) -> Image:
+    """The image with a caption in its top left corner.
+
+    The text takes 5 % of the image's width, shrinks to 2 % where it is long, and is cut with an
+    ellipsis where it does not fit even then.
+
+    Args:
+        pixels: uint8 [H, W, 3], RGB.
+        caption: Any text.
+    """
+    from PIL import Image, ImageDraw
+
+    image = Image.fromarray(pixels)
+    font = _fitting_font(caption, image.width)
+    text = _cut(caption, font, image.width)
+    left, top, right, bottom = (int(edge) for edge in font.getbbox(text))
+    pad = max(1, round(font.size / 5))
+    draw = ImageDraw.Draw(image)
+    draw.rectangle((0, 0, right - left + 2 * pad, bottom - top + 2 * pad), fill=PAPER)
+    draw.text((pad - left, pad - top), text, fill=INK, font=font)
+    return image
+
+
+def _fitting_font(text: str, width: int) -> FreeTypeFont:
+    smallest = max(READABLE, int(width * SMALLEST))
+    for size in range(max(READABLE, int(width * LARGEST)), smallest, -1):
+        font = _font(size)
+        if font.getlength(text) <= width:
+            return font
+    return _font(smallest)
+
+
+def _font(size: int) -> FreeTypeFont:
+    from PIL import ImageFont
+
+    with resources.as_file(resources.files("clsctl") / "fonts" / FONT) as path:
+        return ImageFont.truetype(Path(path), size)
+
+
+def _cut(text: str, font: FreeTypeFont, width: int) -> str:
+    if font.getlength(text) <= width:
+        return text
+    while text and font.getlength(f"{text}…") > width:
+        text = text[:-1]
+    return f"{text}…"

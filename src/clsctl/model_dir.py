@@ -1,0 +1,150 @@
+"""A model directory <-> ModelSpec.
+
+The directory is what PaddleX 3 reads and writes: `inference.json` (or the legacy
+`inference.pdmodel`), `inference.pdiparams` and `inference.yml`; beside them our own `clsctl.json`
+with provenance and the SHA256 of each file.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from clsctl.errors import ModelError
+from clsctl.types import ModelSpec
+
+GRAPHS = ("inference.json", "inference.pdmodel")
+PARAMS = "inference.pdiparams"
+SETTINGS = "inference.yml"
+PROVENANCE = "clsctl.json"
+DEFAULT_TOPK = 5
+
+
+def read_model_dir(directory: Path) -> ModelSpec:
+    """Read and validate a model directory.
+
+    Raises:
+        ModelError: A file is missing or inference.yml says something unusable
+            (`E_MODEL_DIR_INVALID`).
+    """
+    if not directory.is_dir():
+        raise _invalid(directory, "there is no such directory")
+    graph = next((directory / name for name in GRAPHS if (directory / name).is_file()), None)
+    if graph is None:
+        raise _invalid(directory, f"it holds neither {' nor '.join(GRAPHS)}")
+    for name in (PARAMS, SETTINGS):
+        if not (directory / name).is_file():
+            raise _invalid(directory, f"it holds no {name}")
+    settings = _read_settings(directory)
+    topk = _section(settings, "PostProcess", directory).get("Topk") or {}
+    return ModelSpec(
+        name=str(_section(settings, "Global", directory).get("model_name") or directory.name),
+        directory=directory,
+        graph=graph,
+        params=directory / PARAMS,
+        transforms=_transforms(settings, directory),
+        labels=tuple(str(label) for label in topk.get("label_list") or ()),
+        topk=int(topk.get("topk") or DEFAULT_TOPK),
+    )
+
+
+def write_settings(
+    directory: Path,
+    name: str,
+    transforms: Sequence[Mapping[str, Any]],
+    labels: Sequence[str],
+    topk: int = DEFAULT_TOPK,
+) -> None:
+    """Write inference.yml: the model's name, preprocessing and class names."""
+    import yaml
+
+    content = {
+        "Global": {"model_name": name},
+        "PreProcess": {"transform_ops": [dict(transform) for transform in transforms]},
+        "PostProcess": {"Topk": {"topk": topk, "label_list": list(labels)}},
+    }
+    text = yaml.safe_dump(content, sort_keys=False, allow_unicode=True)
+    (directory / SETTINGS).write_text(text, encoding="utf-8")
+
+
+def weights_sha256(spec: ModelSpec) -> str:
+    """SHA256 over graph and parameters, the key of everything derived from the model.
+
+    The checksums recorded in clsctl.json are taken where the files still have the recorded size
+    and are no newer than it; otherwise the files are read.
+    """
+    recorded = _recorded_checksums(spec.directory)
+    joined = "".join(
+        _trusted(path, recorded, spec.directory / PROVENANCE) or file_sha256(path)
+        for path in (spec.graph, spec.params)
+    )
+    return hashlib.sha256(joined.encode()).hexdigest()
+
+
+def file_sha256(path: Path) -> str:
+    """SHA256 of a file, in hex."""
+    digest = hashlib.sha256()
+    with path.open("rb") as stream:
+        while block := stream.read(1 << 20):
+            digest.update(block)
+    return digest.hexdigest()
+
+
+def _recorded_checksums(directory: Path) -> dict[str, Any]:
+    try:
+        files = json.loads((directory / PROVENANCE).read_text(encoding="utf-8"))["files"]
+    except (OSError, ValueError, KeyError, TypeError):
+        return {}
+    return files if isinstance(files, dict) else {}
+
+
+def _trusted(path: Path, recorded: Mapping[str, Any], record: Path) -> str:
+    facts = recorded.get(path.name)
+    if not isinstance(facts, dict):
+        return ""
+    status = path.stat()
+    unchanged = status.st_size == facts.get("size") and status.st_mtime <= record.stat().st_mtime
+    return str(facts.get("sha256", "")) if unchanged else ""
+
+
+def _read_settings(directory: Path) -> Mapping[str, Any]:
+    import yaml
+
+    loader = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
+    try:
+        text = (directory / SETTINGS).read_text(encoding="utf-8")
+        content = yaml.load(text, Loader=loader)
+    except (OSError, UnicodeDecodeError, yaml.YAMLError) as error:
+        reason = " ".join(str(error).split())
+        raise _invalid(directory, f"its {SETTINGS} cannot be read: {reason}") from None
+    if not isinstance(content, dict):
+        raise _invalid(directory, f"its {SETTINGS} is not a mapping")
+    return content
+
+
+def _section(settings: Mapping[str, Any], name: str, directory: Path) -> Mapping[str, Any]:
+    section = settings.get(name) or {}
+    if not isinstance(section, dict):
+        raise _invalid(directory, f"'{name}' in its {SETTINGS} is not a mapping")
+    return section
+
+
+def _transforms(settings: Mapping[str, Any], directory: Path) -> tuple[Mapping[str, Any], ...]:
+    transforms = _section(settings, "PreProcess", directory).get("transform_ops")
+    if not isinstance(transforms, list) or not transforms:
+        raise _invalid(directory, f"its {SETTINGS} has no PreProcess.transform_ops")
+    if not all(isinstance(item, dict) and len(item) == 1 for item in transforms):
+        raise _invalid(directory, f"a transform in its {SETTINGS} is not a single-key mapping")
+    return tuple(transforms)
+
+
+def _invalid(directory: Path, reason: str) -> ModelError:
+    return ModelError(
+        f"'{directory}' is not a usable model directory: {reason}",
+        code="E_MODEL_DIR_INVALID",
+        hint="a model directory holds inference.json (or inference.pdmodel), "
+        "inference.pdiparams and inference.yml, as PaddleX and `clsctl export` write it",
+    )

@@ -1,0 +1,82 @@
+"""clsctl.json of a model in the store: where it came from, and what each of its files must be.
+
+    {"source": {"url": ..., "catalog": ..., "date": ..., "sha256": ...},
+     "files": {"inference.json": {"size": ..., "sha256": ...}, ...}}
+
+`source.sha256` is that of the archive or file that was pulled or imported. Whatever else a
+clsctl.json says (`clsctl export` writes metrics there) is kept.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from clsctl.disk import FileFacts, file_facts
+from clsctl.errors import ModelError
+from clsctl.model_dir import PROVENANCE
+
+
+def record(folder: Path, source: Mapping[str, str]) -> None:
+    """Write clsctl.json; an empty `source` keeps what the folder says of its origin.
+
+    Raises:
+        ModelError: The folder brought a clsctl.json that cannot be read (`E_PROVENANCE`), or that
+            its files disagree with (`E_CHECKSUM`).
+    """
+    content = _read(folder) if (folder / PROVENANCE).exists() else {}
+    found = file_facts(folder, skip=PROVENANCE)
+    for name, facts in content.get("files", {}).items():
+        if found.get(name) != facts:
+            raise ModelError(
+                f"{name} is not the file that {PROVENANCE} beside it describes",
+                code="E_CHECKSUM",
+                hint=f"get the model again, or delete its {PROVENANCE} if you changed it yourself",
+            )
+    content |= {"source": dict(source)} if source else {}
+    text = json.dumps(content | {"files": found}, indent=1, ensure_ascii=False)
+    (folder / PROVENANCE).write_text(f"{text}\n", encoding="utf-8")
+
+
+def recorded_files(folder: Path) -> dict[str, FileFacts]:
+    """The files that clsctl.json lists, by path relative to the folder.
+
+    Raises:
+        ModelError: It cannot be read (`E_PROVENANCE`).
+    """
+    files: dict[str, FileFacts] = _read(folder).get("files", {})
+    return files
+
+
+def compare(folder: Path) -> dict[str, str]:
+    """Read every file: `ok`, `changed`, `missing` or `unexpected`, by relative path."""
+    try:
+        recorded = recorded_files(folder)
+    except ModelError:
+        return {PROVENANCE: "changed"}
+    found = file_facts(folder, skip=PROVENANCE)
+    return {name: _state(recorded.get(name), found.get(name)) for name in sorted(recorded | found)}
+
+
+def _state(recorded: FileFacts | None, found: FileFacts | None) -> str:
+    if recorded is None:
+        return "unexpected"
+    if found is None:
+        return "missing"
+    return "ok" if recorded == found else "changed"
+
+
+def _read(folder: Path) -> dict[str, Any]:
+    try:
+        content = json.loads((folder / PROVENANCE).read_text(encoding="utf-8"))
+    except ValueError:
+        content = None
+    if not isinstance(content, dict) or not isinstance(content.get("files", {}), dict):
+        raise ModelError(
+            f"'{folder / PROVENANCE}' is damaged",
+            code="E_PROVENANCE",
+            hint="remove the model and get it again",
+        )
+    return content

@@ -1,0 +1,218 @@
+"""Scores -> frozen Result: print it, save it, draw it."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from clsctl.errors import ClsctlError, UsageError
+from clsctl.types import Sample
+
+if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
+    from PIL.Image import Image
+
+SCORE_DECIMALS = 5
+
+
+@dataclass
+class OutputNames:
+    """Which file each result was saved to, so that one never overwrites another's."""
+
+    owners: dict[Path, tuple[str, int | None]] = field(default_factory=dict)
+
+    def claim(self, folder: Path, stem: str, suffix: str, owner: tuple[str, int | None]) -> Path:
+        """`folder/stem_res.suffix`, numbered where another input already took that name."""
+        number = 1
+        path = folder / f"{stem}_res{suffix}"
+        while self.owners.setdefault(path, owner) != owner:
+            number += 1
+            path = folder / f"{stem}-{number}_res{suffix}"
+        return path
+
+
+@dataclass(frozen=True, eq=False)
+class Result:
+    """The classes found in one image, best first, or the reason why there are none.
+
+    Attributes:
+        input_path: The path or URL as it was passed, or `array[3]` for the fourth ndarray.
+        page_index: Page of a PDF or multi-page TIFF, from 0; None for a single image.
+        class_ids: int32 [k].
+        scores: float32 [k], probabilities rounded to five decimals.
+        label_names: k class names; empty where the model names none.
+        error: Why the image could not be classified; None where it could.
+    """
+
+    input_path: str
+    page_index: int | None
+    class_ids: NDArray[np.int32]
+    scores: NDArray[np.float32]
+    label_names: list[str]
+    error: ClsctlError | None = None
+    _load: Callable[[], NDArray[np.uint8]] | None = field(default=None, repr=False)
+    _names: OutputNames = field(default_factory=OutputNames, repr=False)
+
+    def __getitem__(self, key: str) -> Any:
+        """`result["scores"]`, as PaddleX's results allow."""
+        fields = self._fields()
+        if key not in fields:
+            raise KeyError(f"a result has {', '.join(fields)}; not '{key}'")
+        return fields[key]
+
+    def as_dict(self) -> dict[str, Any]:
+        """One flat object of plain values, as a line of `--format jsonl` holds it."""
+        plain = {
+            key: value.tolist() if hasattr(value, "tolist") else value
+            for key, value in self._fields().items()
+        }
+        if "scores" in plain:
+            plain["scores"] = [round(score, SCORE_DECIMALS) for score in plain["scores"]]
+        return plain
+
+    @property
+    def json(self) -> dict[str, dict[str, Any]]:
+        """The result as plain values: `{"res": {...}}`."""
+        return {"res": self.as_dict()}
+
+    @property
+    def img(self) -> dict[str, Image]:
+        """The image with the best class drawn on it: `{"res": PIL.Image}`.
+
+        Raises:
+            ClsctlError: The image could not be read.
+        """
+        from clsctl.drawing import draw_label
+
+        if self.error is not None or self._load is None:
+            raise self.error or UsageError("this result does not hold its image")
+        return {"res": draw_label(self._load(), self._caption())}
+
+    def print(
+        self,
+        format_json: bool = True,
+        indent: int = 4,
+        ensure_ascii: bool = False,
+        *,
+        json_format: bool | None = None,
+    ) -> None:
+        """Print the result as indented JSON, or as a Python dict.
+
+        Args:
+            json_format: PaddleX's other name for `format_json`.
+        """
+        if format_json if json_format is None else json_format:
+            print(json.dumps(self.json, indent=indent, ensure_ascii=ensure_ascii))
+        else:
+            print({"res": self._fields()})
+
+    def save_to_json(
+        self, save_path: str | Path, indent: int = 4, ensure_ascii: bool = False
+    ) -> None:
+        """Write the result to a `.json` file, or to `{stem}_res.json` in a folder."""
+        path = self._target(Path(save_path), (".json",), ".json")
+        text = json.dumps(self.as_dict(), indent=indent, ensure_ascii=ensure_ascii)
+        path.write_text(text + "\n", encoding="utf-8")
+
+    def save_to_img(self, save_path: str | Path) -> None:
+        """Write `img` to `save_path`, an image file, or to `{stem}_res{suffix}` in that folder.
+
+        The folder's file keeps the input's suffix where that is JPEG, PNG, BMP or WebP, and is a
+        PNG otherwise.
+        """
+        from clsctl.drawing import IMAGE_SUFFIXES
+
+        suffix = Path(_url_path(self.input_path)).suffix
+        default = suffix if suffix.lower() in IMAGE_SUFFIXES else ".png"
+        image = self.img["res"]
+        image.save(self._target(Path(save_path), IMAGE_SUFFIXES, default))
+
+    def _fields(self) -> dict[str, Any]:
+        where = {"input_path": self.input_path, "page_index": self.page_index}
+        if self.error is not None:
+            return where | {"error": self.error.as_dict()}
+        return where | {
+            "class_ids": self.class_ids,
+            "scores": self.scores,
+            "label_names": self.label_names,
+        }
+
+    def _caption(self) -> str:
+        if len(self.class_ids) == 0:
+            return "no class above the threshold"
+        label = self.label_names[0] if self.label_names else f"class {self.class_ids[0]}"
+        return f"{label} {self.scores[0]:.2f}"
+
+    def _target(self, path: Path, suffixes: Sequence[str], default: str) -> Path:
+        if path.suffix.lower() in suffixes:
+            path.parent.mkdir(parents=True, exist_ok=True)
+            return path
+        path.mkdir(parents=True, exist_ok=True)
+        stem = Path(_url_path(self.input_path)).stem or "image"
+        if self.page_index is not None:
+            stem = f"{stem}_{self.page_index}"
+        return self._names.claim(path, stem, default, (self.input_path, self.page_index))
+
+
+def top_k(scores: NDArray[np.float32], k: int) -> tuple[NDArray[np.int32], NDArray[np.float32]]:
+    """The k best classes of each row, best first.
+
+    Args:
+        scores: float32 [N, classes].
+        k: How many; all of them where there are fewer.
+
+    Returns:
+        class_ids int32 [N, min(k, classes)] and scores float32, rounded to five decimals.
+    """
+    import numpy as np
+
+    ids = np.argsort(scores, axis=1)[:, ::-1][:, :k]
+    best = np.take_along_axis(scores, ids, axis=1)
+    return ids.astype(np.int32), np.around(best, SCORE_DECIMALS)
+
+
+def succeeded(
+    sample: Sample,
+    class_ids: NDArray[np.int32],
+    scores: NDArray[np.float32],
+    labels: Sequence[str],
+    load: Callable[[], NDArray[np.uint8]],
+    saved: OutputNames,
+) -> Result:
+    """The result for a sample that was classified; `load` reads its pixels again."""
+    names = [labels[i] for i in class_ids] if labels else []
+    return Result(sample.source, sample.page, class_ids, scores, names, _load=load, _names=saved)
+
+
+def failed(sample: Sample) -> Result:
+    """The error record for a sample that could not be read."""
+    import numpy as np
+
+    nothing = np.empty(0, np.int32), np.empty(0, np.float32)
+    return Result(sample.source, sample.page, *nothing, [], sample.error)
+
+
+def above(result: Result, threshold: float) -> Result:
+    """The result without the classes that score below the threshold."""
+    keep = result.scores >= threshold
+    names = [name for name, kept in zip(result.label_names, keep, strict=False) if kept]
+    return replace(
+        result, class_ids=result.class_ids[keep], scores=result.scores[keep], label_names=names
+    )
+
+
+def error_of(record: Mapping[str, Any]) -> str:
+    """The sentence of an error record, without line breaks."""
+    return " ".join(str(record["error"]["message"]).split())
+
+
+def _url_path(source: str) -> str:
+    if "://" not in source:
+        return source
+    from urllib.parse import unquote, urlsplit
+
+    return unquote(urlsplit(source).path)

@@ -1,0 +1,50 @@
+"""One row a class: `--format csv`."""
+
+from __future__ import annotations
+
+import csv
+from typing import TextIO
+
+from clsctl import hookimpl
+from clsctl.results import Result
+from clsctl.types import Writer
+
+COLUMNS = (
+    "input_path",
+    "page_index",
+    "rank",
+    "class_id",
+    "score",
+    "label_name",
+    "error_code",
+    "error_message",
+)
+
+
+@hookimpl
+def clsctl_writers() -> list[Writer]:
+    return [Writer("csv", "One row a class, for spreadsheets.", CsvWriter)]
+
+
+class CsvWriter:
+    """A failed input is one row with its error; an input without any class is no row."""
+
+    def __init__(self, stream: TextIO) -> None:
+        self._rows = csv.writer(stream, lineterminator="\n")
+        self._rows.writerow(COLUMNS)
+
+    def write(self, result: Result) -> None:
+        record = result.as_dict()
+        page = "" if result.page_index is None else result.page_index
+        if result.error is not None:
+            error = record["error"]
+            row = [result.input_path, page, "", "", "", "", error["code"], error["message"]]
+            self._rows.writerow(row)
+            return
+        names = result.label_names or [""] * len(record["class_ids"])
+        classes = zip(record["class_ids"], record["scores"], names, strict=True)
+        for rank, (class_id, score, name) in enumerate(classes, start=1):
+            self._rows.writerow([result.input_path, page, rank, class_id, score, name, "", ""])
+
+    def close(self) -> None:
+        pass

@@ -1,0 +1,30 @@
+"""One JSON array of all results: `--format json`."""
+
+from __future__ import annotations
+
+import json
+from typing import TextIO
+
+from clsctl import hookimpl
+from clsctl.results import Result
+from clsctl.types import Writer
+
+
+@hookimpl
+def clsctl_writers() -> list[Writer]:
+    return [Writer("json", "One JSON array of all results.", JsonWriter)]
+
+
+class JsonWriter:
+    """Writes the array element by element, so that memory stays flat."""
+
+    def __init__(self, stream: TextIO) -> None:
+        self._stream = stream
+        self._separator = "[\n"
+
+    def write(self, result: Result) -> None:
+        self._stream.write(self._separator + json.dumps(result.as_dict(), ensure_ascii=False))
+        self._separator = ",\n"
+
+    def close(self) -> None:
+        self._stream.write("[]\n" if self._separator == "[\n" else "\n]\n")

@@ -1,0 +1,27 @@
+"""One flat JSON object a line: `--format jsonl`."""
+
+from __future__ import annotations
+
+import json
+from typing import TextIO
+
+from clsctl import hookimpl
+from clsctl.results import Result
+from clsctl.types import Writer
+
+
+@hookimpl
+def clsctl_writers() -> list[Writer]:
+    return [Writer("jsonl", "One JSON object a line, written as results come.", JsonLinesWriter)]
+
+
+class JsonLinesWriter:
+    def __init__(self, stream: TextIO) -> None:
+        self._stream = stream
+
+    def write(self, result: Result) -> None:
+        self._stream.write(json.dumps(result.as_dict(), ensure_ascii=False) + "\n")
+        self._stream.flush()
+
+    def close(self) -> None:
+        pass
