@@ -2,13 +2,14 @@
 PYTHON ?= python3
 VENV ?= .venv
 BIN = $(VENV)/bin
+PIP = $(BIN)/python -m pip --disable-pip-version-check --quiet
 
 .PHONY: demo test lint golden clean
 
-demo: $(VENV)/demo
+demo: $(VENV)/clsctl
 	$(BIN)/clsctl predict examples/chelsea.png -m EfficientNet-Lite0
 
-test: $(VENV)/dev lint
+test: lint
 	$(BIN)/python -m pytest -n 2 tests plugins
 
 lint: $(VENV)/dev
@@ -20,14 +21,18 @@ lint: $(VENV)/dev
 golden: $(VENV)/dev
 	$(BIN)/python benchmarks/golden.py
 
-$(VENV)/demo: pyproject.toml plugins/clsctl-efficientnet-lite/pyproject.toml
+$(VENV)/bin/python:
 	$(PYTHON) -m venv $(VENV)
-	$(BIN)/python -m pip install --quiet --upgrade pip
-	$(BIN)/python -m pip install --quiet --editable ".[imagenet]"
+	$(PIP) install --upgrade "pip>=25.1"
+
+$(VENV)/clsctl: $(VENV)/bin/python pyproject.toml
+	$(PIP) install ".[imagenet]"
 	touch $@
 
-$(VENV)/dev: $(VENV)/demo
-	$(BIN)/python -m pip install --quiet --group dev
+# Editable, so that the tests see the sources as they are.
+$(VENV)/dev: $(VENV)/bin/python pyproject.toml
+	$(PIP) install --editable ./plugins/clsctl-efficientnet-lite --editable ".[imagenet,pdf,parquet]"
+	$(PIP) install --group dev
 	touch $@
 
 clean:

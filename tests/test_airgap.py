@@ -193,6 +193,18 @@ def test_a_bundle_with_a_wrong_file_is_refused_whole(store, bundle, change):
     assert error.message.startswith("the bundle is damaged: ")
 
 
+def test_a_bundle_without_the_file_that_matters_is_refused(store, bundle):
+    def rename(entries):
+        content = entries.pop(f"{NAME}/training/{NAME}_pretrained.pdparams")
+        manifest = json.loads(entries[MANIFEST])
+        files = manifest["files"]
+        files[f"{NAME}/training/x"] = files.pop(f"{NAME}/training/{NAME}_pretrained.pdparams")
+        entries[f"{NAME}/training/x"] = content
+        entries[MANIFEST] = json.dumps(manifest).encode()
+
+    assert refusal(store, rewritten(bundle, rename)).code == "E_WEIGHTS_INVALID"
+
+
 @pytest.mark.parametrize("manifest", [b"{", b"[]", b'{"format": 2, "files": {}}'])
 def test_a_bundle_with_an_unreadable_list_is_refused(store, bundle, manifest):
     error = refusal(store, rewritten(bundle, lambda entries: entries.update({MANIFEST: manifest})))

@@ -234,6 +234,13 @@ def test_a_disk_that_fills_up_leaves_nothing_that_counts(store):
     assert store.pulled() == []
 
 
+def test_a_file_in_the_place_of_a_folder_is_a_clear_error(store):
+    (store.root / "locks").touch()
+    error = failure(store, None)
+    assert error.code == "E_STORE"
+    assert error.message == f"cannot use {store.root / 'locks'}: File exists"
+
+
 def test_verify_tells_what_is_wrong_with_each_file(pulled):
     folder = pulled.find(NAME)
     (folder / "inference.json").unlink()
@@ -261,7 +268,9 @@ def test_remove_deletes_models_and_broken_downloads(pulled):
     assert caught.value.code == "E_MODEL_NOT_PULLED"
 
 
-@pytest.mark.parametrize("name", ["", "..", "../x", "a/b", ".hidden", "-x", "a b", "x\n"])
+@pytest.mark.parametrize(
+    "name", ["", "..", "../x", "a/b", ".hidden", "-x", "a b", "x\n", "x" * 101]
+)
 def test_a_name_that_could_leave_the_store_is_refused(store, name):
     with pytest.raises(UsageError) as caught:
         store.find(name)

@@ -19,7 +19,8 @@ from clsctl.archive import extract, model_folder
 from clsctl.disk import explained, file_facts, locked, replacing
 from clsctl.errors import ModelError, UsageError
 from clsctl.model_dir import file_sha256, read_model_dir
-from clsctl.store import KINDS, Store, check_weights, now, pdparams_path
+from clsctl.provenance import origin
+from clsctl.store import KINDS, Store, check_weights, pdparams_path
 from clsctl.types import WeightKind
 
 MANIFEST = "clsctl-bundle.json"
@@ -138,8 +139,7 @@ def _install(
 
 
 def _source(path: Path) -> dict[str, str]:
-    source = {"url": path.absolute().as_uri(), "date": now()}
-    return source | ({"sha256": file_sha256(path)} if path.is_file() else {})
+    return origin(path.absolute().as_uri(), path)
 
 
 def _check_bundle(content: Path) -> None:

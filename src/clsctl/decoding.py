@@ -111,6 +111,8 @@ def _with_opencv(kind: str, data: bytes, max_pixels: int) -> NDArray[np.uint8]:
     _check_size(width, height, max_pixels)
     if not whole:
         raise _truncated(kind)
+    if kind == "PNM" and data[1] in b"123":
+        data += b"\n"  # OpenCV wants a blank after the last number, which the format does not ask.
     flags = cv2.IMREAD_COLOR_RGB
     if kind == "WebP":  # OpenCV 4 and PaddleX do not turn WebP; OpenCV 5 would.
         flags |= cv2.IMREAD_IGNORE_ORIENTATION
@@ -250,7 +252,8 @@ def _truncated(kind: str) -> DataError:
 
 
 def _corrupt(kind: str, reason: object = "") -> DataError:
-    detail = f" ({reason})" if str(reason) else ""
+    detail = f": {reason}" if str(reason) else ""
     return DataError(
-        f"the {kind} file is damaged and cannot be decoded{detail}", code="E_IMAGE_CORRUPT"
+        f"the {kind} file is damaged, or of a kind that cannot be decoded{detail}",
+        code="E_IMAGE_CORRUPT",
     )

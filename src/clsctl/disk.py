@@ -50,7 +50,7 @@ def explained(root: Path, remedy: str = "") -> Iterator[None]:
             ) from error
         code = "E_STORE_READONLY" if error.errno in _READ_ONLY else "E_STORE"
         raise ModelError(
-            f"cannot write to {error.filename or root}: {reason}",
+            f"cannot use {error.filename or root}: {reason}",
             code=code,
             hint=remedy or "set CLSCTL_HOME to a folder that you can write to",
         ) from error

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import functools
 import itertools
+import os
 from collections.abc import Iterable
 from pathlib import Path
 from typing import IO, TYPE_CHECKING
@@ -32,6 +33,7 @@ def read_file(path: Path) -> bytes:
     """
     try:
         with path.open("rb") as stream:
+            _check_bytes(os.fstat(stream.fileno()).st_size, MAX_BYTES)
             return gather(stream)
     except (OSError, ValueError) as error:
         raise unreadable(error) from None
@@ -58,7 +60,8 @@ def download(url: str, settings: Settings) -> bytes:
             if response.is_error:
                 status = f"{response.status_code} {response.reason_phrase}".rstrip()
                 raise NetworkError(f"the server answered {status}", code="E_URL_STATUS")
-            return _join(response.iter_bytes(CHUNK))
+            limit = min(MAX_BYTES, settings.max_download)
+            return _join(response.iter_bytes(CHUNK), limit)
     except (httpx.HTTPError, httpx.InvalidURL) as error:
         reason = str(error) or type(error).__name__
         raise NetworkError(f"it cannot be fetched: {reason}", code="E_URL_UNREACHABLE") from None
@@ -82,7 +85,7 @@ def unreadable(error: Exception) -> DataError:
     return DataError(f"it cannot be read: {reason.lower()}", code="E_INPUT_UNREADABLE")
 
 
-def _join(chunks: Iterable[bytes]) -> bytes:
+def _join(chunks: Iterable[bytes], limit: int = MAX_BYTES) -> bytes:
     """The first chunk shows whether it is worth waiting for the others."""
     parts: list[bytes] = []
     size = 0
@@ -90,10 +93,15 @@ def _join(chunks: Iterable[bytes]) -> bytes:
         if not parts and format_of(chunk) is None:
             raise unsupported()
         size += len(chunk)
-        if size > MAX_BYTES:
-            raise DataError(f"it has more than {MAX_BYTES:,} bytes", code="E_IMAGE_TOO_LARGE")
+        _check_bytes(size, limit)
         parts.append(chunk)
     return b"".join(parts)
+
+
+def _check_bytes(size: int, limit: int) -> None:
+    if size > limit:
+        reason = f"it has more bytes than the limit of {limit:,}"
+        raise DataError(reason, code="E_IMAGE_TOO_LARGE")
 
 
 @functools.cache

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import functools
 import itertools
+import os
 import sys
 import warnings
 from collections.abc import Callable, Sequence
@@ -25,8 +26,7 @@ def main() -> NoReturn:
 def run(arguments: Sequence[str]) -> int:
     """Run one command line and return its exit status; user errors are printed, bugs raise."""
     _write_utf8()
-    # Paddle says so at every import; it matters to nobody who compiles nothing.
-    warnings.filterwarnings("ignore", message="No ccache found")
+    _quieten_paddle()
     try:
         build_app(default_registry())(args=list(arguments), prog_name="clsctl")
     except ClsctlError as error:
@@ -121,6 +121,12 @@ def _wants_json(arguments: Sequence[str]) -> bool:
         option == "--format" and value in ("json", "jsonl")
         for option, value in itertools.pairwise(words)
     )
+
+
+def _quieten_paddle() -> None:
+    """Warnings that matter only to those who compile or debug Paddle itself."""
+    warnings.filterwarnings("ignore", message="No ccache found")
+    os.environ.setdefault("GLOG_minloglevel", "2")
 
 
 def _write_utf8() -> None:

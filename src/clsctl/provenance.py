@@ -11,12 +11,20 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
+from datetime import datetime, timezone
 from pathlib import Path
 from typing import Any
 
 from clsctl.disk import FileFacts, file_facts
 from clsctl.errors import ModelError
-from clsctl.model_dir import PROVENANCE
+from clsctl.model_dir import PROVENANCE, file_sha256
+
+
+def origin(url: str, path: Path, **facts: str) -> dict[str, str]:
+    """The `source` of what came from `url` and lies at `path`; a folder has no checksum."""
+    date = datetime.now(timezone.utc).isoformat(timespec="seconds")
+    checksum = {"sha256": file_sha256(path)} if path.is_file() else {}
+    return {"url": url, **facts, "date": date, **checksum}
 
 
 def record(folder: Path, source: Mapping[str, str]) -> None:

@@ -20,7 +20,6 @@ import re
 import shutil
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
-from datetime import datetime, timezone
 from hashlib import sha256
 from pathlib import Path
 from typing import get_args
@@ -31,11 +30,11 @@ from clsctl.config import Settings, folders, load_settings
 from clsctl.disk import explained, locked, sync, sync_tree
 from clsctl.errors import ClsctlError, ModelError, NetworkError, UsageError
 from clsctl.mirrors import all_failed, candidates, public, weight_source
-from clsctl.model_dir import PROVENANCE, file_sha256, read_model_dir
+from clsctl.model_dir import PROVENANCE, read_model_dir
 from clsctl.types import Artifact, FetchRequest, ModelEntry, Progress, WeightKind
 
 KINDS: tuple[WeightKind, ...] = get_args(WeightKind)
-_SAFE_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]*")
+_SAFE_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,99}")
 
 
 def open_store(settings: Settings | None = None) -> Store:
@@ -67,7 +66,8 @@ class Store:
     def find(self, name: str, kind: WeightKind = "inference") -> Path | None:
         """The model directory, or the folder with the .pdparams file; None if not pulled."""
         folder = self.folder(name, kind)
-        return folder if (folder / PROVENANCE).is_file() else None
+        with explained(self.root):
+            return folder if (folder / PROVENANCE).is_file() else None
 
     def pulled(self, kind: WeightKind = "inference") -> list[str]:
         """Names of the models whose weights of that kind are in the store, sorted."""
@@ -124,12 +124,14 @@ class Store:
         artifact = _artifact(entry, kind)
         partial = self._partial(entry.name, kind)
         offline = offline or self.offline
-        request = FetchRequest(entry, kind, "", partial, self.max_bytes, offline, progress)
+        request = FetchRequest(
+            entry, kind, artifact.url, partial, self.max_bytes, offline, progress
+        )
         with locked(self.root, partial.name):
             found = self.find(entry.name, kind)
             if found and not force:
                 return found
-            return self._pull(request, artifact, (*mirrors, *self.mirrors))
+            return self._pull(request, artifact.sha256, (*mirrors, *self.mirrors))
 
     def verify(self, name: str) -> dict[str, str]:
         """Read every file of a model and compare it with its recorded checksum.
@@ -186,16 +188,16 @@ class Store:
         shutil.rmtree(self._partial(name, kind))
         return folder
 
-    def _pull(self, request: FetchRequest, artifact: Artifact, mirrors: Iterable[str]) -> Path:
+    def _pull(self, request: FetchRequest, pin: str, mirrors: Iterable[str]) -> Path:
         failures: dict[str, ClsctlError] = {}
-        for url in candidates(artifact.url, mirrors):
+        for url in candidates(request.url, mirrors):
             workdir = request.workdir / sha256(url.encode()).hexdigest()[:12]
             try:
-                return self._pull_from(replace(request, url=url, workdir=workdir), artifact.sha256)
+                return self._pull_from(replace(request, url=url, workdir=workdir), pin)
             except NetworkError as error:
                 failures[url] = error
             except ModelError as error:  # what came is bad, so it must not be continued
-                shutil.rmtree(workdir)
+                shutil.rmtree(workdir, ignore_errors=True)
                 failures[url] = error
         raise all_failed(request.entry.name, failures)
 
@@ -203,12 +205,12 @@ class Store:
         request.workdir.mkdir(parents=True, exist_ok=True)
         name, kind = request.entry.name, request.kind
         fetched = content = weight_source(request.url).fetch(request)
-        source = {"url": public(request.url), "catalog": request.entry.catalog, "date": now()}
+        source = provenance.origin(public(request.url), fetched, catalog=request.entry.catalog)
         staged = request.workdir / "staged"
         shutil.rmtree(staged, ignore_errors=True)
         try:
             if fetched.is_file():
-                source["sha256"] = _pinned_sha256(fetched, pin)
+                _require_pinned(source["sha256"], pin)
                 content = self._unpack(fetched, staged, name, kind)
             return self.install(name, kind, content, source)
         finally:
@@ -245,18 +247,10 @@ def check_weights(folder: Path, name: str, kind: WeightKind) -> None:
     if kind == "inference":
         read_model_dir(folder)
         return
-    with pdparams_path(folder, name).open("rb") as stream:
-        first = stream.read(1)
-        stream.seek(-1 if first else 0, os.SEEK_END)
-        last = stream.read(1)
+    path = pdparams_path(folder, name)
     # The protocol mark and the STOP of a pickle: an error page or a cut-off file lacks them.
-    if (first, last) != (b"\x80", b"."):
+    if not path.is_file() or _first_and_last(path) != b"\x80.":
         raise ModelError("this is no complete .pdparams file", code="E_WEIGHTS_INVALID")
-
-
-def now() -> str:
-    """The time for records: UTC, to the second."""
-    return datetime.now(timezone.utc).isoformat(timespec="seconds")
 
 
 def not_pulled(name: str) -> ModelError:
@@ -265,6 +259,13 @@ def not_pulled(name: str) -> ModelError:
         code="E_MODEL_NOT_PULLED",
         hint=f"`clsctl models pull {name}` gets it, `clsctl models import PATH` without a network",
     )
+
+
+def _first_and_last(path: Path) -> bytes:
+    with path.open("rb") as stream:
+        first = stream.read(1)
+        stream.seek(-1 if first else 0, os.SEEK_END)
+        return first + stream.read(1)
 
 
 def _safe(name: str) -> str:
@@ -287,13 +288,13 @@ def _artifact(entry: ModelEntry, kind: WeightKind) -> Artifact:
     return artifact
 
 
-def _pinned_sha256(file: Path, pin: str) -> str:
-    found = file_sha256(file)
+def _require_pinned(found: str, pin: str) -> None:
     if pin and found != pin.lower():
         raise ModelError(
-            f"the file has the SHA256 {found}, but the catalog says {pin}", code="E_CHECKSUM"
+            f"the file has the SHA256 {found}, but the catalog says {pin}",
+            code="E_CHECKSUM",
+            hint="try another server with --mirror",
         )
-    return found
 
 
 def _require_unchanged(name: str, present: Path, coming: Path) -> None:

@@ -8,15 +8,14 @@ from pathlib import Path
 
 from clsctl.datasets.problems import Problem, problem
 from clsctl.datasets.samples import SPLITS, Dataset, Sample
+from clsctl.headers import SUFFIXES
 
 SPLIT_NAMES: Mapping[str, str] = {
     **dict.fromkeys(("train", "training"), "train"),
     **dict.fromkeys(("val", "valid", "validation", "dev"), "val"),
     **dict.fromkeys(("test", "testing"), "test"),
 }
-IMAGE_SUFFIXES = frozenset(
-    [".avif", ".bmp", ".dib", ".gif", ".jfif", ".jp2", ".jpe", ".jpeg", ".jpg", ".pbm", ".pgm", ".png", ".pnm", ".ppm", ".tif", ".tiff", ".webp"]
-)
+IMAGE_SUFFIXES = SUFFIXES - {".pdf"}
 
 
 def read_folders(root: Path) -> Dataset:

@@ -114,7 +114,7 @@ def _no_layout(path: Path, found: str) -> DataError:
         f"{path} has no layout that clsctl knows: found {found}",
         code="E_DATASET_LAYOUT",
         hint="use label.txt with train.txt and val.txt, a folder of images for each class "
-        "(perhaps below train, val and test), or a CSV or Parquet table with columns path and label",
+        "(perhaps below train, val and test), or a CSV or Parquet table with columns path, label",
     )
 
 

@@ -29,7 +29,7 @@ def list_file(split: str) -> str:
 def read_lists(root: Path) -> Dataset:
     """Read label.txt and the lists of a folder; what is wrong becomes a problem."""
     problems: list[Problem] = []
-    class_names = read_class_names(root, problems)
+    class_names, class_lines = read_class_names(root, problems)
     splits: dict[str, tuple[Sample, ...]] = {}
     for split in SPLITS:
         path = root / list_file(split)
@@ -39,15 +39,15 @@ def read_lists(root: Path) -> Dataset:
                 problems.append(problem("D_LIST_EMPTY", f"{path.name} lists no samples", path.name))
         elif split != "test":
             problems.append(problem("D_LIST_MISSING", f"there is no {path.name}", path.name))
-    return Dataset(root, "lists", class_names, splits, tuple(problems))
+    return Dataset(root, "lists", class_names, splits, tuple(problems), class_lines)
 
 
-def read_class_names(root: Path, problems: list[Problem]) -> dict[int, str]:
-    """Class names by id from label.txt; the first line of an id counts."""
+def read_class_names(root: Path, problems: list[Problem]) -> tuple[dict[int, str], dict[int, int]]:
+    """Names and lines by class id from label.txt; the first line of an id counts."""
     path = root / LABEL_FILE
     if not path.is_file():
         problems.append(problem("D_LABEL_FILE_MISSING", f"there is no {LABEL_FILE}", LABEL_FILE))
-        return {}
+        return {}, {}
     names: dict[int, str] = {}
     lines: dict[int, int] = {}
     for number, line in _lines(path, problems):
@@ -57,9 +57,20 @@ def read_class_names(root: Path, problems: list[Problem]) -> dict[int, str]:
             lines[found[0]] = number
     if not lines:
         problems.append(problem("D_LIST_EMPTY", f"{LABEL_FILE} names no classes", LABEL_FILE))
-    problems += _gaps(lines)
+    problems += gaps(lines, LABEL_FILE)
     problems += _repeated_names(names, lines)
-    return names
+    return names, lines
+
+
+def gaps(lines: Mapping[int, int], file: str) -> Iterator[Problem]:
+    """A problem for each run of class ids that is left out, at the line of the id after it."""
+    expected = 0
+    for class_id in sorted(lines):
+        if class_id > expected:
+            skipped = f"{expected}" if class_id == expected + 1 else f"{expected} to {class_id - 1}"
+            message = f"no class has id {skipped}: ids must run from 0 without a gap"
+            yield problem("D_CLASS_ID_GAP", message, file, lines[class_id])
+        expected = class_id + 1
 
 
 def check_label(
@@ -117,21 +128,6 @@ def _class_line(
         return class_id, fields[2]
     problems.append(problem(code, message, LABEL_FILE, number))
     return None
-
-
-def _gaps(lines: Mapping[int, int]) -> Iterator[Problem]:
-    """A problem for each run of ids that is left out, at the line of the id after it."""
-    expected = 0
-    for class_id in sorted(lines):
-        if class_id > expected:
-            missing = (
-                f"id {expected}"
-                if class_id == expected + 1
-                else f"ids {expected} to {class_id - 1}"
-            )
-            message = f"no class has {missing}: ids must run from 0 without a gap"
-            yield problem("D_CLASS_ID_GAP", message, LABEL_FILE, lines[class_id])
-        expected = class_id + 1
 
 
 def _repeated_names(names: Mapping[int, str], lines: Mapping[int, int]) -> Iterator[Problem]:

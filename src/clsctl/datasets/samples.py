@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Literal
 
@@ -39,6 +39,7 @@ class Dataset:
         class_names: Names by class id.
         splits: The samples by split, `train`, `val`, `test`, in the order listed; a split that
             the dataset does not have is absent.
+        class_lines: Lines of label.txt by class id; empty where there is none.
         problems: What could not be read or makes no sense; the images were not looked at.
     """
 
@@ -47,6 +48,7 @@ class Dataset:
     class_names: Mapping[int, str]
     splits: Mapping[str, tuple[Sample, ...]]
     problems: tuple[Problem, ...]
+    class_lines: Mapping[int, int] = field(default_factory=dict)
 
     @property
     def num_classes(self) -> int:

@@ -14,7 +14,13 @@ from pathlib import Path
 from typing import NamedTuple
 
 from clsctl.datasets.folders import SPLIT_NAMES
-from clsctl.datasets.lists import LABEL_FILE, check_label, read_class_names, whole_number
+from clsctl.datasets.lists import (
+    LABEL_FILE,
+    check_label,
+    gaps,
+    read_class_names,
+    whole_number,
+)
 from clsctl.datasets.problems import Problem, problem
 from clsctl.datasets.samples import SPLITS, Dataset, Sample
 from clsctl.errors import DataError
@@ -137,15 +143,16 @@ def _classes(
     root: Path, rows: Sequence[_Row], problems: list[Problem]
 ) -> tuple[dict[int, str], Mapping[str, int] | None]:
     """Names by id, and ids by name where the table holds names."""
-    labels = sorted({row.label for row in rows if row.label})
-    numbers = [whole_number(label) for label in labels]
+    first = {row.label: row for row in reversed(rows) if row.label}
+    numbers = [whole_number(label) for label in first]
     if None in numbers or not numbers:
-        return dict(enumerate(labels)), {name: class_id for class_id, name in enumerate(labels)}
+        names = dict(enumerate(sorted(first)))
+        return names, {name: class_id for class_id, name in names.items()}
     if (root / LABEL_FILE).is_file():
-        return read_class_names(root, problems), None
-    return {
-        number: str(number) for number in sorted(n for n in numbers if (n and n > 0) or n == 0)
-    }, None
+        return read_class_names(root, problems)[0], None
+    lines = {int(label): row.line for label, row in first.items() if int(label) >= 0}
+    problems += gaps(lines, rows[0].file)
+    return {class_id: str(class_id) for class_id in sorted(lines)}, None
 
 
 def _sample(

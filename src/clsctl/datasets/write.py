@@ -18,6 +18,7 @@ from __future__ import annotations
 
 import itertools
 import os
+import re
 import shutil
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
@@ -29,6 +30,7 @@ from clsctl.disk import locked, sync, sync_tree
 from clsctl.errors import DataError
 
 UPDATE = ".clsctl-update"
+_UNLISTABLE = re.compile(r"^$|^[ \t]|[ \t]$|[\n\r\ud800-\udfff]")
 
 
 def replace_lists(root: Path, lists: Mapping[str, str | None]) -> dict[str, str]:
@@ -209,10 +211,10 @@ def _require_nothing_at(path: Path) -> None:
 
 def _listable(text: str) -> str:
     """The text, if it can be read back from a line of UTF-8 text."""
-    if text != text.strip(" \t") or set(text) & {"\n", "\r"} or not text.isprintable():
+    if _UNLISTABLE.search(text):
         raise DataError(
-            f"{text!r} cannot stand in a list: it has blanks at an end, a line break or bytes that "
-            "are not UTF-8",
+            f"{text!r} cannot stand in a list: it is empty, or has a blank at an end, a line break "
+            "or bytes that are not UTF-8",
             code="E_UNLISTABLE",
             hint="rename it",
         )

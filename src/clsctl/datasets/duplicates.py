@@ -1,0 +1,149 @@
+"""Find equal files and images that look alike, without comparing each with each.
+
+An image's fingerprint is a 64-bit perceptual hash (the signs of its low frequencies, after C.
+Zauner, "Implementation and Benchmarking of Perceptual Image Hash Functions", 2010) and its colours
+on an 8 x 8 grid. Two images are near-duplicates where at most `MAX_BITS` bits differ and the
+colours are `MAX_COLOUR` levels of 255 apart on average, or less: enough for another file format,
+size, brightness or a few lines of text, not for another photo of a similar object.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import itertools
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
+
+SMALL_SIDE = 32
+MAX_BITS = 6
+MAX_COLOUR = 40
+MIN_TEXTURE = 1.0
+"""Mean strength of the low frequencies below which an image is blank and resembles every other."""
+
+MAX_NEIGHBOURS = 64
+_BLOCKS = 8
+
+
+@dataclass(frozen=True, eq=False)
+class Fingerprints:
+    """What N images are recognised by.
+
+    Attributes:
+        hashes: uint64 [N].
+        colours: uint8 [N, 192], RGB on a grid of 8 x 8.
+        textured: bool [N], whether there is enough in the image for its hash to mean anything.
+    """
+
+    hashes: NDArray[np.uint64]
+    colours: NDArray[np.uint8]
+    textured: NDArray[np.bool_]
+
+
+def fingerprint(small: NDArray[np.uint8]) -> Fingerprints:
+    """Fingerprints of images.
+
+    Args:
+        small: uint8 [N, 32, 32, 3], RGB, each image squeezed to that size.
+    """
+    import numpy as np
+
+    waves = _cosines()
+    grey = small @ np.array([0.299, 0.587, 0.114], np.float32)
+    strengths = (waves @ grey @ waves.T).reshape(len(small), -1)
+    signs = strengths > np.median(strengths, axis=1, keepdims=True)
+    cells = small.reshape(-1, 8, 4, 8, 4, 3)
+    return Fingerprints(
+        np.packbits(signs, axis=1).view(np.uint64).ravel(),
+        cells.mean((2, 4)).astype(np.uint8).reshape(len(small), -1),
+        np.abs(strengths).mean(1) >= MIN_TEXTURE,
+    )
+
+
+def join(parts: Sequence[Fingerprints]) -> Fingerprints:
+    """The fingerprints of several groups of images as one."""
+    import numpy as np
+
+    return Fingerprints(
+        np.concatenate([part.hashes for part in parts]),
+        np.concatenate([part.colours for part in parts]),
+        np.concatenate([part.textured for part in parts]),
+    )
+
+
+def near_pairs(prints: Fingerprints) -> NDArray[np.int64]:
+    """Pairs of near-duplicates.
+
+    A hash is cut into eight blocks of eight bits. Where at most six bits differ, at least two
+    blocks are equal; so images are sorted by each pair of blocks in turn and compared with those
+    that share it. Of very many images that share a pair of blocks, each is compared with the
+    next `MAX_NEIGHBOURS` only.
+
+    Returns:
+        int64 [P, 3]: positions of two images, the lower one first, and the bits that differ; in
+        the order of positions.
+    """
+    import numpy as np
+
+    candidates = np.flatnonzero(prints.textured)
+    hashes = prints.hashes[candidates]
+    blocks = hashes.view(np.uint8).reshape(-1, _BLOCKS).astype(np.uint16)
+    found = [np.empty((0, 3), np.int64)]
+    for one, other in itertools.combinations(range(_BLOCKS), 2):
+        key = blocks[:, one] << 8 | blocks[:, other]
+        order = candidates[np.lexsort((hashes, key))]
+        found = [
+            np.unique(np.concatenate([*found, *_close_in(order, np.sort(key), prints)]), axis=0)
+        ]
+    return found[0]
+
+
+def _close_in(
+    order: NDArray[np.int64], key: NDArray[np.uint16], prints: Fingerprints
+) -> Iterator[NDArray[np.int64]]:
+    """Near-duplicates among images that follow each other and share a key."""
+    import numpy as np
+
+    here = np.arange(len(order))
+    for step in range(1, MAX_NEIGHBOURS + 1):
+        here = here[here + step < len(order)]
+        here = here[key[here] == key[here + step]]
+        if not len(here):
+            return
+        first, second = order[here], order[here + step]
+        bits = _different_bits(prints.hashes[first], prints.hashes[second])
+        close = bits <= MAX_BITS
+        first, second, bits = first[close], second[close], bits[close]
+        alike = _colour_distance(prints, first, second) <= MAX_COLOUR
+        low, high = np.minimum(first, second), np.maximum(first, second)
+        yield np.stack([low, high, bits], axis=1)[alike]
+
+
+def _different_bits(one: NDArray[np.uint64], other: NDArray[np.uint64]) -> NDArray[np.int64]:
+    import numpy as np
+
+    octets = (one ^ other).view(np.uint8).reshape(-1, _BLOCKS)
+    return np.unpackbits(octets, axis=1).sum(1, dtype=np.int64)
+
+
+def _colour_distance(
+    prints: Fingerprints, one: NDArray[np.int64], other: NDArray[np.int64]
+) -> NDArray[np.float64]:
+    import numpy as np
+
+    difference = prints.colours[one].astype(np.int16) - prints.colours[other]
+    return np.abs(difference).mean(1)
+
+
+def _cosines() -> NDArray[np.float32]:
+    """The waves 1 to 8 of a discrete cosine transform over `SMALL_SIDE` pixels, one a row."""
+    import numpy as np
+
+    wave, pixel = np.arange(1, 9)[:, None], np.arange(SMALL_SIDE)
+    phase = np.pi * (2 * pixel + 1) * wave / (2 * SMALL_SIDE)
+    return (np.sqrt(2 / SMALL_SIDE) * np.cos(phase)).astype(np.float32)
