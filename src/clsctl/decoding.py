@@ -52,7 +52,8 @@ def pages(data: bytes, max_pixels: int) -> Iterator[Page]:
 
     Yields:
         The page of a PDF or multi-page TIFF, from 0, or None for a single image; and a function
-        that returns uint8 [height, width, 3], RGB, and raises DataError where it cannot.
+        that returns uint8 [height, width, 3], RGB, and raises DataError where it cannot. Call it
+        before the iterator ends: it may read from a document that is then closed.
 
     Raises:
         DataError: The file as a whole cannot be read: `E_IMAGE_EMPTY`, `E_IMAGE_UNSUPPORTED`,

@@ -73,11 +73,13 @@ def read(source: Source, settings: Settings) -> Iterator[Sample]:
         A sample for each page of a PDF or multi-page TIFF, otherwise one. Whatever goes wrong is
         a sample that holds the error, whose message begins with the source's name.
     """
+    # A file's name need not be UTF-8, but what is printed must.
+    name = source.name.encode("utf-8", "replace").decode("utf-8")
     try:
         for page, decode in _pages(source, settings):
-            yield _sample(source.name, page, decode)
+            yield _sample(name, page, decode)
     except ClsctlError as error:
-        yield Sample(source.name, error=_named(error, source.name))
+        yield Sample(name, error=_named(error, name))
 
 
 # ---- expanding ---------------------------------------------------------------------------------
@@ -124,7 +126,7 @@ def _name(text: str) -> Iterator[Source]:
     """What may stand on a line of a list: a URL, a file, a folder or a glob."""
     if _is_url(text):
         yield Source(text, text)
-    elif glob.has_magic(text) and not os.path.lexists(text):
+    elif glob.has_magic(text) and "\0" not in text and not os.path.lexists(text):
         yield from _glob(text)
     else:
         yield from _path(text)
@@ -146,8 +148,8 @@ def _path(text: str) -> Iterator[Source]:
 
 
 def _file(text: str) -> Source:
-    """The shown name must be printable as UTF-8, which a file's name need not be."""
-    return Source(text.encode("utf-8", "replace").decode("utf-8"), Path(text))
+    """An empty Path would be the current folder."""
+    return Source(text, Path(text) if text else unreadable(FileNotFoundError()))
 
 
 def _folder(folder: str) -> Iterator[Source]:
@@ -181,7 +183,7 @@ def _list_file(argument: str) -> Iterator[Source]:
     path = Path(argument[1:])
     try:
         stream = path.open("rb")
-    except OSError as error:
+    except (OSError, ValueError) as error:
         yield Source(argument, unreadable(error))
         return
     with stream:

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from itertools import islice
 
 import paddle
 from paddle import Tensor, nn
 from paddle.nn import functional as F
-from paddle.nn.initializer import TruncatedNormal
+from paddle.nn.initializer import KaimingNormal, TruncatedNormal
 
 
 class Network(nn.Layer):
@@ -20,10 +20,15 @@ class Network(nn.Layer):
     Attributes:
         num_features: Length of the pooled embedding.
         head_name: Prefix of the parameters whose shape depends on the number of classes.
+        decays_vectors: Whether the family's recipe applies weight decay to parameters of one
+            dimension too: biases, norms and scales.
+        no_weight_decay: Further parameters that it spares, by the last part of their names.
     """
 
     num_features: int
     head_name: str
+    decays_vectors: bool = True
+    no_weight_decay: tuple[str, ...] = ()
 
     def forward_features(self, x: Tensor) -> Tensor:
         """The last feature map [N, C, H, W], or tokens [N, L, C], for images [N, 3, H, W]."""
@@ -90,11 +95,22 @@ def conv_bn(
         stride=stride,
         padding=[before, after, before, after],
         groups=groups,
-        weight_attr=nn.initializer.KaimingNormal(),
+        weight_attr=KaimingNormal(),
         bias_attr=False,
     )
     layers: list[tuple[str, nn.Layer]] = [("conv", conv), ("bn", nn.BatchNorm2D(out_channels))]
     return nn.Sequential(*layers, *([("act", act())] if act else []))
+
+
+def stage(
+    block: Callable[[int], nn.Layer], in_channels: int, out_channels: int, depth: int, halve: bool
+) -> nn.Sequential:
+    """`depth` blocks, each built for its input channels, after halving the map where asked."""
+    blocks = nn.Sequential(block(in_channels), *(block(out_channels) for _ in range(depth - 1)))
+    if not halve:
+        return nn.Sequential(("blocks", blocks))
+    downsample = conv_bn(in_channels, in_channels, 3, stride=2, groups=in_channels)
+    return nn.Sequential(("downsample", downsample), ("blocks", blocks))
 
 
 class SqueezeExcite(nn.Layer):

@@ -80,7 +80,7 @@ def test_the_onnx_export_has_no_arithmetic_on_shapes(tmp_path):
 
 def small_swin():
     paddle.seed(0)
-    network = SwinTransformer(16, depths=(2, 2), heads=(2, 4), window=4, num_classes=7)
+    network = SwinTransformer(7, width=16, depths=(2, 2), heads=(2, 4), window=4)
     network.eval()
     return network
 

@@ -1,10 +1,13 @@
-"""CLIP's image encoder: Radford et al. 2021 (arXiv:2103.00020), fine-tuned as a classifier.
+"""CLIP's image encoder, fine-tuned as a classifier.
 
-A vision transformer (Dosovitskiy et al. 2020, arXiv:2010.11929) with a LayerNorm before its
-blocks; here with exact GELU and every LayerNorm's epsilon 1e-5. The logits are read from one
-token: the class token in large/14, but the first image patch in base/16, whose class token
-takes part in the attention and is then left out. `proj`, CLIP's projection to the space it
-shares with text, is part of the checkpoints and unused.
+"Learning Transferable Visual Models From Natural Language Supervision", Radford et al. 2021,
+arXiv:2103.00020; the encoder is the vision transformer of "An Image is Worth 16x16 Words",
+Dosovitskiy et al. 2020, arXiv:2010.11929, with a LayerNorm before its blocks.
+
+GELU is the exact one and every LayerNorm's epsilon is 1e-5. The logits are read from one token:
+the class token in large/14, but the first image patch in base/16, whose class token takes part in
+the attention and is then left out. `proj`, CLIP's projection to the space it shares with text, is
+part of the checkpoints and unused.
 """
 
 from __future__ import annotations
@@ -22,18 +25,29 @@ from clsctl import hookimpl
 from clsctl.network import DropPath, Mlp, Network, attend, drop_path_rates
 from clsctl.types import Architecture
 
+# ---- configurations ----------------------------------------------------------------------------
+
+CONFIGS: dict[str, dict[str, Any]] = {
+    "CLIP_vit_base_patch16_224": {
+        "patch": 16,
+        "width": 768,
+        "depth": 12,
+        "heads": 12,
+        "readout": 1,
+    },
+    "CLIP_vit_large_patch14_224": {
+        "patch": 14,
+        "width": 1024,
+        "depth": 24,
+        "heads": 16,
+        "readout": 0,
+    },
+}
+
 EPSILON = 1e-5
 
-CONFIGS: dict[str, tuple[str, dict[str, Any]]] = {
-    "CLIP_vit_base_patch16_224": (
-        "CLIP ViT-B/16, 2021: 12 transformer blocks on patches of 16 x 16 pixels",
-        {"patch": 16, "width": 768, "depth": 12, "heads": 12, "readout": 1},
-    ),
-    "CLIP_vit_large_patch14_224": (
-        "CLIP ViT-L/14, 2021: 24 transformer blocks on patches of 14 x 14 pixels",
-        {"patch": 14, "width": 1024, "depth": 24, "heads": 16, "readout": 0},
-    ),
-}
+
+# ---- blocks ------------------------------------------------------------------------------------
 
 
 class Attention(nn.Layer):
@@ -67,6 +81,9 @@ class Block(nn.Layer):
         return x + branch
 
 
+# ---- network -----------------------------------------------------------------------------------
+
+
 class ClipVit(Network):
     """CLIP's vision transformer for images [N, 3, S, S].
 
@@ -74,27 +91,30 @@ class ClipVit(Network):
     transformer's paper does for fine-tuning.
 
     Args:
+        num_classes: Length of the logits.
         patch: Side of a patch, in pixels.
         width: Channels of a token.
         depth: How many blocks there are.
         heads: Attention heads of each block.
         readout: The token that is classified: 0 is the class token, 1 the first patch.
-        num_classes: Length of the logits.
         drop_path_rate: Stochastic depth of the last block; the first has none.
         image_size: Side of the images that the position embeddings are made for, in pixels.
         shared_width: Channels of the space that images share with text.
     """
 
     head_name = "head.fc_head"
+    decays_vectors = False
+    no_weight_decay = ("pos_embed", "cls_token")
 
     def __init__(
         self,
+        num_classes: int = 1000,
+        *,
         patch: int,
         width: int,
         depth: int,
         heads: int,
         readout: int,
-        num_classes: int = 1000,
         drop_path_rate: float = 0.0,
         image_size: int = 224,
         shared_width: int = 512,
@@ -162,9 +182,16 @@ class ClipVit(Network):
         return paddle.concat([class_position, positions], axis=1)
 
 
+# ---- variants ----------------------------------------------------------------------------------
+
+
 @hookimpl
 def clsctl_architectures() -> list[Architecture]:
     return [
-        Architecture(name, help_text, partial(ClipVit, **config))
-        for name, (help_text, config) in CONFIGS.items()
+        Architecture(name, summary(**config), partial(ClipVit, **config))
+        for name, config in CONFIGS.items()
     ]
+
+
+def summary(patch: int, depth: int, **_: Any) -> str:
+    return f"2021: {depth} transformer blocks on patches of {patch} x {patch} pixels"

@@ -1,4 +1,4 @@
-"""FasterNet: partial convolutions.
+"""FasterNet: convolutions of a part of the channels.
 
 "Run, Don't Walk: Chasing Higher FLOPS for Faster Neural Networks", Chen et al. 2023,
 arXiv:2303.03667.
@@ -69,14 +69,14 @@ class PartialConv(nn.Layer):
 class Block(nn.Layer):
     """Partial convolution and a pointwise perceptron, beside a shortcut."""
 
-    def __init__(self, channels: int, act: type[nn.Layer], drop_path: float) -> None:
+    def __init__(self, channels: int, act: type[nn.Layer], drop_path_rate: float) -> None:
         super().__init__()
         hidden = 2 * channels
         self.mlp = nn.Sequential(
             conv(channels, hidden, 1), nn.BatchNorm2D(hidden), act(), conv(hidden, channels, 1)
         )
         self.spatial_mixing = PartialConv(channels)
-        self.drop_path = DropPath(drop_path)
+        self.drop_path = DropPath(drop_path_rate)
 
     def forward(self, x: Tensor) -> Tensor:
         branch: Tensor = self.drop_path(self.mlp(self.spatial_mixing(x)))
@@ -90,6 +90,7 @@ class FasterNet(Network):
     """A FasterNet.
 
     Args:
+        num_classes: Length of the logits.
         width: Channels of the first stage; each later stage has twice those of the one before.
         depths: Blocks in each stage.
         act: The activation.
@@ -98,6 +99,7 @@ class FasterNet(Network):
 
     num_features = 1280
     head_name = "head"
+    decays_vectors = False
 
     def __init__(
         self,
@@ -129,7 +131,7 @@ class FasterNet(Network):
         return x
 
     def forward_head(self, x: Tensor, pre_logits: bool = False) -> Tensor:
-        x = self.avgpool_pre_head(x).flatten(1)
+        x = self.avgpool_pre_head(x).squeeze([2, 3])
         return x if pre_logits else self.head(x)
 
     def stage_prefixes(self) -> dict[str, tuple[str, ...]]:

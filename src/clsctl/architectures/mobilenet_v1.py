@@ -11,6 +11,7 @@ from functools import partial
 
 from paddle import Tensor, nn
 from paddle.nn import functional as F
+from paddle.nn.initializer import KaimingNormal
 
 from clsctl import hookimpl
 from clsctl.network import Network, conv_bn, numbered_stages
@@ -47,6 +48,7 @@ class MobileNetV1(Network):
     """The stack of the paper's table 1.
 
     Args:
+        num_classes: Length of the logits.
         scale: Factor on every width.
     """
 
@@ -63,7 +65,7 @@ class MobileNetV1(Network):
                 self.blocks.append(depthwise_separable(channels, int(width * scale), stride))
                 channels = int(width * scale)
         self.num_features = channels
-        self.fc = nn.Linear(channels, num_classes, weight_attr=nn.initializer.KaimingNormal())
+        self.fc = nn.Linear(channels, num_classes, weight_attr=KaimingNormal())
 
     def forward_features(self, x: Tensor) -> Tensor:
         features: Tensor = self.blocks(self.conv(x))

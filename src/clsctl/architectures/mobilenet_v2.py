@@ -95,6 +95,7 @@ class MobileNetV2(Network):
     """The stack of the paper's table 2.
 
     Args:
+        num_classes: Length of the logits.
         scale: Factor on every width.
     """
 

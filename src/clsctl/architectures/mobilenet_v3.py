@@ -17,13 +17,7 @@ from paddle import Tensor, nn
 from paddle.nn import functional as F
 
 from clsctl import hookimpl
-from clsctl.network import (
-    Network,
-    SqueezeExcite,
-    conv_bn,
-    make_divisible,
-    numbered_stages,
-)
+from clsctl.network import Network, SqueezeExcite, conv_bn, make_divisible, numbered_stages
 from clsctl.types import Architecture
 
 # ---- configurations ----------------------------------------------------------------------------
@@ -121,6 +115,7 @@ class MobileNetV3(Network):
     """The large or the small network of the paper.
 
     Args:
+        num_classes: Length of the logits.
         rows: One of the tables above.
         scale: Factor on every width but the last, rounded to multiples of 8.
         dropout: Share of the classifier's inputs that training drops.
@@ -158,8 +153,8 @@ class MobileNetV3(Network):
         return features
 
     def forward_head(self, x: Tensor, pre_logits: bool = False) -> Tensor:
-        x = F.hardswish(self.last_conv(F.adaptive_avg_pool2d(x, 1))).squeeze([2, 3])
-        x = self.dropout(x)
+        x = F.hardswish(self.last_conv(F.adaptive_avg_pool2d(x, 1)))
+        x = self.dropout(x.squeeze([2, 3]))
         return x if pre_logits else self.fc(x)
 
     def stage_prefixes(self) -> dict[str, tuple[str, ...]]:

@@ -21,13 +21,7 @@ from paddle.nn import functional as F
 from paddle.nn.initializer import Constant, KaimingNormal, Normal
 
 from clsctl import hookimpl
-from clsctl.network import (
-    DropPath,
-    Network,
-    conv_bn,
-    drop_path_rates,
-    numbered_stages,
-)
+from clsctl.network import DropPath, Network, conv_bn, drop_path_rates, numbered_stages
 from clsctl.types import Architecture
 
 # ---- configurations ----------------------------------------------------------------------------
@@ -160,7 +154,7 @@ class UniversalBottleneck(nn.Layer):
         stride: int,
         act: type[nn.Layer],
         layer_scale: bool,
-        drop_path: float,
+        drop_path_rate: float,
     ) -> None:
         super().__init__()
         hidden = spec.expand * in_channels
@@ -170,7 +164,7 @@ class UniversalBottleneck(nn.Layer):
         self.dw_mid = depthwise(hidden, spec.between, stride, act)
         self.pw_proj = conv_bn(hidden, out_channels, 1)
         self.layer_scale = LayerScale(out_channels) if layer_scale else nn.Identity()
-        self.drop_path = DropPath(drop_path)
+        self.drop_path = DropPath(drop_path_rate)
 
     def forward(self, x: Tensor) -> Tensor:
         hidden = self.dw_mid(self.pw_exp(self.dw_start(x)))
@@ -181,7 +175,7 @@ class UniversalBottleneck(nn.Layer):
 class Attention(nn.Layer):
     """Multi-query attention of a map to itself, beside a shortcut."""
 
-    def __init__(self, spec: MQA, channels: int, drop_path: float) -> None:
+    def __init__(self, spec: MQA, channels: int, drop_path_rate: float) -> None:
         super().__init__()
         self.heads, head_channels, kernel = spec
         width = self.heads * head_channels
@@ -194,7 +188,7 @@ class Attention(nn.Layer):
         self.value_proj = pointwise(channels, head_channels)
         self.proj = pointwise(width, channels)
         self.layer_scale = LayerScale(channels)
-        self.drop_path = DropPath(drop_path)
+        self.drop_path = DropPath(drop_path_rate)
 
     def forward(self, x: Tensor) -> Tensor:
         normed = self.norm(x)
@@ -219,7 +213,7 @@ def make_block(
     stride: int,
     act: type[nn.Layer],
     layer_scale: bool,
-    drop_path: float,
+    drop_path_rate: float,
 ) -> nn.Layer:
     """The block that `spec` describes."""
     match spec:
@@ -233,10 +227,10 @@ def make_block(
             )
         case UIB():
             return UniversalBottleneck(
-                spec, in_channels, out_channels, stride, act, layer_scale, drop_path
+                spec, in_channels, out_channels, stride, act, layer_scale, drop_path_rate
             )
         case MQA():
-            return Attention(spec, in_channels, drop_path)
+            return Attention(spec, in_channels, drop_path_rate)
 
 
 # ---- network -----------------------------------------------------------------------------------
@@ -246,6 +240,7 @@ class MobileNetV4(Network):
     """A MobileNetV4.
 
     Args:
+        num_classes: Length of the logits.
         stem_width: Channels after the first convolution.
         stages: Output channels and blocks of each stage, save for the last 1x1 convolution.
         act: The activation.
@@ -255,6 +250,7 @@ class MobileNetV4(Network):
 
     num_features = 1280
     head_name = "classifier"
+    decays_vectors = False
 
     def __init__(
         self,
@@ -290,7 +286,7 @@ class MobileNetV4(Network):
 
     def forward_head(self, x: Tensor, pre_logits: bool = False) -> Tensor:
         # The last convolution works on the pooled features.
-        x = self.conv_head(F.adaptive_avg_pool2d(x, 1)).flatten(1)
+        x = self.conv_head(F.adaptive_avg_pool2d(x, 1)).squeeze([2, 3])
         return x if pre_logits else self.classifier(x)
 
     def stage_prefixes(self) -> dict[str, tuple[str, ...]]:
@@ -304,11 +300,11 @@ class MobileNetV4(Network):
 @hookimpl
 def clsctl_architectures() -> list[Architecture]:
     return [
-        Architecture(name, _summary(**config), partial(MobileNetV4, **config))
+        Architecture(name, summary(**config), partial(MobileNetV4, **config))
         for name, config in CONFIGS.items()
     ]
 
 
-def _summary(layer_scale: bool = False, **_: Any) -> str:
+def summary(layer_scale: bool = False, **_: Any) -> str:
     attention = " and multi-query attention" if layer_scale else ""
     return f"2024: universal inverted bottlenecks{attention}"

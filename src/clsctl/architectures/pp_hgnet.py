@@ -12,16 +12,16 @@ by 0.8 in evaluation.
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from functools import partial
 from typing import Any
 
 import paddle
 from paddle import Tensor, nn
+from paddle.nn import functional as F
 from paddle.nn.initializer import KaimingNormal
 
 from clsctl import hookimpl
-from clsctl.network import Network, conv_bn
+from clsctl.network import Network, conv_bn, stage
 from clsctl.types import Architecture
 
 # ---- configurations ----------------------------------------------------------------------------
@@ -86,17 +86,6 @@ class Block(nn.Layer):
         return out + x if self.shortcut else out
 
 
-def stage(
-    block: Callable[[int], nn.Layer], in_channels: int, out_channels: int, depth: int, halve: bool
-) -> nn.Sequential:
-    """`depth` blocks, each built for its input channels, after halving the map where asked."""
-    blocks = nn.Sequential(block(in_channels), *(block(out_channels) for _ in range(depth - 1)))
-    if not halve:
-        return nn.Sequential(("blocks", blocks))
-    downsample = conv_bn(in_channels, in_channels, 3, stride=2, groups=in_channels)
-    return nn.Sequential(("downsample", downsample), ("blocks", blocks))
-
-
 # ---- network -----------------------------------------------------------------------------------
 
 
@@ -104,6 +93,7 @@ class PPHGNet(Network):
     """PP-HGNet for images [N, 3, H, W] of any size from 32 pixels up.
 
     Args:
+        num_classes: Length of the logits.
         stem: Output channels of the three convolutions that begin the network.
         layers: 3x3 convolutions in every block.
         stages: Channels inside the blocks, channels after them and number of blocks, by stage.
@@ -138,7 +128,6 @@ class PPHGNet(Network):
             body.append(stage(block, channels, out_channels, depth, halve=number > 0))
             channels = out_channels
         self.stages = nn.Sequential(*body)
-        self.avg_pool = nn.AdaptiveAvgPool2D(1)
         self.last_conv = nn.Conv2D(
             channels, self.num_features, 1, weight_attr=KaimingNormal(), bias_attr=False
         )
@@ -151,8 +140,8 @@ class PPHGNet(Network):
         return features
 
     def forward_head(self, x: Tensor, pre_logits: bool = False) -> Tensor:
-        x = self.act(self.last_conv(self.avg_pool(x)))
-        x = self.dropout(x).flatten(1)
+        x = self.act(self.last_conv(F.adaptive_avg_pool2d(x, 1)))
+        x = self.dropout(x.squeeze([2, 3]))
         return x if pre_logits else self.fc(x)
 
     def stage_prefixes(self) -> dict[str, tuple[str, ...]]:
@@ -160,12 +149,15 @@ class PPHGNet(Network):
         return {"stem": ("stem",), **bodies, "head": ("last_conv", "fc")}
 
 
+# ---- variants ----------------------------------------------------------------------------------
+
+
 @hookimpl
 def clsctl_architectures() -> list[Architecture]:
     return [
         Architecture(
             name,
-            f"{name}, 2022: aggregated chains of 3x3 convolutions for GPUs",
+            "2022: aggregated chains of 3x3 convolutions for GPUs",
             partial(PPHGNet, **config),
         )
         for name, config in CONFIGS.items()

@@ -18,11 +18,11 @@ from typing import Any
 
 import paddle
 from paddle import Tensor, nn
+from paddle.nn import functional as F
 from paddle.nn.initializer import Constant, KaimingNormal
 
 from clsctl import hookimpl
-from clsctl.architectures.pp_hgnet import stage
-from clsctl.network import Network, conv_bn
+from clsctl.network import Network, conv_bn, stage
 from clsctl.types import Architecture
 
 # ---- configurations ----------------------------------------------------------------------------
@@ -172,6 +172,7 @@ class PPHGNetV2(Network):
     """PP-HGNetV2 for images [N, 3, H, W] of any size from 32 pixels up.
 
     Args:
+        num_classes: Length of the logits.
         stem: Channels inside and after the stem.
         layers: Convolutions in the chain of every block.
         stages: Channels inside the blocks, channels after them and number of blocks, by stage.
@@ -208,7 +209,6 @@ class PPHGNetV2(Network):
             body.append(stage(block, channels, out_channels, depth, halve=number > 0))
             channels = out_channels
         self.stages = nn.Sequential(*body)
-        self.avg_pool = nn.AdaptiveAvgPool2D(1)
         self.last_conv = nn.Conv2D(
             channels, self.num_features, 1, weight_attr=KaimingNormal(), bias_attr=False
         )
@@ -222,8 +222,8 @@ class PPHGNetV2(Network):
         return features
 
     def forward_head(self, x: Tensor, pre_logits: bool = False) -> Tensor:
-        x = self.lab(self.act(self.last_conv(self.avg_pool(x))))
-        x = self.dropout(x).flatten(1)
+        x = self.lab(self.act(self.last_conv(F.adaptive_avg_pool2d(x, 1))))
+        x = self.dropout(x.squeeze([2, 3]))
         return x if pre_logits else self.fc(x)
 
     def stage_prefixes(self) -> dict[str, tuple[str, ...]]:
@@ -231,12 +231,15 @@ class PPHGNetV2(Network):
         return {"stem": ("stem",), **bodies, "head": ("last_conv", "lab", "fc")}
 
 
+# ---- variants ----------------------------------------------------------------------------------
+
+
 @hookimpl
 def clsctl_architectures() -> list[Architecture]:
     return [
         Architecture(
             name,
-            f"{name}, 2023: aggregated chains of light convolutions for GPUs",
+            "2023: aggregated chains of light convolutions for GPUs",
             partial(PPHGNetV2, **config),
         )
         for name, config in CONFIGS.items()

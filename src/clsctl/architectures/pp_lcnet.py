@@ -12,6 +12,7 @@ from __future__ import annotations
 from functools import partial
 
 from paddle import Tensor, nn
+from paddle.nn import functional as F
 from paddle.nn.initializer import KaimingNormal
 
 from clsctl import hookimpl
@@ -20,7 +21,7 @@ from clsctl.types import Architecture
 
 # ---- configurations ----------------------------------------------------------------------------
 
-WIDTHS = {
+SCALES = {
     "PP-LCNet_x0_25": 0.25,
     "PP-LCNet_x0_35": 0.35,
     "PP-LCNet_x0_5": 0.5,
@@ -31,9 +32,9 @@ WIDTHS = {
     "PP-LCNet_x2_5": 2.5,
 }
 
-STEM_CHANNELS = 16
+STEM_WIDTH = 16
 
-# A row is a block: kernel size, output channels at width 1, stride, squeeze-and-excitation.
+# A row is a block: kernel size, output channels at scale 1, stride, squeeze-and-excitation.
 STAGES = {
     "blocks2": ((3, 32, 1, False),),
     "blocks3": ((3, 64, 2, False), (3, 64, 1, False)),
@@ -71,25 +72,27 @@ class PPLCNet(Network):
     """PP-LCNet for images [N, 3, H, W] of any size from 32 pixels up.
 
     Args:
-        width: Factor on the channels of stem and stages, rounded to multiples of 8.
+        num_classes: Length of the logits.
+        scale: Factor on the channels of stem and stages, rounded to multiples of 8.
         dropout: Share of the embedding that is dropped before the classifier.
     """
 
     num_features = 1280
     head_name = "fc"
 
-    def __init__(self, num_classes: int = 1000, *, width: float, dropout: float = 0.2) -> None:
+    def __init__(
+        self, num_classes: int = 1000, *, scale: float = 1.0, dropout: float = 0.2
+    ) -> None:
         super().__init__()
-        channels = make_divisible(STEM_CHANNELS * width)
+        channels = make_divisible(STEM_WIDTH * scale)
         self.conv1 = conv_bn(3, channels, 3, stride=2, act=nn.Hardswish)
         for stage, rows in STAGES.items():
             blocks = []
-            for kernel, full_width, stride, se in rows:
-                out_channels = make_divisible(full_width * width)
+            for kernel, width, stride, se in rows:
+                out_channels = make_divisible(width * scale)
                 blocks.append(SeparableConv(channels, out_channels, kernel, stride, se))
                 channels = out_channels
             self.add_sublayer(stage, nn.Sequential(*blocks))
-        self.avg_pool = nn.AdaptiveAvgPool2D(1)
         self.last_conv = nn.Conv2D(
             channels, self.num_features, 1, weight_attr=KaimingNormal(), bias_attr=False
         )
@@ -104,8 +107,8 @@ class PPLCNet(Network):
         return x
 
     def forward_head(self, x: Tensor, pre_logits: bool = False) -> Tensor:
-        x = self.act(self.last_conv(self.avg_pool(x)))
-        x = self.dropout(x).flatten(1)
+        x = self.act(self.last_conv(F.adaptive_avg_pool2d(x, 1)))
+        x = self.dropout(x.squeeze([2, 3]))
         return x if pre_logits else self.fc(x)
 
     def stage_prefixes(self) -> dict[str, tuple[str, ...]]:
@@ -113,13 +116,16 @@ class PPLCNet(Network):
         return {"stem": ("conv1",), **bodies, "head": ("last_conv", "fc")}
 
 
+# ---- variants ----------------------------------------------------------------------------------
+
+
 @hookimpl
 def clsctl_architectures() -> list[Architecture]:
     return [
         Architecture(
             name,
-            f"PP-LCNet of width {width:g}, 2021: depthwise separable convolutions for CPUs",
-            partial(PPLCNet, width=width),
+            f"2021: depthwise separable convolutions for CPUs, width x{scale:g}",
+            partial(PPLCNet, scale=scale),
         )
-        for name, width in WIDTHS.items()
+        for name, scale in SCALES.items()
     ]

@@ -19,6 +19,7 @@ import numpy as np
 import paddle
 from numpy.typing import NDArray
 from paddle import Tensor, nn
+from paddle.nn import functional as F
 from paddle.nn.initializer import KaimingNormal
 
 from clsctl import hookimpl
@@ -28,12 +29,12 @@ from clsctl.types import Architecture
 # ---- configurations ----------------------------------------------------------------------------
 
 CONFIGS: dict[str, dict[str, Any]] = {
-    "PP-LCNetV2_small": {"width": 0.75, "depths": (2, 2, 4, 2)},
-    "PP-LCNetV2_base": {"width": 1.0, "depths": (2, 2, 6, 2)},
-    "PP-LCNetV2_large": {"width": 1.25, "depths": (2, 2, 8, 2)},
+    "PP-LCNetV2_small": {"scale": 0.75, "depths": (2, 2, 4, 2)},
+    "PP-LCNetV2_base": {"scale": 1.0, "depths": (2, 2, 6, 2)},
+    "PP-LCNetV2_large": {"scale": 1.25, "depths": (2, 2, 8, 2)},
 }
 
-STEM_CHANNELS = 32
+STEM_WIDTH = 32
 
 # Options of the blocks of each stage. A stage halves the map and doubles the channels.
 STAGES: tuple[dict[str, bool], ...] = (
@@ -151,7 +152,8 @@ class PPLCNetV2(Network):
     """PP-LCNetV2 for images [N, 3, H, W] of any size from 32 pixels up.
 
     Args:
-        width: Factor on the channels of stem and stages, rounded to multiples of 8.
+        num_classes: Length of the logits.
+        scale: Factor on the channels of stem and stages, rounded to multiples of 8.
         depths: Blocks in each of the four stages.
         dropout: Share of the embedding that is dropped before the classifier.
     """
@@ -163,12 +165,12 @@ class PPLCNetV2(Network):
         self,
         num_classes: int = 1000,
         *,
-        width: float,
+        scale: float = 1.0,
         depths: tuple[int, ...],
         dropout: float = 0.2,
     ) -> None:
         super().__init__()
-        stem_channels = make_divisible(STEM_CHANNELS * width)
+        stem_channels = make_divisible(STEM_WIDTH * scale)
         channels = 2 * stem_channels
         self.stem = nn.Sequential(
             conv_bn(3, stem_channels, 3, stride=2, act=nn.ReLU),
@@ -179,7 +181,6 @@ class PPLCNetV2(Network):
             body.append(stage(channels, depth, options))
             channels *= 2
         self.stages = nn.Sequential(*body)
-        self.avg_pool = nn.AdaptiveAvgPool2D(1)
         self.last_conv = nn.Conv2D(
             channels, self.num_features, 1, weight_attr=KaimingNormal(), bias_attr=False
         )
@@ -192,8 +193,8 @@ class PPLCNetV2(Network):
         return features
 
     def forward_head(self, x: Tensor, pre_logits: bool = False) -> Tensor:
-        x = self.act(self.last_conv(self.avg_pool(x)))
-        x = self.dropout(x).flatten(1)
+        x = self.act(self.last_conv(F.adaptive_avg_pool2d(x, 1)))
+        x = self.dropout(x.squeeze([2, 3]))
         return x if pre_logits else self.fc(x)
 
     def stage_prefixes(self) -> dict[str, tuple[str, ...]]:
@@ -211,12 +212,15 @@ class PPLCNetV2(Network):
                 layer.reparameterise()
 
 
+# ---- variants ----------------------------------------------------------------------------------
+
+
 @hookimpl
 def clsctl_architectures() -> list[Architecture]:
     return [
         Architecture(
             name,
-            f"PP-LCNetV2 of width {config['width']:g}, 2022: merging depthwise branches for CPUs",
+            f"2022: depthwise branches that merge, for CPUs, width x{config['scale']:g}",
             partial(PPLCNetV2, **config),
         )
         for name, config in CONFIGS.items()

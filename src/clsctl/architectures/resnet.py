@@ -18,6 +18,7 @@ from typing import Any
 
 from paddle import Tensor, nn
 from paddle.nn import functional as F
+from paddle.nn.initializer import Uniform
 
 from clsctl import hookimpl
 from clsctl.network import Network, conv_bn, numbered_stages
@@ -104,6 +105,7 @@ class ResNet(Network):
     """A residual network.
 
     Args:
+        num_classes: Length of the logits.
         depths: Blocks in each of the four stages.
         bottleneck: Whether blocks are bottlenecks, or else pairs of 3x3 convolutions.
         vd: Whether stem and shortcuts are those of ResNet-D.
@@ -130,9 +132,7 @@ class ResNet(Network):
                 self.blocks.append(block(out_channels, width, 1, nn.Identity()))
             channels = out_channels
         bound = self.num_features**-0.5
-        self.fc = nn.Linear(
-            self.num_features, num_classes, weight_attr=nn.initializer.Uniform(-bound, bound)
-        )
+        self.fc = nn.Linear(self.num_features, num_classes, weight_attr=Uniform(-bound, bound))
 
     def forward_features(self, x: Tensor) -> Tensor:
         features: Tensor = self.blocks(self.max_pool(self.stem(x)))

@@ -16,7 +16,7 @@ from typing import Any
 
 from paddle import Tensor, nn
 from paddle.nn import functional as F
-from paddle.nn.initializer import TruncatedNormal
+from paddle.nn.initializer import Constant, TruncatedNormal
 
 from clsctl import hookimpl
 from clsctl.network import DropPath, Network, drop_path_rates
@@ -54,7 +54,7 @@ def conv(
         padding=kernel // 2,
         groups=groups,
         weight_attr=TruncatedNormal(std=0.02),
-        bias_attr=nn.initializer.Constant(0.0),
+        bias_attr=Constant(0.0),
     )
     bn = [("bn", nn.BatchNorm2D(out_channels))] if norm else []
     return nn.Sequential(("conv", convolution), *bn)
@@ -63,7 +63,7 @@ def conv(
 class Block(nn.Layer):
     """The star operation between two 7x7 depthwise convolutions, beside a shortcut."""
 
-    def __init__(self, channels: int, drop_path: float) -> None:
+    def __init__(self, channels: int, drop_path_rate: float) -> None:
         super().__init__()
         hidden = 4 * channels
         self.dwconv = conv(channels, channels, 7, groups=channels)
@@ -71,7 +71,7 @@ class Block(nn.Layer):
         self.f2 = conv(channels, hidden, norm=False)
         self.g = conv(hidden, channels)
         self.dwconv2 = conv(channels, channels, 7, groups=channels, norm=False)
-        self.drop_path = DropPath(drop_path)
+        self.drop_path = DropPath(drop_path_rate)
 
     def forward(self, x: Tensor) -> Tensor:
         mixed = self.dwconv(x)
@@ -87,12 +87,14 @@ class StarNet(Network):
     """A StarNet.
 
     Args:
+        num_classes: Length of the logits.
         width: Channels of the first stage; each later stage has twice those of the one before.
         depths: Blocks in each stage.
         drop_path_rate: Stochastic depth of the last block; it grows linearly from 0.
     """
 
     head_name = "head"
+    decays_vectors = False
 
     def __init__(
         self,
@@ -122,7 +124,7 @@ class StarNet(Network):
         return x
 
     def forward_head(self, x: Tensor, pre_logits: bool = False) -> Tensor:
-        x = F.adaptive_avg_pool2d(x, 1).flatten(1)
+        x = F.adaptive_avg_pool2d(x, 1).squeeze([2, 3])
         return x if pre_logits else self.head(x)
 
     def stage_prefixes(self) -> dict[str, tuple[str, ...]]:

@@ -1,4 +1,7 @@
-"""Swin Transformer: Liu et al. 2021 (arXiv:2103.14030).
+"""Swin Transformer: attention inside windows that shift from block to block.
+
+"Swin Transformer: Hierarchical Vision Transformer using Shifted Windows", Liu et al. 2021,
+arXiv:2103.14030.
 
 Attention inside windows of 7 x 7 or 12 x 12 tokens, moved by half a window in every second block
 so that neighbours meet; tokens are merged 2 x 2 between the stages. Every LayerNorm's epsilon is
@@ -25,8 +28,7 @@ from clsctl import hookimpl
 from clsctl.network import DropPath, Mlp, Network, attend, drop_path_rates
 from clsctl.types import Architecture
 
-EPSILON = 1e-5
-PATCH = 4
+# ---- configurations ----------------------------------------------------------------------------
 
 TINY = {"width": 96, "depths": (2, 2, 6, 2), "heads": (3, 6, 12, 24)}
 SMALL = {"width": 96, "depths": (2, 2, 18, 2), "heads": (3, 6, 12, 24)}
@@ -35,32 +37,20 @@ LARGE = {"width": 192, "depths": (2, 2, 18, 2), "heads": (6, 12, 24, 48)}
 
 # Stochastic depth is the paper's: A2 for training on ImageNet-1k, and its 0.1 for fine-tuning at
 # 384 pixels; large was trained on ImageNet-22k first, with the authors' 0.2 after that.
-CONFIGS: dict[str, tuple[str, dict[str, Any]]] = {
-    "SwinTransformer_tiny_patch4_window7_224": (
-        "Swin-T, 2021: 12 blocks, 96 to 768 channels",
-        {**TINY, "window": 7, "drop_path_rate": 0.2},
-    ),
-    "SwinTransformer_small_patch4_window7_224": (
-        "Swin-S, 2021: 24 blocks, 96 to 768 channels",
-        {**SMALL, "window": 7, "drop_path_rate": 0.3},
-    ),
-    "SwinTransformer_base_patch4_window7_224": (
-        "Swin-B, 2021: 24 blocks, 128 to 1024 channels",
-        {**BASE, "window": 7, "drop_path_rate": 0.5},
-    ),
-    "SwinTransformer_base_patch4_window12_384": (
-        "Swin-B, 2021, for 384 x 384 pixels in windows of 12 x 12",
-        {**BASE, "window": 12, "drop_path_rate": 0.1},
-    ),
-    "SwinTransformer_large_patch4_window7_224": (
-        "Swin-L, 2021: 24 blocks, 192 to 1536 channels",
-        {**LARGE, "window": 7, "drop_path_rate": 0.2},
-    ),
-    "SwinTransformer_large_patch4_window12_384": (
-        "Swin-L, 2021, for 384 x 384 pixels in windows of 12 x 12",
-        {**LARGE, "window": 12, "drop_path_rate": 0.2},
-    ),
+CONFIGS: dict[str, dict[str, Any]] = {
+    "SwinTransformer_tiny_patch4_window7_224": {**TINY, "window": 7, "drop_path_rate": 0.2},
+    "SwinTransformer_small_patch4_window7_224": {**SMALL, "window": 7, "drop_path_rate": 0.3},
+    "SwinTransformer_base_patch4_window7_224": {**BASE, "window": 7, "drop_path_rate": 0.5},
+    "SwinTransformer_base_patch4_window12_384": {**BASE, "window": 12, "drop_path_rate": 0.1},
+    "SwinTransformer_large_patch4_window7_224": {**LARGE, "window": 7, "drop_path_rate": 0.2},
+    "SwinTransformer_large_patch4_window12_384": {**LARGE, "window": 12, "drop_path_rate": 0.2},
 }
+
+EPSILON = 1e-5
+PATCH = 4
+
+
+# ---- blocks ------------------------------------------------------------------------------------
 
 
 class PatchEmbed(nn.Layer):
@@ -72,7 +62,7 @@ class PatchEmbed(nn.Layer):
         self.norm = nn.LayerNorm(width, epsilon=EPSILON)
 
     def forward(self, x: Tensor) -> Tensor:
-        x = self.proj(_pad(x, PATCH, axes=(2, 3)))
+        x = self.proj(pad(x, PATCH, axes=(2, 3)))
         tokens: Tensor = self.norm(x.transpose([0, 2, 3, 1]))
         return tokens
 
@@ -86,9 +76,9 @@ class WindowAttention(nn.Layer):
         self.relative_position_bias_table = self.create_parameter(
             [(2 * window - 1) ** 2, heads], default_initializer=TruncatedNormal(std=0.02)
         )
-        self.register_buffer("relative_position_index", _relative_position_index(window))
-        self.qkv = _linear(width, 3 * width)
-        self.proj = _linear(width, width)
+        self.register_buffer("relative_position_index", relative_position_index(window))
+        self.qkv = linear(width, 3 * width)
+        self.proj = linear(width, width)
 
     def forward(self, windows: Tensor, mask: Tensor | None) -> Tensor:
         """Attend within windows [N * M, L, C], M to a map; `mask` is [M, 1, L, L]."""
@@ -126,12 +116,12 @@ class Block(nn.Layer):
 
     def _attend(self, x: Tensor) -> Tensor:
         height, width = x.shape[1], x.shape[2]
-        x = _pad(x, self.window, axes=(1, 2))
+        x = pad(x, self.window, axes=(1, 2))
         size, mask = (x.shape[1], x.shape[2]), None
         if self.shift:
             x = x.roll([-self.shift, -self.shift], axis=[1, 2])
-            mask = _shift_mask(*size, self.window, self.shift)
-        x = _from_windows(self.attn(_to_windows(x, self.window), mask), *size)
+            mask = shift_mask(*size, self.window, self.shift)
+        x = from_windows(self.attn(to_windows(x, self.window), mask), *size)
         if self.shift:
             x = x.roll([self.shift, self.shift], axis=[1, 2])
         return x if size == (height, width) else x[:, :height, :width]
@@ -142,11 +132,11 @@ class PatchMerging(nn.Layer):
 
     def __init__(self, width: int) -> None:
         super().__init__()
-        self.reduction = _linear(4 * width, 2 * width, bias=False)
+        self.reduction = linear(4 * width, 2 * width, bias=False)
         self.norm = nn.LayerNorm(4 * width, epsilon=EPSILON)
 
     def forward(self, x: Tensor) -> Tensor:
-        x = _pad(x, 2, axes=(1, 2))
+        x = pad(x, 2, axes=(1, 2))
         height, width, channels = x.shape[1] // 2, x.shape[2] // 2, x.shape[3]
         x = x.reshape([-1, height, 2, width, 2, channels])
         # The checkpoints order the four tokens by column, then by row.
@@ -155,40 +145,107 @@ class PatchMerging(nn.Layer):
         return y
 
 
+def stage(width: int, heads: int, rates: list[float], window: int) -> nn.Sequential:
+    """A stage's `blocks`, every second one with shifted windows."""
+    blocks = [
+        Block(width, heads, window, shifted=number % 2 == 1, drop_path_rate=rate)
+        for number, rate in enumerate(rates)
+    ]
+    return nn.Sequential(("blocks", nn.Sequential(*blocks)))
+
+
+def linear(in_features: int, out_features: int, bias: bool = True) -> nn.Linear:
+    return nn.Linear(
+        in_features,
+        out_features,
+        weight_attr=TruncatedNormal(std=0.02),
+        bias_attr=None if bias else False,
+    )
+
+
+def relative_position_index(window: int) -> Tensor:
+    """Row of the bias table for each pair of a window's tokens, int64 [L, L]."""
+    row, column = (axis.flatten() for axis in paddle.meshgrid([paddle.arange(window)] * 2))
+    down = row.unsqueeze(1) - row + window - 1
+    right = column.unsqueeze(1) - column + window - 1
+    return down * (2 * window - 1) + right
+
+
+def shift_mask(height: int, width: int, window: int, shift: int) -> Tensor:
+    """-100 between tokens that only the shift made neighbours, else 0: [M, 1, L, L]."""
+    # Floats, because Paddle's oneDNN pass breaks on a transposed map of integers.
+    wrapped_row = (paddle.arange(height) >= height - shift).astype("float32")
+    wrapped_column = (paddle.arange(width) >= width - shift).astype("float32")
+    region = 2 * wrapped_row.unsqueeze(1) + wrapped_column
+    region = to_windows(region.reshape([1, height, width, 1]), window).transpose([0, 2, 1])
+    apart = region.unsqueeze(2) != region.unsqueeze(3)
+    return apart.astype("float32") * -100.0
+
+
+def to_windows(x: Tensor, window: int) -> Tensor:
+    """A map [N, H, W, C] as windows [N * M, L, C] of L = window * window tokens, row by row."""
+    _, height, width, channels = x.shape
+    x = x.reshape([-1, height // window, window, width // window, window, channels])
+    return x.transpose([0, 1, 3, 2, 4, 5]).reshape([-1, window * window, channels])
+
+
+def from_windows(x: Tensor, height: int, width: int) -> Tensor:
+    """The inverse of `to_windows`: [N * M, L, C] as a map [N, height, width, C]."""
+    window, channels = math.isqrt(x.shape[1]), x.shape[2]
+    x = x.reshape([-1, height // window, width // window, window, window, channels])
+    return x.transpose([0, 1, 3, 2, 4, 5]).reshape([-1, height, width, channels])
+
+
+def pad(x: Tensor, multiple: int, axes: tuple[int, int]) -> Tensor:
+    """Zeros at the end of two axes, up to a multiple. `F.pad` does not survive the ONNX export."""
+    for axis in axes:
+        missing = -x.shape[axis] % multiple
+        if missing:
+            zeros = paddle.zeros_like(x.slice([axis], [0], [1]))
+            x = paddle.concat([x] + [zeros] * missing, axis)
+    return x
+
+
+# ---- network -----------------------------------------------------------------------------------
+
+
 class SwinTransformer(Network):
     """Swin Transformer for images [N, 3, H, W].
 
     Args:
+        num_classes: Length of the logits.
         width: Channels of the first stage; each further stage has twice as many.
         depths: Blocks in each stage.
         heads: Attention heads of each stage's blocks.
         window: Side of a window, in tokens.
-        num_classes: Length of the logits.
         drop_path_rate: Stochastic depth of the last block; the first has none.
     """
 
     head_name = "head"
+    decays_vectors = False
+    no_weight_decay = ("relative_position_bias_table",)
 
     def __init__(
         self,
+        num_classes: int = 1000,
+        *,
         width: int,
         depths: tuple[int, ...],
         heads: tuple[int, ...],
         window: int,
-        num_classes: int = 1000,
         drop_path_rate: float = 0.1,
     ) -> None:
         super().__init__()
-        widths = [width << stage for stage in range(len(depths))]
+        widths = [width << level for level in range(len(depths))]
         rates = drop_path_rates(drop_path_rate, depths)
         self.num_features = widths[-1]
         self.patch_embed = PatchEmbed(width)
-        stages = [_stage(*stage, window) for stage in zip(widths, heads, rates, strict=True)]
-        for stage, channels in zip(stages[:-1], widths[:-1], strict=True):
-            stage.add_sublayer("downsample", PatchMerging(channels))
+        stages = [stage(*options, window) for options in zip(widths, heads, rates, strict=True)]
+        for body, channels in zip(stages[:-1], widths[:-1], strict=True):
+            body.add_sublayer("downsample", PatchMerging(channels))
         self.layers = nn.Sequential(*stages)
         self.norm = nn.LayerNorm(widths[-1], epsilon=EPSILON)
-        self.head = _linear(widths[-1], num_classes)
+        self.head = linear(widths[-1], num_classes)
 
     def forward_features(self, x: Tensor) -> Tensor:
         x = self.norm(self.layers(self.patch_embed(x)))
@@ -203,70 +260,17 @@ class SwinTransformer(Network):
         return {"stem": ("patch_embed",), **layers, "head": ("norm", "head")}
 
 
-def _stage(width: int, heads: int, rates: list[float], window: int) -> nn.Sequential:
-    """A stage's `blocks`, every second one with shifted windows."""
-    blocks = [
-        Block(width, heads, window, shifted=number % 2 == 1, drop_path_rate=rate)
-        for number, rate in enumerate(rates)
-    ]
-    return nn.Sequential(("blocks", nn.Sequential(*blocks)))
-
-
-def _linear(in_features: int, out_features: int, bias: bool = True) -> nn.Linear:
-    return nn.Linear(
-        in_features,
-        out_features,
-        weight_attr=TruncatedNormal(std=0.02),
-        bias_attr=None if bias else False,
-    )
-
-
-def _relative_position_index(window: int) -> Tensor:
-    """Row of the bias table for each pair of a window's tokens, int64 [L, L]."""
-    row, column = (axis.flatten() for axis in paddle.meshgrid([paddle.arange(window)] * 2))
-    down = row.unsqueeze(1) - row + window - 1
-    right = column.unsqueeze(1) - column + window - 1
-    return down * (2 * window - 1) + right
-
-
-def _shift_mask(height: int, width: int, window: int, shift: int) -> Tensor:
-    """-100 between tokens that only the shift made neighbours, else 0: [M, 1, L, L]."""
-    # Floats, because Paddle's oneDNN pass breaks on a transposed map of integers.
-    wrapped_row = (paddle.arange(height) >= height - shift).astype("float32")
-    wrapped_column = (paddle.arange(width) >= width - shift).astype("float32")
-    region = 2 * wrapped_row.unsqueeze(1) + wrapped_column
-    region = _to_windows(region.reshape([1, height, width, 1]), window).transpose([0, 2, 1])
-    apart = region.unsqueeze(2) != region.unsqueeze(3)
-    return apart.astype("float32") * -100.0
-
-
-def _to_windows(x: Tensor, window: int) -> Tensor:
-    """A map [N, H, W, C] as windows [N * M, L, C] of L = window * window tokens, row by row."""
-    _, height, width, channels = x.shape
-    x = x.reshape([-1, height // window, window, width // window, window, channels])
-    return x.transpose([0, 1, 3, 2, 4, 5]).reshape([-1, window * window, channels])
-
-
-def _from_windows(x: Tensor, height: int, width: int) -> Tensor:
-    """The inverse of `_to_windows`: [N * M, L, C] as a map [N, height, width, C]."""
-    window, channels = math.isqrt(x.shape[1]), x.shape[2]
-    x = x.reshape([-1, height // window, width // window, window, window, channels])
-    return x.transpose([0, 1, 3, 2, 4, 5]).reshape([-1, height, width, channels])
-
-
-def _pad(x: Tensor, multiple: int, axes: tuple[int, int]) -> Tensor:
-    """Zeros at the end of two axes, up to a multiple. `F.pad` does not survive the ONNX export."""
-    for axis in axes:
-        missing = -x.shape[axis] % multiple
-        if missing:
-            zeros = paddle.zeros_like(x.slice([axis], [0], [1]))
-            x = paddle.concat([x] + [zeros] * missing, axis)
-    return x
+# ---- variants ----------------------------------------------------------------------------------
 
 
 @hookimpl
 def clsctl_architectures() -> list[Architecture]:
     return [
-        Architecture(name, help_text, partial(SwinTransformer, **config))
-        for name, (help_text, config) in CONFIGS.items()
+        Architecture(name, summary(**config), partial(SwinTransformer, **config))
+        for name, config in CONFIGS.items()
     ]
+
+
+def summary(width: int, depths: tuple[int, ...], window: int, **_: Any) -> str:
+    channels = f"{width} to {width << len(depths) - 1} channels"
+    return f"2021: {sum(depths)} blocks of {channels}, windows of {window} x {window} tokens"

@@ -4,13 +4,53 @@ from __future__ import annotations
 
 import csv
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from posixpath import normpath
+from typing import NamedTuple
 
+from clsctl.config import load_settings
+from clsctl.datasets.pool import Pool
 from clsctl.errors import DataError, UsageError
+from clsctl.types import Progress
 
 Group = str | Path | Mapping[str, str]
+
+
+class Groups(NamedTuple):
+    """What must stay together.
+
+    Attributes:
+        names: The first path of its group, by path, of all that are in a group.
+        ungrouped: How many samples a person's `group` says nothing of.
+    """
+
+    names: Mapping[str, str]
+    ungrouped: int
+
+
+def group_samples(
+    pool: Pool, group: Group | None, dedupe_groups: bool, progress: Progress
+) -> Groups:
+    """The groups of a pool's samples, those held out included.
+
+    Args:
+        pool: The samples.
+        group: What shows one object, see `find_groups`; None if nothing does.
+        dedupe_groups: Whether near-duplicates are groups.
+        progress: Receives the images looked at for that, and in all.
+
+    Raises:
+        UsageError: As `find_groups`.
+        DataError: As `find_groups`.
+    """
+    paths = [*pool.samples, *pool.held_out]
+    named = {} if group is None else find_groups(paths, group)
+    pairs = list(pairs_of(named))
+    if dedupe_groups:
+        pairs += near_duplicates(pool.root, paths, progress)
+    ungrouped = 0 if group is None else len(pool.samples.keys() - named)
+    return Groups(join_pairs(pairs), ungrouped)
 
 
 def find_groups(paths: Iterable[str], group: Group) -> dict[str, str]:
@@ -42,11 +82,42 @@ def find_groups(paths: Iterable[str], group: Group) -> dict[str, str]:
     return found
 
 
-def merge_groups(*groupings: Mapping[str, str]) -> dict[str, str]:
-    """Groups of paths that any of the groupings keeps together, directly or by way of others.
+def near_duplicates(root: Path, paths: Sequence[str], progress: Progress) -> list[tuple[str, str]]:
+    """Pairs of images that are equal or nearly so, as `clsctl.datasets.duplicates` defines it.
 
-    Each group is called by its first path.
+    An image that cannot be read resembles none; `dataset check` reports it.
+
+    Args:
+        root: What the paths are relative to.
+        paths: The images.
+        progress: Receives the images looked at, and in all.
     """
+    from clsctl.datasets.duplicates import near_pairs
+    from clsctl.datasets.images import scan_images
+    from clsctl.pipeline import available_cores
+
+    settings = load_settings()
+    workers = settings.threads or available_cores()
+    scan = scan_images(
+        root, paths, workers=workers, max_pixels=settings.max_pixels, progress=progress
+    )
+    if scan.fingerprints is None:
+        return []
+    pairs = near_pairs(scan.fingerprints).tolist()
+    files = zip(scan.signatures.tolist(), paths, strict=True)
+    equal = {path: str(signature) for signature, path in files if signature}
+    return [*((paths[one], paths[other]) for one, other, _ in pairs), *pairs_of(equal)]
+
+
+def pairs_of(groups: Mapping[str, str]) -> Iterator[tuple[str, str]]:
+    """Each path with the first one of its group."""
+    first: dict[str, str] = {}
+    for path, name in groups.items():
+        yield first.setdefault(name, path), path
+
+
+def join_pairs(pairs: Iterable[tuple[str, str]]) -> dict[str, str]:
+    """The groups of what is paired, directly or by way of others, each called by its first path."""
     leader: dict[str, str] = {}
 
     def find(path: str) -> str:
@@ -54,11 +125,9 @@ def merge_groups(*groupings: Mapping[str, str]) -> dict[str, str]:
             leader[path] = path = leader[leader[path]]
         return path
 
-    for grouping in groupings:
-        first: dict[str, str] = {}
-        for path, name in grouping.items():
-            low, high = sorted((find(path), find(first.setdefault(name, path))))
-            leader[high] = low
+    for one, other in pairs:
+        low, high = sorted((find(one), find(other)))
+        leader[high] = low
     return {path: find(path) for path in leader}
 
 

@@ -1,0 +1,159 @@
+"""Download a demo dataset, through the same mirrors, sources and checks as a model.
+
+What breaks off is continued by the next call. The dataset's folder appears when it is complete;
+its clsctl.json says where it came from, with the size and SHA256 of every file.
+"""
+
+from __future__ import annotations
+
+import shutil
+import sys
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from hashlib import sha256
+from importlib.resources import files
+from pathlib import Path
+
+from clsctl import provenance
+from clsctl.archive import extract
+from clsctl.config import Settings, folders, load_settings
+from clsctl.datasets.pool import read_sound_dataset
+from clsctl.datasets.write import new_folder
+from clsctl.disk import locked, require_space
+from clsctl.errors import ClsctlError, DataError, ModelError, NetworkError, UsageError, unknown_name
+from clsctl.mirrors import all_failed, candidates, public, weight_source
+from clsctl.model_dir import PROVENANCE, file_sha256
+from clsctl.store import now
+from clsctl.types import FetchRequest, ModelEntry, Preprocessing, Progress
+
+if sys.version_info >= (3, 11):
+    import tomllib
+else:
+    import tomli as tomllib
+
+
+@dataclass(frozen=True, slots=True)
+class Published:
+    """A dataset that can be pulled: an entry of datasets.toml.
+
+    Attributes:
+        url: An uncompressed tar archive.
+        sha256: Its checksum in hex; empty where the publisher states none.
+    """
+
+    name: str
+    summary: str
+    url: str
+    sha256: str = ""
+
+
+def published_datasets() -> dict[str, Published]:
+    """What can be pulled, by name."""
+    text = files("clsctl.datasets").joinpath("datasets.toml").read_text(encoding="utf-8")
+    found = (Published(**entry) for entry in tomllib.loads(text)["datasets"])
+    return {dataset.name: dataset for dataset in found}
+
+
+def pull_dataset(
+    name: str,
+    target: Path | str | None = None,
+    *,
+    mirrors: Sequence[str] = (),
+    settings: Settings | None = None,
+    progress: Progress = lambda done, total: None,
+) -> Path:
+    """Download a dataset, unless it is there already.
+
+    Args:
+        name: A key of `published_datasets`.
+        target: The new folder; by default one of that name in the current folder.
+        mirrors: Tried before the mirrors of the settings.
+        settings: By default those of `load_settings`.
+        progress: Receives the bytes that have come, and in all.
+
+    Returns:
+        The dataset's folder.
+
+    Raises:
+        UsageError: There is no such dataset (`E_DATASET_UNKNOWN`).
+        NetworkError: No mirror and no server could deliver it.
+        ModelError: What came is damaged, unsafe, too large or not what it should be.
+        DataError: There is something else at `target` (`E_EXISTS`), it cannot be written
+            (`E_DATASET_WRITE`), or what came is no dataset (`E_DATASET_INVALID`).
+    """
+    dataset, settings = _find(name), settings or load_settings()
+    root = Path(target or name)
+    if (root / PROVENANCE).is_file():
+        return root
+    partial = folders().data / "partial" / f"dataset-{name}"
+    request = FetchRequest(
+        _as_entry(dataset), "training", "", partial, settings.max_download, settings.offline, progress
+    )
+    with locked(folders().data, partial.name):
+        _pull(dataset, request, (*mirrors, *settings.mirrors), root)
+        shutil.rmtree(partial)
+    return root
+
+
+def _find(name: str) -> Published:
+    known = published_datasets()
+    if name not in known:
+        raise UsageError(unknown_name("dataset", name, known), code="E_DATASET_UNKNOWN")
+    return known[name]
+
+
+def _as_entry(dataset: Published) -> ModelEntry:
+    """The dataset as weight sources know what they fetch: by a name, without a preprocessing."""
+    unused = Preprocessing(resize_short=0, crop=0)
+    return ModelEntry(dataset.name, "datasets", dataset.summary, "datasets", unused, unused)
+
+
+def _pull(
+    dataset: Published, request: FetchRequest, mirrors: Sequence[str], root: Path
+) -> None:
+    failures: dict[str, ClsctlError] = {}
+    for url in candidates(dataset.url, mirrors):
+        workdir = request.workdir / sha256(url.encode()).hexdigest()[:12]
+        workdir.mkdir(parents=True, exist_ok=True)
+        try:
+            archive = weight_source(url).fetch(replace(request, url=url, workdir=workdir))
+            return _unpack(dataset, archive, url, request.max_bytes, root)
+        except NetworkError as error:
+            failures[url] = error
+        except ModelError as error:  # what came is bad, so it must not be continued
+            shutil.rmtree(workdir)
+            failures[url] = error
+    raise all_failed(dataset.name, failures)
+
+
+def _unpack(dataset: Published, archive: Path, url: str, max_bytes: int, root: Path) -> None:
+    found = file_sha256(archive)
+    if dataset.sha256 not in ("", found):
+        raise ModelError(
+            f"the file has the SHA256 {found}, but it should be {dataset.sha256}", code="E_CHECKSUM"
+        )
+    with new_folder(root) as folder:
+        require_space(folder, archive.stat().st_size)
+        extract(archive, folder, max_bytes)
+        _lift(folder)
+        _require_dataset(folder)
+        source = {"url": public(url), "catalog": "datasets", "date": now(), "sha256": found}
+        provenance.record(folder, source)
+
+
+def _lift(folder: Path) -> None:
+    """Take the content out of the one folder that an archive has at its top."""
+    inside = list(folder.iterdir())
+    if len(inside) == 1 and inside[0].is_dir():
+        top = inside[0].rename(folder / ".top")
+        for path in top.iterdir():
+            path.rename(folder / path.name)
+        top.rmdir()
+
+
+def _require_dataset(folder: Path) -> None:
+    try:
+        read_sound_dataset(folder)
+    except DataError as error:
+        reason = error.message.replace(str(folder), "the archive")
+        raise ModelError(f"it holds no dataset: {reason}", code="E_DATASET_INVALID") from None
