@@ -68,6 +68,17 @@ def test_a_wrong_shape_outside_the_classifier_is_refused(network, tmp_path):
         clsctl.build(NAME, pretrained=tmp_path / "w.pdparams")
 
 
+def test_another_type_is_refused(network, tmp_path):
+    state = {name: tensor.astype("float16") for name, tensor in network.state_dict().items()}
+    paddle.save(state, str(tmp_path / "w.pdparams"))
+    with pytest.raises(ModelError) as caught:
+        clsctl.build(NAME, pretrained=tmp_path / "w.pdparams")
+    assert caught.value.code == "E_CHECKPOINT_MISMATCH"
+    assert "137 of another type (blocks.0.depthwise_conv.bn._mean float16 instead of" in str(
+        caught.value
+    )
+
+
 class Bomb:
     """Unpickling this would run a command."""
 

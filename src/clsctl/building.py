@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Iterator
+import functools
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -12,12 +13,14 @@ from clsctl.notes import note
 from clsctl.plugins import default_registry
 
 if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
     from paddle import nn
 
 
 def build(
     name: str,
-    num_classes: int = 1000,
+    num_classes: int | None = 1000,
     pretrained: bool | str | Path = False,
     seed: int | None = None,
     **options: Any,
@@ -25,7 +28,7 @@ def build(
     """Build a network of any plugin.
 
     Args:
-        num_classes: Length of the logits.
+        num_classes: Length of the logits. None: as many as the weights have.
         pretrained: True for the published weights, pulled where necessary; or the path of a
             .pdparams file. Weights trained for another number of classes load all but the
             classifier, and a note says which tensors were left fresh.
@@ -36,30 +39,41 @@ def build(
         ModelError: The architecture is unknown, or the weights do not fit it.
         NetworkError: The weights could not be downloaded.
     """
-    architecture = default_registry().get("architectures", name)
+    create = functools.partial(default_registry().get("architectures", name).build, **options)
     with _seeded(seed):
-        network: nn.Layer = architecture.build(num_classes=num_classes, **options)
-    if pretrained:
+        if not pretrained:
+            network: nn.Layer = create(num_classes=num_classes or 1000)
+            return network
         path = _published(name) if pretrained is True else Path(pretrained)
-        fresh = load_weights(network, read_pdparams(path), f"'{path.name}'")
-        if fresh:
-            note(f"{path.name} has another number of classes; left fresh: {', '.join(fresh)}")
-    return network
+        return _build_from(path, create, num_classes)
 
 
-def classes_in(name: str, weights: Path) -> int:
-    """How many classes the weights of an architecture were trained for: the bias's length.
-
-    Raises:
-        ModelError: The architecture is unknown, or the weights are not of it.
-    """
+def outline(create: Callable[[], nn.Layer]) -> nn.Layer:
+    """The network without memory for its parameters; even the largest is there in an instant."""
     import paddle
 
     with paddle.LazyGuard():
-        network = default_registry().get("architectures", name).build()
-    biases = [n for n in network.state_dict() if n == f"{network.head_name}.bias"]
-    arrays = read_pdparams(weights)
-    return int(arrays[biases[0]].shape[0]) if biases and biases[0] in arrays else 1000
+        return create()
+
+
+def _build_from(path: Path, create: Callable[..., nn.Layer], num_classes: int | None) -> nn.Layer:
+    arrays = read_pdparams(path)
+    if num_classes is None:
+        num_classes = _classes_in(arrays, outline(create))
+    network = outline(functools.partial(create, num_classes=num_classes))
+    fresh = load_weights(network, arrays, f"'{path.name}'")
+    if fresh:
+        note(f"{path.name} has another number of classes; left fresh: {', '.join(fresh)}")
+    state: dict[str, Any] = network.state_dict()
+    for name in fresh:
+        state[name].initialize()
+    return network
+
+
+def _classes_in(arrays: Mapping[str, NDArray[np.generic]], network: nn.Layer) -> int:
+    """How many classes weights were trained for: the length of the classifier's bias."""
+    bias = arrays.get(f"{getattr(network, 'head_name', '')}.bias")
+    return 1000 if bias is None else bias.size
 
 
 def _published(name: str) -> Path:

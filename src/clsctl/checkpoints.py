@@ -8,7 +8,7 @@ name is refused before anything runs.
 from __future__ import annotations
 
 import pickle
-from collections.abc import Mapping
+from collections.abc import Mapping, Set
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -17,12 +17,15 @@ from clsctl.errors import ModelError
 if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
-    from paddle import nn
+    from paddle import Tensor, nn
 
 # Paddle's own entry beside the tensors: structured name -> parameter name.
 NAME_TABLE = "StructuredToParameterName@@"
 DTYPES = frozenset(["f2", "f4", "f8", "i1", "i2", "i4", "i8", "u1", "u2", "u4", "u8", "b1"])
 LISTED = 8
+
+# Shape and type of a tensor.
+Form = tuple[tuple[int, ...], str]
 
 
 class _DType:
@@ -109,41 +112,64 @@ def read_pdparams(path: Path) -> dict[str, NDArray[np.generic]]:
 
 
 def load_weights(
-    network: nn.Layer, arrays: Mapping[str, NDArray[np.generic]], origin: str
+    network: nn.Layer, arrays: dict[str, NDArray[np.generic]], origin: str
 ) -> list[str]:
-    """Copy arrays into the network by name; returns the names that were left as they were.
+    """Move arrays into the network by name; returns the names that were left as they were.
 
     Only the classifier's own tensors may be left, where they were trained for another number of
     classes. Anything else that does not fit is refused and the network is not touched.
 
+    Args:
+        network: The network; outlined under `paddle.LazyGuard`, it gets its memory here.
+        arrays: Emptied on the way, so that memory holds the weights once and not twice.
+        origin: What an error calls the weights.
+
     Raises:
-        ModelError: Names are missing or unexpected, or shapes differ (`E_CHECKPOINT_MISMATCH`).
+        ModelError: Names are missing or unexpected, or shapes or types differ
+            (`E_CHECKPOINT_MISMATCH`).
     """
     state = network.state_dict()
-    expected = {name: tuple(tensor.shape) for name, tensor in state.items()}
-    wrong_shape = {
-        name for name, shape in expected.items() if name in arrays and arrays[name].shape != shape
-    }
+    expected = {name: (tuple(tensor.shape), _dtype(tensor)) for name, tensor in state.items()}
+    found = {name: (array.shape, str(array.dtype)) for name, array in arrays.items()}
     head = f"{getattr(network, 'head_name', '')}."
-    fresh = {name for name in wrong_shape if name.startswith(head) and len(head) > 1}
-    faults = {
-        "missing": sorted(set(expected) - set(arrays)),
-        "unexpected": sorted(set(arrays) - set(expected)),
-        "of another shape": [
-            f"{name} {arrays[name].shape} instead of {expected[name]}"
-            for name in sorted(wrong_shape - fresh)
-        ],
+    fresh = {
+        name
+        for name in expected.keys() & found.keys()
+        if name.startswith(head) and len(head) > 1 and found[name][0] != expected[name][0]
     }
-    if any(faults.values()):
+    faults = _faults(expected, found, fresh)
+    if faults:
         raise ModelError(
             f"{origin} does not fit this network: "
-            + "; ".join(_listed(kind, names) for kind, names in faults.items() if names),
+            + "; ".join(_listed(kind, names) for kind, names in faults.items()),
             code="E_CHECKPOINT_MISMATCH",
             hint="name the architecture that the weights were trained with",
         )
     for name in expected.keys() - fresh:
-        state[name].set_value(arrays[name])
+        state[name].set_value(arrays.pop(name))
     return sorted(fresh)
+
+
+def _faults(
+    expected: Mapping[str, Form], found: Mapping[str, Form], fresh: Set[str]
+) -> dict[str, list[str]]:
+    """What does not fit, by kind of fault; `fresh` is let through."""
+    common = sorted((expected.keys() & found.keys()) - fresh)
+    faults = {
+        "missing": sorted(expected.keys() - found.keys()),
+        "unexpected": sorted(found.keys() - expected.keys()),
+    }
+    for part, kind in enumerate(("shape", "type")):
+        faults[f"of another {kind}"] = [
+            f"{name} {found[name][part]} instead of {expected[name][part]}"
+            for name in common
+            if found[name][part] != expected[name][part]
+        ]
+    return {kind: names for kind, names in faults.items() if names}
+
+
+def _dtype(tensor: Tensor) -> str:
+    return str(tensor.dtype).removeprefix("paddle.")
 
 
 def _values(value: Any) -> Any:

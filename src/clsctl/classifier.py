@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from numbers import Integral
 from pathlib import Path
 from typing import Any
 
@@ -11,9 +12,10 @@ from clsctl.errors import UsageError
 from clsctl.model_dir import read_model_dir
 from clsctl.pipeline import classify, open_engine
 from clsctl.plugins import Registry, default_registry
+from clsctl.preprocess import compile_transforms
 from clsctl.results import Result
 from clsctl.selection import select_backend, select_device
-from clsctl.store import open_store, unwatched
+from clsctl.store import Store, open_store, unwatched
 from clsctl.types import ModelSpec, Progress
 
 
@@ -104,40 +106,52 @@ def find_model(
     settings: Settings,
     progress: Progress = unwatched,
 ) -> ModelSpec:
-    """The model that a name, a directory or neither stands for, pulled where necessary."""
-    if directory is not None:
-        model = read_model_dir(Path(directory))
-        if name and name != model.name:
-            raise UsageError(
-                f"'{directory}' holds the model {model.name}, not {name}",
-                code="E_MODEL_NAME_MISMATCH",
-                hint="leave the name out to take the directory as it is",
-            )
-        return model
-    from clsctl.catalog import get_entry
+    """The model that a name, a directory or neither stands for, pulled where necessary.
 
-    store = open_store()
-    name = name or default_name(settings)
-    here = store.find(name, "inference")
-    if here is None:
-        here = store.ensure(get_entry(name), offline=settings.offline, progress=progress)
-    return read_model_dir(here)
+    Raises:
+        ModelError: It is unknown or unusable, its preprocessing included.
+        NetworkError: It could not be pulled.
+        UsageError: The directory holds a model of another name (`E_MODEL_NAME_MISMATCH`).
+    """
+    if directory is None:
+        directory = _pulled(name, settings, progress)
+        name = None
+    model = read_model_dir(Path(directory))
+    if name and name != model.name:
+        raise UsageError(
+            f"'{directory}' holds the model {model.name}, not {name}",
+            code="E_MODEL_NAME_MISMATCH",
+            hint="leave the name out to take the directory as it is",
+        )
+    compile_transforms(model.transforms)
+    return model
 
 
-def default_name(settings: Settings) -> str:
-    """The configured model, else the best that is already in the store, else the catalog's own."""
+def default_name(store: Store) -> str:
+    """The best model that is already in the store, else the catalog's own default."""
     from clsctl.catalog import default_model, load_catalog
 
-    if settings.model:
-        return settings.model
-    pulled = open_store().pulled()
+    pulled = store.pulled()
+    if len(pulled) == 1:
+        return pulled[0]
     if not pulled or default_model() in pulled:
         return default_model()
     catalog = load_catalog()
     return max(pulled, key=lambda name: (catalog[name].top1 or 0) if name in catalog else 0)
 
 
+def _pulled(name: str | None, settings: Settings, progress: Progress) -> Path:
+    store = open_store(settings)
+    name = name or settings.model or default_name(store)
+    found = store.find(name)
+    if found is None:
+        from clsctl.catalog import get_entry
+
+        found = store.ensure(get_entry(name), progress=progress)
+    return found
+
+
 def _checked(name: str, value: int | None) -> int | None:
-    if value is not None and value < 1:
-        raise UsageError(f"{name} must be 1 or more, not {value}", code="E_VALUE")
+    if value is not None and (not isinstance(value, Integral) or value < 1):
+        raise UsageError(f"{name} must be a whole number, 1 or more, not {value!r}", code="E_VALUE")
     return value

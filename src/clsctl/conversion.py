@@ -10,19 +10,18 @@ that failed is remembered and left to Paddle.
 
 from __future__ import annotations
 
-import json
 import platform
 import subprocess
 import sys
-import tempfile
 from collections.abc import Iterator
 from importlib import metadata
 from importlib.util import find_spec
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from clsctl.config import folders
-from clsctl.errors import ModelError
+from clsctl.disk import locked, replacing
+from clsctl.errors import ClsctlError, ModelError
 from clsctl.model_dir import read_model_dir, weights_sha256
 from clsctl.notes import note
 from clsctl.types import DeviceId, ModelSpec
@@ -33,32 +32,25 @@ if TYPE_CHECKING:
 
 OPSET = 17
 PARITY_LIMIT = 1e-4
-TIMEOUT_S = 1800
 
 
 def onnx_model(spec: ModelSpec) -> Path:
     """The model's ONNX form, converted now if that was not done before.
 
     Raises:
-        ModelError: It cannot be converted, or differs from Paddle's result (`E_CONVERSION`).
+        ModelError: It cannot be converted, or differs from Paddle's result (`E_CONVERSION`); or
+            the cache cannot be written (see `clsctl.disk.explained`).
     """
     target = _target(spec)
     if target.exists():
         return target
-    if _failure(target).exists():
-        raise _error(spec, str(json.loads(_failure(target).read_text(encoding="utf-8"))["reason"]))
     if find_spec("paddle2onnx") is None:
         raise _error(spec, "paddle2onnx is not installed; it has no build for Python 3.13")
-    from filelock import FileLock
-
-    note(f"preparing {spec.name} for ONNX Runtime, once")
-    try:
-        target.parent.mkdir(parents=True, exist_ok=True)
-        with FileLock(target.with_suffix(".lock")):
-            if not target.exists():
-                _convert_in_child(spec, target)
-    except OSError as error:
-        raise _error(spec, f"the cache {target.parent} cannot be written: {error}") from None
+    with locked(folders().cache, f"onnx-{target.stem}"):
+        if not target.exists():
+            _raise_verdict(target)
+            note(f"preparing {spec.name} for ONNX Runtime, once")
+            _convert_in_child(spec, target)
     return target
 
 
@@ -66,47 +58,65 @@ def convert(spec: ModelSpec, target: Path) -> float:
     """Convert in this process; returns the largest difference of any log-probability.
 
     Raises:
-        ModelError: The difference exceeds `PARITY_LIMIT`; nothing is left at `target`.
+        ModelError: There is no ONNX form, or it differs by more than `PARITY_LIMIT`
+            (`E_CONVERSION`); what then lies at `target` must not be used.
     """
+    _optimise(_export(spec), target)
+    difference = _difference(spec, target)
+    if not difference <= PARITY_LIMIT:
+        raise _error(spec, f"the ONNX form differs from Paddle's result by {difference:.2g}")
+    return difference
+
+
+def _convert_in_child(spec: ModelSpec, target: Path) -> None:
+    target.parent.mkdir(parents=True, exist_ok=True)
+    with replacing(target) as part:
+        child = subprocess.run(
+            [sys.executable, "-m", __name__, spec.directory.absolute(), part, _verdict(target)],
+            capture_output=True,
+            text=True,
+            errors="replace",
+            check=False,
+            # Python looks for modules in the current folder, where the user's own files are.
+            cwd=target.parent,
+        )
+        if child.returncode != 0:
+            _raise_verdict(target)
+            raise _error(spec, _last_words(child))
+
+
+def _raise_verdict(target: Path) -> None:
+    """Do not try again what cannot work."""
+    verdict = _verdict(target)
+    if verdict.exists():
+        raise _refusal(verdict.read_text(encoding="utf-8", errors="replace"))
+
+
+def _last_words(child: subprocess.CompletedProcess[str]) -> str:
+    if child.returncode < 0:
+        return f"the converter was ended by signal {-child.returncode}"
+    return (child.stderr.strip().splitlines() or ["the converter failed"])[-1]
+
+
+def _export(spec: ModelSpec) -> bytes:
     import paddle2onnx
 
-    with tempfile.TemporaryDirectory(dir=target.parent) as folder:
-        raw, optimised = Path(folder, "raw.onnx"), Path(folder, "optimised.onnx")
-        paddle2onnx.export(
+    try:
+        content: bytes = paddle2onnx.export(
             str(spec.graph),
             str(spec.params),
-            str(raw),
             opset_version=OPSET,
             auto_upgrade_opset=True,
             enable_onnx_checker=True,
             # Any other optimiser pip-installs packages behind the user's back.
             optimize_tool="None",
         )
-        _optimise(raw, optimised)
-        difference = _difference(spec, optimised)
-        if not difference <= PARITY_LIMIT:
-            raise _error(spec, f"the ONNX form differs from Paddle's result by {difference:.2g}")
-        optimised.replace(target)
-    return difference
+    except (Exception, SystemExit):  # noqa: BLE001 - it prints what went wrong, then exits
+        raise _error(spec, "paddle2onnx cannot convert it") from None
+    return content
 
 
-def _convert_in_child(spec: ModelSpec, target: Path) -> None:
-    child = subprocess.run(
-        [sys.executable, "-m", "clsctl.conversion", str(spec.directory), str(target)],
-        capture_output=True,
-        text=True,
-        timeout=TIMEOUT_S,
-        check=False,
-    )
-    if child.returncode == 0:
-        return
-    lines = (child.stdout + child.stderr).strip().splitlines()
-    reason = lines[-1] if lines else f"the converter ended with status {child.returncode}"
-    _failure(target).write_text(json.dumps({"reason": reason}), encoding="utf-8")
-    raise _error(spec, reason)
-
-
-def _optimise(source: Path, target: Path) -> None:
+def _optimise(content: bytes, target: Path) -> None:
     """Let ONNX Runtime fuse the graph for this processor once, not at every start."""
     import onnxruntime
 
@@ -114,7 +124,7 @@ def _optimise(source: Path, target: Path) -> None:
     options.graph_optimization_level = onnxruntime.GraphOptimizationLevel.ORT_ENABLE_ALL
     options.optimized_model_filepath = str(target)
     options.log_severity_level = 3
-    onnxruntime.InferenceSession(str(source), options, providers=["CPUExecutionProvider"])
+    onnxruntime.InferenceSession(content, options, providers=["CPUExecutionProvider"])
 
 
 def _difference(spec: ModelSpec, candidate: Path) -> float:
@@ -124,7 +134,7 @@ def _difference(spec: ModelSpec, candidate: Path) -> float:
     from clsctl.backends.paddle_inference import PaddleSession
 
     cpu = DeviceId("cpu")
-    reference, converted = PaddleSession(spec, cpu, 1), open_file(candidate, cpu, 1)
+    reference, converted = PaddleSession(spec, cpu, 1), open_file(candidate, 1)
     differences = []
     for batch in _probes(spec):
         # Probabilities hide differences in unlikely classes; their logarithms do not.
@@ -150,40 +160,45 @@ def _probes(spec: ModelSpec) -> Iterator[NDArray[np.float32]]:
 
 def _target(spec: ModelSpec) -> Path:
     """Optimised graphs hold layouts of one processor and one runtime, so both are in the name."""
-    key = f"{weights_sha256(spec)}-{_processor()}-ort{metadata.version('onnxruntime')}"
+    import onnxruntime
+
+    key = f"{weights_sha256(spec)}-{_processor()}-ort{onnxruntime.__version__}"
     return folders().cache / "onnx" / f"{key}.onnx"
 
 
 def _processor() -> str:
     try:
-        text = Path("/proc/cpuinfo").read_text(encoding="ascii", errors="ignore")
+        with Path("/proc/cpuinfo").open(encoding="ascii", errors="ignore") as stream:
+            flags = next((line for line in stream if line.startswith("flags")), "")
     except OSError:
-        return platform.machine()
-    flags = next((line for line in text.splitlines() if line.startswith("flags")), "")
+        flags = ""
     widest = next((name for name in ("avx512f", "avx2", "avx") if f" {name}" in flags), "base")
     return f"{platform.machine()}-{widest}"
 
 
-def _failure(target: Path) -> Path:
-    return target.with_suffix(".failed.json")
+def _verdict(target: Path) -> Path:
+    """Says why this model has no ONNX form; another converter may find otherwise."""
+    return target.with_suffix(f".p2o{metadata.version('paddle2onnx')}.txt")
 
 
 def _error(spec: ModelSpec, reason: str) -> ModelError:
-    return ModelError(
-        f"{spec.name} cannot run in ONNX Runtime: {reason}",
-        code="E_CONVERSION",
-        hint="use --backend paddle",
-    )
+    return _refusal(f"{spec.name} cannot run in ONNX Runtime: {reason}")
 
 
-def _main(arguments: list[str]) -> Any:
-    directory, target = map(Path, arguments)
+def _refusal(message: str) -> ModelError:
+    return ModelError(message, code="E_CONVERSION", hint="use --backend paddle")
+
+
+def _main(directory: str, target: str, verdict: str) -> str | None:
+    """Only what was found out about the model becomes a verdict, not a full disk."""
     try:
-        convert(read_model_dir(directory), target)
-    except ModelError as error:
+        convert(read_model_dir(Path(directory)), Path(target))
+    except ClsctlError as error:
+        if error.code == "E_CONVERSION":
+            Path(verdict).write_text(error.message, encoding="utf-8")
         return error.message
-    return 0
+    return None
 
 
 if __name__ == "__main__":
-    sys.exit(_main(sys.argv[1:]))
+    sys.exit(_main(*sys.argv[1:]))

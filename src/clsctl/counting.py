@@ -7,16 +7,41 @@ nothing is computed.
 
 from __future__ import annotations
 
+import functools
 import math
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from paddle import Tensor, nn
 
+    from clsctl.types import ModelEntry
+
 CONVOLUTIONS = ("pd_op.conv2d", "pd_op.depthwise_conv2d")
 MATRIX_PRODUCTS = ("pd_op.matmul", "pd_op.bmm")
+
+
+@dataclass(frozen=True, slots=True)
+class Costs:
+    """What one network costs; see `parameters` and `macs`."""
+
+    parameters: int
+    macs: int
+
+
+def costs(entry: ModelEntry) -> Costs | None:
+    """Of a catalog entry's network for one image of its size; None where no plugin has it."""
+    from clsctl.building import outline
+    from clsctl.plugins import default_registry
+
+    architecture = default_registry().items("architectures").get(entry.name)
+    if architecture is None:
+        return None
+    network = outline(functools.partial(architecture.build, num_classes=1000))
+    side = entry.preprocessing.crop
+    return Costs(parameters(network), macs(network, (3, side, side)))
 
 
 def parameters(network: nn.Layer, trainable: bool = False) -> int:

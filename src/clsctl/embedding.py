@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
+from importlib.util import find_spec
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, BinaryIO
 
-from clsctl.errors import ClsctlError, DataError, UsageError
+from clsctl.errors import ClsctlError, DataError, ModelError, UsageError
 from clsctl.inputs import expand, read
+from clsctl.outputs import writing
 from clsctl.pipeline import batched
 from clsctl.preprocess import compile_transforms, describe
 from clsctl.types import ModelEntry, Preprocessing, Sample
@@ -16,9 +18,9 @@ from clsctl.types import ModelEntry, Preprocessing, Sample
 if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
-    from paddle import nn
 
     from clsctl.config import Settings
+    from clsctl.network import Network
 
 
 @dataclass(frozen=True, eq=False)
@@ -38,20 +40,28 @@ class Embeddings:
     errors: list[Sample]
 
 
-def load_network(entry: ModelEntry, weights: Path | None = None) -> nn.Layer:
-    """The entry's network in evaluation mode, with published weights or a .pdparams of your own."""
-    from clsctl.building import build, classes_in
+def load_network(entry: ModelEntry, weights: Path | None = None) -> Network:
+    """The entry's network in evaluation mode, with published weights or a .pdparams of your own.
 
-    if weights is None:
-        network = build(entry.name, pretrained=True)
-    else:
-        network = build(entry.name, classes_in(entry.name, weights), pretrained=weights)
+    Raises:
+        ModelError: A plugin's network is none of `clsctl.network.Network` (`E_NETWORK_PLAIN`), or
+            there is no network or there are no weights.
+    """
+    from clsctl.building import build
+    from clsctl.network import Network
+
+    network = build(entry.name, num_classes=None, pretrained=weights or True)
+    if not isinstance(network, Network):
+        raise ModelError(
+            f"the network of {entry.name} shows no features: it is no clsctl.network.Network",
+            code="E_NETWORK_PLAIN",
+        )
     network.eval()
     return network
 
 
 def embed(
-    network: nn.Layer,
+    network: Network,
     preprocessing: Preprocessing,
     inputs: Iterable[object],
     settings: Settings,
@@ -82,21 +92,34 @@ def embed(
     return Embeddings(stacked, [sample.source for sample in kept], pages, errors)
 
 
+def check_output(path: Path) -> None:
+    """Raise now what `save` would raise after the work.
+
+    Raises:
+        UsageError: The suffix is neither .npz nor .parquet (`E_OUTPUT`).
+        DataError: Parquet needs a package that is missing (`E_EXTRA_MISSING`).
+    """
+    if path.suffix.lower() not in _WRITERS:
+        raise UsageError(
+            f"embeddings are written as .npz or .parquet, not as '{path.name}'", code="E_OUTPUT"
+        )
+    if path.suffix.lower() == ".parquet" and find_spec("pyarrow") is None:
+        raise DataError(
+            "writing Parquet needs pyarrow, which is not installed",
+            code="E_EXTRA_MISSING",
+            hint="pip install 'clsctl[parquet]', or write a .npz",
+        )
+
+
 def save(embeddings: Embeddings, path: Path) -> None:
     """Write a .npz (arrays `vectors`, `input_path`, `page_index`) or a .parquet of the same names.
 
     Raises:
-        UsageError: The suffix is neither (`E_OUTPUT`).
+        UsageError: The file cannot be written (`E_OUTPUT`); see also `check_output`.
     """
-    writers = {".npz": _save_npz, ".parquet": _save_parquet}
-    if path.suffix.lower() not in writers:
-        raise UsageError(f"embeddings go to .npz or .parquet, not '{path.name}'", code="E_OUTPUT")
-    part = path.with_name(f".{path.stem}.part{path.suffix}")
-    try:
-        writers[path.suffix.lower()](embeddings, part)
-        part.replace(path)
-    except OSError as error:
-        raise UsageError(f"cannot write {path}: {error.strerror}", code="E_OUTPUT") from None
+    check_output(path)
+    with writing(path) as part, part.open("wb") as stream:
+        _WRITERS[path.suffix.lower()](embeddings, stream)
 
 
 def _prepared(
@@ -111,36 +134,37 @@ def _prepared(
             try:
                 tensor = preprocess(sample.pixels)
             except ClsctlError as error:
+                error.message = f"{sample.source}: {error.message}"
                 yield Sample(sample.source, sample.page, error=error), None
             else:
                 # The pixels are not needed any more; a batch of them would fill the memory.
                 yield Sample(sample.source, sample.page), tensor
 
 
-def _save_npz(embeddings: Embeddings, path: Path) -> None:
+def _save_npz(embeddings: Embeddings, stream: BinaryIO) -> None:
     import numpy as np
 
     np.savez(
-        path,
+        stream,
         vectors=embeddings.vectors,
         input_path=np.array(embeddings.sources, dtype=np.str_),
         page_index=np.array(embeddings.pages, dtype=np.int32),
     )
 
 
-def _save_parquet(embeddings: Embeddings, path: Path) -> None:
-    try:
-        import pyarrow
-        import pyarrow.parquet
-    except ImportError:
-        raise DataError(
-            "writing Parquet needs pyarrow, which is not installed",
-            code="E_EXTRA_MISSING",
-            hint="pip install 'clsctl[parquet]', or write a .npz",
-        ) from None
+def _save_parquet(embeddings: Embeddings, stream: BinaryIO) -> None:
+    import pyarrow
+    import pyarrow.parquet
+
     columns = {
         "input_path": embeddings.sources,
         "page_index": embeddings.pages,
         "vectors": list(embeddings.vectors),
     }
-    pyarrow.parquet.write_table(pyarrow.table(columns), path)
+    pyarrow.parquet.write_table(pyarrow.table(columns), stream)
+
+
+_WRITERS: Mapping[str, Callable[[Embeddings, BinaryIO], None]] = {
+    ".npz": _save_npz,
+    ".parquet": _save_parquet,
+}

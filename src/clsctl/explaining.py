@@ -10,15 +10,20 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from clsctl.errors import UsageError
+
 if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
-    from paddle import nn
     from PIL.Image import Image
 
+    from clsctl.network import Network
     from clsctl.types import Preprocessing
 
-STRENGTH = 0.55
+# Of the picture, in pixels: the side of each view, and the bar above that holds the caption.
+SIDE, BAR = 448, 64
+# How much of the heat map's colours shows, against the image below.
+STRENGTH = 0.65
 
 
 @dataclass(frozen=True, eq=False)
@@ -37,7 +42,7 @@ class Explanation:
 
 
 def explain(
-    network: nn.Layer, tensor: NDArray[np.float32], class_id: int | None = None
+    network: Network, tensor: NDArray[np.float32], class_id: int | None = None
 ) -> Explanation:
     """The class-activation map of one image.
 
@@ -45,15 +50,19 @@ def explain(
         network: In evaluation mode.
         tensor: float32 [3, S, S], preprocessed.
         class_id: The class to explain; the best one where None.
+
+    Raises:
+        UsageError: The network has no such class (`E_CLASS_UNKNOWN`).
     """
     import numpy as np
     import paddle
     from paddle.nn import functional as F
 
-    features = network.forward_features(paddle.to_tensor(tensor[None])).detach()
+    with paddle.no_grad():
+        features = network.forward_features(paddle.to_tensor(tensor[None]))
     features.stop_gradient = False
     logits = network.forward_head(features)
-    chosen = int(logits[0].argmax()) if class_id is None else class_id
+    chosen = int(logits[0].argmax()) if class_id is None else _existing(class_id, logits.shape[1])
     (gradient,) = paddle.grad(logits[0, chosen], features)
     activations, gradients = network.feature_map(features)[0], network.feature_map(gradient)[0]
     weights = gradients.mean([1, 2], keepdim=True)
@@ -62,29 +71,56 @@ def explain(
     return Explanation(chosen, score, (heat / max(float(heat.max()), 1e-12)).astype(np.float32))
 
 
-def overlay(view: NDArray[np.uint8], explanation: Explanation, caption: str) -> Image:
-    """The network's view of the image beside the same view under the heat map.
+def seen_part(pixels: NDArray[np.uint8], preprocessing: Preprocessing) -> NDArray[np.uint8]:
+    """What the network sees of an image, at a size that a person likes to look at.
 
     Args:
-        view: uint8 [S, S, 3], RGB: the part of the image that the network saw.
+        pixels: uint8 [height, width, 3], RGB.
+        preprocessing: The network's.
+
+    Returns:
+        uint8 [SIDE, SIDE, 3], RGB.
     """
     import cv2
     import numpy as np
 
-    from clsctl.drawing import draw_label
+    height, width, _ = pixels.shape
+    short = min(height, width)
+    share = preprocessing.crop_fraction or preprocessing.crop / (
+        preprocessing.resize_short or short
+    )
+    side = min(round(share * short), short)
+    top, left = (height - side) // 2, (width - side) // 2
+    part = pixels[top : top + side, left : left + side]
+    how = cv2.INTER_AREA if side > SIDE else cv2.INTER_CUBIC
+    return cv2.resize(part, (SIDE, SIDE), interpolation=how).astype(np.uint8)
 
-    size = view.shape[1], view.shape[0]
-    heat = cv2.resize(explanation.heat, size, interpolation=cv2.INTER_CUBIC).clip(0, 1)
-    colours = cv2.applyColorMap((heat * 255).astype(np.uint8), cv2.COLORMAP_TURBO)[:, :, ::-1]
-    blend = STRENGTH * heat[:, :, None]
-    mixed = (view * (1 - blend) + colours * blend).astype(np.uint8)
-    return draw_label(np.concatenate([view, mixed], axis=1), caption)
 
+def overlay(view: NDArray[np.uint8], explanation: Explanation, caption: str) -> Image:
+    """The view beside itself under the heat map, dark to bright, and a caption above both.
 
-def view_of(tensor: NDArray[np.float32], preprocessing: Preprocessing) -> NDArray[np.uint8]:
-    """The pixels that a preprocessed tensor [3, S, S] stands for: uint8 [S, S, 3], RGB."""
+    Args:
+        view: uint8 [SIDE, SIDE, 3], RGB, of `seen_part`.
+        explanation: Gives the heat.
+        caption: Any text.
+    """
+    import cv2
     import numpy as np
 
-    scaled = tensor.transpose(1, 2, 0) * np.array(preprocessing.std) + np.array(preprocessing.mean)
-    pixels: NDArray[np.uint8] = (scaled * 255).round().clip(0, 255).astype(np.uint8)
-    return pixels
+    from clsctl.drawing import PAPER, draw_label
+
+    heat = cv2.resize(explanation.heat, (SIDE, SIDE), interpolation=cv2.INTER_CUBIC).clip(0, 1)
+    colours = cv2.applyColorMap((heat * 255).astype(np.uint8), cv2.COLORMAP_INFERNO)[:, :, ::-1]
+    grey = view.mean(axis=2, keepdims=True)
+    mixed = (grey * (1 - STRENGTH) + colours * STRENGTH).astype(np.uint8)
+    bar = np.full((BAR, 2 * SIDE, 3), PAPER, np.uint8)
+    return draw_label(np.concatenate([bar, np.concatenate([view, mixed], axis=1)]), caption)
+
+
+def _existing(class_id: int, classes: int) -> int:
+    if not 0 <= class_id < classes:
+        raise UsageError(
+            f"there is no class {class_id}; the network has {classes}, from 0 to {classes - 1}",
+            code="E_CLASS_UNKNOWN",
+        )
+    return class_id

@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
+import contextlib
+import errno
 import functools
+import inspect
+import io
 import itertools
 import os
 import sys
@@ -13,14 +17,20 @@ from typing import Annotated, Any, NoReturn
 import typer
 
 import clsctl
-from clsctl.errors import ClsctlError, Interrupted
+from clsctl.errors import ClsctlError, Interrupted, UsageError
 from clsctl.plugins import Registry, default_registry
 from clsctl.types import Command
 
 
 def main() -> NoReturn:
     """The `clsctl` command."""
-    sys.exit(run(sys.argv[1:]))
+    status = run(sys.argv[1:])
+    if status == Interrupted.exit_status:
+        # Python would wait for its threads, and one of them may wait for a server.
+        with contextlib.suppress(OSError):
+            sys.stdout.flush()
+        os._exit(status)
+    sys.exit(status)
 
 
 def run(arguments: Sequence[str]) -> int:
@@ -37,7 +47,9 @@ def run(arguments: Sequence[str]) -> int:
         return Interrupted.exit_status
     except SystemExit as stop:
         return stop.code if isinstance(stop.code, int) else int(stop.code is not None)
-    except Exception:
+    except Exception as error:
+        if isinstance(error, OSError) and error.filename is None and error.errno == errno.ENOSPC:
+            return _output_is_full(error, as_json=_wants_json(arguments))
         print("This is a bug in clsctl, not your fault. Please report it with:", file=sys.stderr)
         raise
     return 0
@@ -65,7 +77,8 @@ def build_app(registry: Registry) -> typer.Typer:
             continue
         group, _, word = name.rpartition(" ")
         parent = groups.setdefault(group, typer.Typer(name=group)) if group else app
-        parent.command(word, help=command.help)(_interruptible(command.run))
+        described = _paragraphs(command.run.__doc__ or command.help)
+        parent.command(word, help=described, short_help=command.help)(_interruptible(command.run))
     return app
 
 
@@ -83,6 +96,20 @@ def print_error(error: ClsctlError, as_json: bool) -> None:
     if error.hint:
         parts += ["\n", ("hint: ", "bold cyan"), error.hint]
     Console(stderr=True, highlight=False, soft_wrap=True).print(Text.assemble(*parts))
+
+
+def _paragraphs(docstring: str) -> str:
+    """The docstring without the source's line breaks, which Typer would show."""
+    paragraphs = inspect.cleandoc(docstring).split("\n\n")
+    return "\n\n".join(" ".join(paragraph.split()) for paragraph in paragraphs)
+
+
+def _output_is_full(error: OSError, as_json: bool) -> int:
+    """Files have names; what has none and no space left is standard output, behind a `>`."""
+    sys.stdout = io.StringIO()  # Python would try once more at its end.
+    failure = UsageError(f"cannot write to standard output: {error.strerror}", code="E_OUTPUT")
+    print_error(failure, as_json)
+    return failure.exit_status
 
 
 def _interruptible(run: Callable[..., object]) -> Callable[..., object]:

@@ -39,15 +39,15 @@ def read_model_dir(directory: Path) -> ModelSpec:
         if not (directory / name).is_file():
             raise _invalid(directory, f"it holds no {name}")
     settings = _read_settings(directory)
-    topk = _section(settings, "PostProcess", directory).get("Topk") or {}
+    topk = _section(_section(settings, "PostProcess", directory), "Topk", directory)
     return ModelSpec(
         name=str(_section(settings, "Global", directory).get("model_name") or directory.name),
         directory=directory,
         graph=graph,
         params=directory / PARAMS,
         transforms=_transforms(settings, directory),
-        labels=tuple(str(label) for label in topk.get("label_list") or ()),
-        topk=int(topk.get("topk") or DEFAULT_TOPK),
+        labels=_labels(topk, directory),
+        topk=_topk(topk, directory),
     )
 
 
@@ -139,6 +139,20 @@ def _transforms(settings: Mapping[str, Any], directory: Path) -> tuple[Mapping[s
     if not all(isinstance(item, dict) and len(item) == 1 for item in transforms):
         raise _invalid(directory, f"a transform in its {SETTINGS} is not a single-key mapping")
     return tuple(transforms)
+
+
+def _labels(section: Mapping[str, Any], directory: Path) -> tuple[str, ...]:
+    labels = section.get("label_list") or []
+    if not isinstance(labels, list):
+        raise _invalid(directory, f"Topk.label_list in its {SETTINGS} is not a list")
+    return tuple(str(label) for label in labels)
+
+
+def _topk(section: Mapping[str, Any], directory: Path) -> int:
+    topk = section.get("topk", DEFAULT_TOPK)
+    if not isinstance(topk, int) or topk < 1:
+        raise _invalid(directory, f"Topk.topk in its {SETTINGS} is not a whole number above 0")
+    return topk
 
 
 def _invalid(directory: Path, reason: str) -> ModelError:

@@ -2,8 +2,8 @@
 
 Each worker thread takes a batch of inputs and does everything for it: read, decode, preprocess,
 run, rank. On a CPU that is one single-threaded run a core, which beats one run over all cores;
-only where there are fewer batches than cores does one run use them all. At most a few batches are
-under way, so memory stays flat however long the input is.
+only where there are fewer batches than cores do they share them. At most a few batches are under
+way, so memory stays flat however long the input is.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ import os
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, TypeVar
 
 from clsctl.errors import ClsctlError, ModelError
@@ -28,6 +28,8 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from clsctl.config import Settings
+
+    Prepared = tuple[Source, Sample, NDArray[np.float32] | None]
 
 T = TypeVar("T")
 
@@ -67,79 +69,103 @@ def classify(
     cores = engine.settings.threads or available_cores()
     batches = batched(expand(inputs), batch_size)
     first = list(itertools.islice(batches, cores))
-    workers = cores if len(first) == cores else 1
-    single = engine.device.kind == "cpu" and workers > 1
-    work = _Worker(engine, engine.session(1 if single else cores), batch_size, topk)
-    with ThreadPoolExecutor(workers, thread_name_prefix="clsctl") as pool:
-        pending: deque[Future[list[Result]]] = deque()
-        try:
-            for batch in itertools.chain(first, batches):
-                pending.append(pool.submit(work, batch))
-                if len(pending) > workers * BATCHES_AHEAD:
-                    yield from pending.popleft().result()
-            while pending:
+    if not first:
+        return
+    work = _Worker(engine, batch_size, topk)
+    pool = ThreadPoolExecutor(len(first), thread_name_prefix="clsctl")
+    pending = deque(pool.submit(work, batch) for batch in first)
+    limit = len(first) * BATCHES_AHEAD
+    try:
+        work.open_session(cores // len(first))
+        for batch in batches:
+            pending.append(pool.submit(work, batch))
+            while pending and (len(pending) > limit or pending[0].done()):
                 yield from pending.popleft().result()
-        finally:
-            pool.shutdown(wait=False, cancel_futures=True)
+        while pending:
+            yield from pending.popleft().result()
+    finally:
+        # Not waiting for what still runs, which may be a server that has stalled.
+        pool.shutdown(wait=False, cancel_futures=True)
 
 
 class _Worker:
     """What a thread does with one batch of inputs."""
 
-    def __init__(self, engine: Engine, session: Session, batch_size: int, topk: int) -> None:
-        self.engine, self.session = engine, session
-        self.batch_size, self.topk = batch_size, topk
+    def __init__(self, engine: Engine, batch_size: int, topk: int) -> None:
+        self.engine, self.batch_size, self.topk = engine, batch_size, topk
+        self.session: Future[Session] = Future()
         self.preprocess = compile_transforms(engine.model.transforms)
         self.names = OutputNames()
 
+    def open_session(self, threads: int) -> None:
+        """Open it in the caller's thread, while the first images are being decoded."""
+        try:
+            self.session.set_result(self.engine.session(threads))
+        except BaseException as error:
+            self.session.set_exception(error)
+            raise
+
     def __call__(self, sources: Sequence[Source]) -> list[Result]:
         # A PDF is one input and many pages: pages, not inputs, fill a batch.
-        pages = (
-            (source, sample) for source in sources for sample in read(source, self.engine.settings)
+        prepared = (
+            self._prepare(source, sample)
+            for source in sources
+            for sample in read(source, self.engine.settings)
         )
-        return [
-            result for group in batched(pages, self.batch_size) for result in self._classify(group)
-        ]
+        groups = batched(prepared, self.batch_size)
+        return [result for group in groups for result in self._classify(group)]
 
-    def _classify(self, group: Sequence[tuple[Source, Sample]]) -> list[Result]:
-        prepared = [(source, *self._prepare(sample)) for source, sample in group]
-        tensors = [tensor for _, _, tensor in prepared if tensor is not None]
+    def _prepare(self, source: Source, sample: Sample) -> Prepared:
+        """The pixels are not kept: a batch of large photos would fill the memory."""
+        if sample.pixels is None:
+            return source, sample, None
+        try:
+            return source, replace(sample, pixels=None), self.preprocess(sample.pixels)
+        except ClsctlError as error:
+            return source, Sample(sample.source, sample.page, error=error), None
+
+    def _classify(self, group: Sequence[Prepared]) -> list[Result]:
+        tensors = [tensor for _, _, tensor in group if tensor is not None]
         ranked = iter(self._rank(tensors)) if tensors else iter(())
         return [
             failed(sample) if tensor is None else self._result(source, sample, *next(ranked))
-            for source, sample, tensor in prepared
+            for source, sample, tensor in group
         ]
-
-    def _prepare(self, sample: Sample) -> tuple[Sample, NDArray[np.float32] | None]:
-        if sample.pixels is None:
-            return sample, None
-        try:
-            return sample, self.preprocess(sample.pixels)
-        except ClsctlError as error:
-            return Sample(sample.source, sample.page, error=error), None
 
     def _rank(
         self, tensors: Sequence[NDArray[np.float32]]
     ) -> Iterator[tuple[NDArray[np.int32], NDArray[np.float32]]]:
         import numpy as np
 
-        scores = self.session.run(np.stack(tensors))
-        labels = self.engine.model.labels
-        if labels and scores.shape[1] > len(labels):
-            raise ModelError(
-                f"{self.engine.model.name} has {scores.shape[1]} outputs, but its inference.yml "
-                f"names {len(labels)} classes",
-                code="E_LABELS_MISMATCH",
-                hint="correct PostProcess.Topk.label_list in inference.yml",
-            )
-        ids, best = top_k(scores, self.topk)
-        return zip(ids, best, strict=True)
+        scores = _run(self.session.result(), np.stack(tensors), self.engine.model)
+        return zip(*top_k(scores, self.topk), strict=True)
 
     def _result(
         self, source: Source, sample: Sample, ids: NDArray[np.int32], best: NDArray[np.float32]
     ) -> Result:
         load = source.loader(sample, self.engine.settings)
         return succeeded(sample, ids, best, self.engine.model.labels, load, self.names)
+
+
+def _run(session: Session, batch: NDArray[np.float32], model: ModelSpec) -> NDArray[np.float32]:
+    try:
+        scores = session.run(batch)
+    except Exception as error:  # noqa: BLE001 - every library has exceptions of its own
+        reason = " ".join(str(error).split()) or type(error).__name__
+        raise _unusable(model, f"it fails on a batch of shape {batch.shape}: {reason}") from None
+    if scores.ndim != 2 or len(scores) != len(batch):
+        raise _unusable(model, f"an output of shape {scores.shape} is no classifier's")
+    if scores.min() != scores.min():
+        raise _unusable(model, "its scores are not numbers")
+    if model.labels and scores.shape[1] > len(model.labels):
+        reason = f"it has {scores.shape[1]} outputs and names for {len(model.labels)} classes"
+        raise _unusable(model, reason, "correct PostProcess.Topk.label_list in inference.yml")
+    return scores
+
+
+def _unusable(model: ModelSpec, reason: str, hint: str = "") -> ModelError:
+    message = f"the model {model.name} in '{model.directory}' cannot be used: {reason}"
+    return ModelError(message, code="E_MODEL_UNUSABLE", hint=hint)
 
 
 def available_cores() -> int:

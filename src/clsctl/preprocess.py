@@ -121,7 +121,7 @@ def _resize(
     backend: str = "cv2",
 ) -> Step:
     target_of = _target(resize_short, size)
-    resample = _resampler(backend, interpolation)
+    resample = resampler(backend, interpolation)
 
     def resize(pixels: Pixels) -> Pixels:
         height, width = pixels.shape[:2]
@@ -165,8 +165,17 @@ def _pair(size: int | Sequence[int]) -> tuple[int, int]:
     return width, height
 
 
-def _resampler(backend: str, name: str | None) -> Resample:
-    """Pillow's own default is bicubic, which PaddleClas therefore gets."""
+def resampler(backend: str, name: str | None) -> Resample:
+    """A function that resizes uint8 [H, W, 3] to a width and height.
+
+    Args:
+        backend: `cv2` or `pil`.
+        name: What PaddleX or PaddleClas call the interpolation. None is bilinear, with Pillow
+            bicubic: its own default, which PaddleClas therefore gets.
+
+    Raises:
+        ValueError: There is no such library or interpolation.
+    """
     if backend not in INTERPOLATIONS:
         raise ValueError(unknown_name("backend", backend, INTERPOLATIONS))
     constants = INTERPOLATIONS[backend]

@@ -15,7 +15,7 @@ from datetime import datetime, timezone
 from pathlib import Path
 from typing import Any
 
-from clsctl.disk import FileFacts, file_facts
+from clsctl.disk import FileFacts, file_facts, replacing
 from clsctl.errors import ModelError
 from clsctl.model_dir import PROVENANCE, file_sha256
 
@@ -27,25 +27,40 @@ def origin(url: str, path: Path, **facts: str) -> dict[str, str]:
     return {"url": url, **facts, "date": date, **checksum}
 
 
-def record(folder: Path, source: Mapping[str, str]) -> None:
+def record(folder: Path, source: Mapping[str, str], **facts: object) -> None:
     """Write clsctl.json; an empty `source` keeps what the folder says of its origin.
+
+    Args:
+        folder: A model's folder; its files are read for their checksums.
+        source: Where it came from; see `origin`.
+        facts: What else to say there, by key; other keys are kept.
 
     Raises:
         ModelError: The folder brought a clsctl.json that cannot be read (`E_PROVENANCE`), or that
             its files disagree with (`E_CHECKSUM`).
     """
-    content = _read(folder) if (folder / PROVENANCE).exists() else {}
+    content = read_facts(folder)
     found = file_facts(folder, skip=PROVENANCE)
-    for name, facts in content.get("files", {}).items():
-        if found.get(name) != facts:
+    for name, recorded in content.get("files", {}).items():
+        if found.get(name) != recorded:
             raise ModelError(
                 f"{name} is not the file that {PROVENANCE} beside it describes",
                 code="E_CHECKSUM",
                 hint=f"get the model again, or delete its {PROVENANCE} if you changed it yourself",
             )
-    content |= {"source": dict(source)} if source else {}
+    content |= ({"source": dict(source)} if source else {}) | facts
     text = json.dumps(content | {"files": found}, indent=1, ensure_ascii=False)
-    (folder / PROVENANCE).write_text(f"{text}\n", encoding="utf-8")
+    with replacing(folder / PROVENANCE) as part:
+        part.write_text(f"{text}\n", encoding="utf-8")
+
+
+def read_facts(folder: Path) -> dict[str, Any]:
+    """Everything that clsctl.json says; nothing where there is none.
+
+    Raises:
+        ModelError: It cannot be read (`E_PROVENANCE`).
+    """
+    return _read(folder) if (folder / PROVENANCE).exists() else {}
 
 
 def recorded_files(folder: Path) -> dict[str, FileFacts]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from rich.console import Console
 from rich.table import Table
@@ -12,7 +13,11 @@ from rich.text import Text
 
 from clsctl.types import ModelEntry, Preprocessing, WeightKind
 
+if TYPE_CHECKING:
+    from clsctl.counting import Costs
+
 PIPED_WIDTH = 160
+FLOAT_BYTES = 4
 LABELS: Mapping[WeightKind, str] = {
     "inference": "Inference model",
     "training": "Training weights",
@@ -71,11 +76,14 @@ def _figure(value: float | None, digits: int = 2) -> str:
     return "-" if value is None else f"{value:.{digits}f}"
 
 
-def print_model_card(entry: ModelEntry, paths: Mapping[WeightKind, Path | None]) -> None:
+def print_model_card(
+    entry: ModelEntry, costs: Costs | None, paths: Mapping[WeightKind, Path | None]
+) -> None:
     """Print everything that is known about one model.
 
     Args:
         entry: The model.
+        costs: Of its network; None where no plugin has it.
         paths: Where each kind of weights is on this machine; None where it is not.
     """
     console = open_console()
@@ -83,7 +91,7 @@ def print_model_card(entry: ModelEntry, paths: Mapping[WeightKind, Path | None])
     console.print(Text(f"{entry.family}: {entry.summary}\n"))
     facts = Table.grid(padding=(0, 2, 0, 0))
     facts.add_column(style="dim", no_wrap=True)
-    for label, value in _facts(entry):
+    for label, value in _facts(entry, costs):
         facts.add_row(label, Text(value))
     console.print(facts)
     # A URL or a path is never broken into lines, so that it can be copied.
@@ -92,11 +100,13 @@ def print_model_card(entry: ModelEntry, paths: Mapping[WeightKind, Path | None])
             console.print(line, soft_wrap=True)
 
 
-def _facts(entry: ModelEntry) -> Iterable[tuple[str, str]]:
+def _facts(entry: ModelEntry, costs: Costs | None) -> Iterable[tuple[str, str]]:
     yield "Top-1", "not published" if entry.top1 is None else f"{entry.top1:.2f} %"
     yield "CPU latency", _latency(entry.cpu_ms)
     yield "GPU latency", _latency(entry.gpu_ms)
     yield "Size", "not published" if entry.size_mb is None else f"{entry.size_mb:.1f} MiB"
+    yield "Parameters", _parameters(costs)
+    yield "MACs", _macs(costs, entry.preprocessing.crop)
     yield "Figures", entry.figures
     yield "Catalog", entry.catalog
     yield "Preprocessing", _in_words(entry.preprocessing)
@@ -109,6 +119,19 @@ def _latency(milliseconds: tuple[float, float] | None) -> str:
         return "not published"
     normal, high = milliseconds
     return f"{normal:.2f} ms in normal mode, {high:.2f} ms in high-performance mode"
+
+
+def _parameters(costs: Costs | None) -> str:
+    if costs is None:
+        return "unknown: no plugin has a network of this name"
+    mebibytes = costs.parameters * FLOAT_BYTES / 2**20
+    return f"{costs.parameters / 1e6:.2f} M counted, {mebibytes:.1f} MiB as float32"
+
+
+def _macs(costs: Costs | None, side: int) -> str:
+    if costs is None:
+        return "unknown"
+    return f"{costs.macs / 1e9:.2f} G counted, for an image of {side} x {side} pixels"
 
 
 def _in_words(steps: Preprocessing) -> str:
@@ -136,4 +159,5 @@ def _whereabouts(entry: ModelEntry, kind: WeightKind, path: Path | None) -> Iter
     if path is not None:
         yield Text.assemble("on this machine: ", (str(path), "green"))
     elif artifact is not None:
-        yield Text(f"not on this machine: `clsctl models pull {entry.name} --weights {kind}`")
+        option = " --weights train" if kind == "training" else ""
+        yield Text(f"not on this machine: `clsctl models pull {entry.name}{option}`")

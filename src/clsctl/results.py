@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from clsctl.errors import ClsctlError, UsageError
+from clsctl.outputs import writing
 from clsctl.types import Sample
 
 if TYPE_CHECKING:
@@ -113,28 +114,38 @@ class Result:
     def save_to_json(
         self, save_path: str | Path, indent: int = 4, ensure_ascii: bool = False
     ) -> None:
-        """Write the result to a `.json` file, or to `{stem}_res.json` in a folder."""
-        path = self._target(Path(save_path), (".json",), ".json")
+        """Write the result to a `.json` file, or to `{stem}_res.json` in a folder.
+
+        Raises:
+            UsageError: The file cannot be written (`E_OUTPUT`).
+        """
         text = json.dumps(self.as_dict(), indent=indent, ensure_ascii=ensure_ascii)
-        path.write_text(text + "\n", encoding="utf-8")
+        with writing(self._target(save_path, (".json",), ".json")) as part:
+            part.write_text(f"{text}\n", encoding="utf-8")
 
     def save_to_img(self, save_path: str | Path) -> None:
         """Write `img` to `save_path`, an image file, or to `{stem}_res{suffix}` in that folder.
 
         The folder's file keeps the input's suffix where that is JPEG, PNG, BMP or WebP, and is a
         PNG otherwise.
-        """
-        from clsctl.drawing import IMAGE_SUFFIXES
 
-        suffix = Path(_url_path(self.input_path)).suffix
-        default = suffix if suffix.lower() in IMAGE_SUFFIXES else ".png"
+        Raises:
+            ClsctlError: The image could not be read.
+            UsageError: The file cannot be written (`E_OUTPUT`).
+        """
+        from clsctl.drawing import IMAGE_FORMATS
+
         image = self.img["res"]
-        image.save(self._target(Path(save_path), IMAGE_SUFFIXES, default))
+        suffix = Path(_url_path(self.input_path)).suffix
+        default = suffix if suffix.lower() in IMAGE_FORMATS else ".png"
+        path = self._target(save_path, IMAGE_FORMATS, default)
+        with writing(path) as part:
+            image.save(part, IMAGE_FORMATS[path.suffix.lower()])
 
     def _fields(self) -> dict[str, Any]:
         where = {"input_path": self.input_path, "page_index": self.page_index}
         if self.error is not None:
-            return where | {"error": self.error.as_dict()}
+            return where | {"error": {"code": self.error.code, "message": self.error.message}}
         return where | {
             "class_ids": self.class_ids,
             "scores": self.scores,
@@ -147,11 +158,11 @@ class Result:
         label = self.label_names[0] if self.label_names else f"class {self.class_ids[0]}"
         return f"{label} {self.scores[0]:.2f}"
 
-    def _target(self, path: Path, suffixes: Sequence[str], default: str) -> Path:
+    def _target(self, save_path: str | Path, suffixes: Collection[str], default: str) -> Path:
+        """`save_path` itself, or a file in that folder that no other input was saved to."""
+        path = Path(save_path)
         if path.suffix.lower() in suffixes:
-            path.parent.mkdir(parents=True, exist_ok=True)
             return path
-        path.mkdir(parents=True, exist_ok=True)
         stem = Path(_url_path(self.input_path)).stem or "image"
         if self.page_index is not None:
             stem = f"{stem}_{self.page_index}"
@@ -203,11 +214,6 @@ def above(result: Result, threshold: float) -> Result:
     return replace(
         result, class_ids=result.class_ids[keep], scores=result.scores[keep], label_names=names
     )
-
-
-def error_of(record: Mapping[str, Any]) -> str:
-    """The sentence of an error record, without line breaks."""
-    return " ".join(str(record["error"]["message"]).split())
 
 
 def _url_path(source: str) -> str:

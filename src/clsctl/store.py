@@ -273,7 +273,7 @@ def _safe(name: str) -> str:
         raise UsageError(
             f"'{name}' cannot name a model: use letters, digits, '.', '_' and '-'",
             code="E_NAME",
-            hint="choose another with --name",
+            hint="`clsctl models list` shows the names; `models import --name` gives another",
         )
     return name
 

@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-from functools import cache
-from math import inf
-
 import paddle
 import pytest
+from families import FAMILIES, GMACS, SMALL, built, outline
 from golden.fingerprint import check_fingerprint
 from golden_rules import (
     NAMES,
@@ -19,39 +17,13 @@ from golden_rules import (
 )
 from paddle import nn
 
-from clsctl.network import Network
-from clsctl.plugins import default_registry
-
-REGISTRY = default_registry()
-FAMILIES = {
-    name: found.plugin
-    for name, found in sorted(REGISTRY.contributions("architectures").items())
-    if REGISTRY.origins[found.plugin] == "built-in"
-}
 REFERENCED = [name for name in NAMES if name in FAMILIES]
-GMACS = {name: manifest(name)["gmacs"]["total"] for name in NAMES}
 
-# The lightest network of each family, and all that run in a moment; `make golden` runs all 80.
-SMALL = sorted(
-    min((n for n in FAMILIES if FAMILIES[n] == family), key=lambda n: GMACS.get(n, inf))
-    for family in set(FAMILIES.values())
-)
+# What runs in a moment; `make golden` runs all 80.
 QUICK = [name for name in REFERENCED if GMACS[name] <= 5]
 
 # Published tensors that no output depends on.
 UNUSED = {"proj", "dw_conv"}
-
-
-@cache
-def outline(name: str, num_classes: int = 1000) -> Network:
-    """The network without memory for its weights, which even the largest builds in an instant."""
-    with paddle.LazyGuard():
-        return REGISTRY.get("architectures", name).build(num_classes=num_classes)
-
-
-def built(name: str) -> Network:
-    paddle.seed(7)
-    return REGISTRY.get("architectures", name).build()
 
 
 @pytest.fixture(scope="module", params=SMALL)

@@ -13,11 +13,13 @@ from pathlib import Path
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from stores import model_files, write_files
+from stores import entry, model_files, write_files
 
 from clsctl.catalog import get_entry
 from clsctl.commands.models import pareto_front
+from clsctl.counting import costs
 from clsctl.main import run
+from clsctl.report import print_model_card
 
 SERVER = "https://paddle-model-ecology.bj.bcebos.com/paddlex"
 HEAVY = {"paddle", "cv2", "onnxruntime", "numpy", "PIL", "httpx", "yaml"}
@@ -297,6 +299,8 @@ def test_show_tells_everything(capsys, home, here):
         "CPU latency    7.56 ms in normal mode, 3.26 ms in high-performance mode",
         "GPU latency    6.33 ms in normal mode, 1.98 ms in high-performance mode",
         "Size           11.2 MiB",
+        "Parameters     2.88 M counted, 11.0 MiB as float32",
+        "MACs           0.42 G counted, for an image of 224 x 224 pixels",
         "Figures        PaddleX documentation, tutorial of the image classification",
         "               module, 3.0rc0. Top-1 on the ImageNet-1k validation set. Normal",
         "               mode: Paddle Inference in FP32, on a GPU NVIDIA Tesla T4 without",
@@ -318,7 +322,7 @@ def test_show_tells_everything(capsys, home, here):
         "",
         "Training weights",
         f"{SERVER}/official_pretrained_model/StarNet-S1_pretrained.pdparams",
-        "not on this machine: `clsctl models pull StarNet-S1 --weights training`",
+        "not on this machine: `clsctl models pull StarNet-S1 --weights train`",
     ]
 
 
@@ -337,7 +341,15 @@ def test_show_for_a_script(capsys, home, here):
     assert shown["preprocessing"]["interpolation"] == "bicubic"
     assert shown["exported"]["resize_short"] == 224
     assert shown["training"]["url"].endswith("/StarNet-S1_pretrained.pdparams")
+    assert shown["network"] == {"parameters": 2876288, "macs": 421877376}
     assert shown["pulled"] == {"inference": f"{home}/models/{here}/inference", "training": None}
+
+
+def test_a_model_whose_network_no_plugin_has(capsys):
+    stranger = entry(name="Stranger")
+    assert costs(stranger) is None
+    print_model_card(stranger, None, {})
+    assert "Parameters     unknown: no plugin has a network of this name" in capsys.readouterr().out
 
 
 def test_an_unknown_model_is_one_clear_error(clsctl):

@@ -1,6 +1,5 @@
 from __future__ import annotations
 
-import os
 import threading
 from pathlib import Path
 
@@ -128,7 +127,7 @@ def test_a_folder_in_the_way_of_a_list_leaves_everything_as_it_was(root):
     assert caught.value.code == "E_DATASET_WRITE"
     assert caught.value.message == f"cannot write {root}: Is a directory"
     assert seen(root) == OLD
-    assert sorted(os.listdir(root)) == ["test.txt", "train.txt", "val.txt"]
+    assert sorted(path.name for path in root.iterdir()) == ["test.txt", "train.txt", "val.txt"]
 
 
 def test_two_at_once_do_not_disturb_each_other(root):
@@ -154,7 +153,7 @@ def test_a_new_folder_appears_when_it_is_complete(tmp_path):
 
 
 def test_a_new_folder_that_fails_leaves_nothing(tmp_path):
-    with pytest.raises(DataError), new_folder(tmp_path / "made") as folder:
+    with pytest.raises(DataError), new_folder(tmp_path / "made") as folder:  # noqa: PT012
         (folder / "a").write_text("a")
         raise DataError("no")
     assert not any(tmp_path.iterdir())

@@ -24,9 +24,10 @@ def clsctl_backends() -> list[Backend]:
 
 
 class PaddleSession:
-    """A Paddle predictor and its clones, one for each thread that runs at the same time.
+    """A Paddle predictor, which threads cannot share.
 
-    A predictor is not safe to share between threads; clones share its weights.
+    On a CPU each thread that runs at the same time gets a clone, which shares the weights. An
+    accelerator is kept busy by one, and its memory may not hold more.
     """
 
     def __init__(self, spec: ModelSpec, device: DeviceId, threads: int) -> None:
@@ -41,6 +42,7 @@ class PaddleSession:
                 code="E_MODEL_UNREADABLE",
                 hint="`clsctl models verify` finds damaged files",
             ) from None
+        self._clonable = device.kind == "cpu"
         self._idle: queue.SimpleQueue[Any] = queue.SimpleQueue()
         self._idle.put(self._original)
 
@@ -58,7 +60,7 @@ class PaddleSession:
 
     def _take(self) -> Any:
         try:
-            return self._idle.get_nowait()
+            return self._idle.get(block=not self._clonable)
         except queue.Empty:
             return self._original.clone()
 

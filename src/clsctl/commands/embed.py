@@ -31,22 +31,22 @@ def embed(
 
     An input that cannot be read is reported and left out; the exit status is then 7.
     """
-    import sys
-
     from clsctl.catalog import get_entry
     from clsctl.config import load_settings
+    from clsctl.embedding import check_output, load_network, save
     from clsctl.embedding import embed as compute
-    from clsctl.embedding import load_network, save
     from clsctl.errors import SomeInputsFailed
+    from clsctl.notes import note
 
+    check_output(output)
     entry, settings = get_entry(model), load_settings()
     network = load_network(entry, weights)
     embeddings = compute(network, entry.preprocessing, inputs, settings, batch)
     save(embeddings, output)
+    for sample in embeddings.errors:
+        note(f"left out {sample.error}")
     count, length = embeddings.vectors.shape
     print(f"{count} embeddings of length {length} in {output}")
-    for sample in embeddings.errors:
-        print(f"{sample.source}: {sample.error}", file=sys.stderr)
     if embeddings.errors:
         raise SomeInputsFailed(
             f"{len(embeddings.errors)} of {count + len(embeddings.errors)} inputs failed"

@@ -2,13 +2,21 @@
 
 from __future__ import annotations
 
+import itertools
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from clsctl import hookimpl
+from clsctl.errors import UsageError
 from clsctl.types import Command
+
+if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
+
+    from clsctl.config import Settings
 
 
 @hookimpl
@@ -17,7 +25,7 @@ def clsctl_commands() -> list[Command]:
 
 
 def explain(
-    image: Annotated[str, typer.Argument(help="An image file or URL.")],
+    image: Annotated[str, typer.Argument(metavar="IMAGE", help="A file or URL.")],
     model: Annotated[str, typer.Option("-m", "--model", help="A model of the catalog.")],
     output: Annotated[Path, typer.Option("-o", "--output", help="A .png or .jpg file.")],
     class_id: Annotated[
@@ -28,30 +36,48 @@ def explain(
         Path | None, typer.Option(help="A .pdparams of your own, not the published weights.")
     ] = None,
 ) -> None:
-    """Draw a class-activation map (Grad-CAM) beside what the network saw of the image."""
+    """Draw a class-activation map (Grad-CAM) beside what the network saw of the image.
+
+    The brighter a spot, the more it speaks for the class.
+    """
     from clsctl.catalog import get_entry
     from clsctl.config import load_settings
-    from clsctl.drawing import IMAGE_SUFFIXES
+    from clsctl.drawing import IMAGE_FORMATS
     from clsctl.embedding import load_network
-    from clsctl.errors import UsageError
     from clsctl.explaining import explain as compute
-    from clsctl.explaining import overlay, view_of
-    from clsctl.inputs import expand, read
+    from clsctl.explaining import overlay, seen_part
     from clsctl.labels import imagenet_labels
+    from clsctl.outputs import writing
     from clsctl.preprocess import compile_transforms, describe
 
-    if output.suffix.lower() not in IMAGE_SUFFIXES:
-        raise UsageError(f"'{output}' has no suffix of an image", code="E_OUTPUT")
+    if output.suffix.lower() not in IMAGE_FORMATS:
+        raise UsageError(
+            f"'{output}' is no name of an image file",
+            code="E_OUTPUT",
+            hint=f"end it in {', '.join(IMAGE_FORMATS)}",
+        )
     entry = get_entry(model)
-    sample = next(read(next(expand([image])), load_settings()))
-    if sample.pixels is None:
-        raise sample.error or UsageError(f"{image} holds no pixels")
-    network = load_network(entry, weights)
-    preprocess = compile_transforms(describe(entry.preprocessing))
-    tensor = preprocess(sample.pixels)
-    explanation = compute(network, tensor, class_id)
+    pixels = _pixels(image, load_settings())
+    tensor = compile_transforms(describe(entry.preprocessing))(pixels)
+    explanation = compute(load_network(entry, weights), tensor, class_id)
     labels = imagenet_labels() if weights is None else ()
     name = labels[explanation.class_id] if labels else f"class {explanation.class_id}"
     caption = f"{name} {explanation.score:.2f}"
-    overlay(view_of(tensor, entry.preprocessing), explanation, caption).save(output)
+    picture = overlay(seen_part(pixels, entry.preprocessing), explanation, caption)
+    with writing(output) as part:
+        picture.save(part, IMAGE_FORMATS[output.suffix.lower()])
     print(f"{caption}: {output}")
+
+
+def _pixels(image: str, settings: Settings) -> NDArray[np.uint8]:
+    """The one image of that name; the first page of a document."""
+    from clsctl.inputs import expand, read
+
+    first, *others = itertools.islice(expand([image]), 2)
+    if others:
+        raise UsageError(f"'{image}' stands for several images; name one", code="E_USAGE")
+    sample = next(read(first, settings))
+    if sample.error is not None:
+        raise sample.error
+    assert sample.pixels is not None
+    return sample.pixels

@@ -87,19 +87,22 @@ def show_model(
 ) -> None:
     """Show everything that is known about a model, and whether it is on this machine."""
     from clsctl.catalog import get_entry
+    from clsctl.counting import costs
 
     entry = get_entry(name)
+    counted = costs(entry)
     store = _store()
     paths = {kind: store.find(name, kind) for kind in get_args(WeightKind)}
     if format_ == "json":
         from dataclasses import asdict
 
         places = {kind: path and str(path) for kind, path in paths.items()}
-        _print_json(asdict(entry) | {"pulled": places})
+        network = counted and asdict(counted)
+        _print_json(asdict(entry) | {"network": network, "pulled": places})
     else:
         from clsctl.report import print_model_card
 
-        print_model_card(entry, paths)
+        print_model_card(entry, counted, paths)
 
 
 def _store() -> Store:

@@ -12,7 +12,7 @@ from clsctl.errors import Interrupted, ModelError
 from clsctl.types import Command, ModelEntry, WeightKind
 
 Name = Annotated[str, typer.Argument(metavar="NAME", help="A model, as `models list` shows it.")]
-Names = Annotated[list[str], typer.Argument(metavar="NAME", help="Models, by name.")]
+Names = Annotated[list[str], typer.Argument(metavar="NAME...", help="Models, by name.")]
 
 
 @hookimpl
@@ -110,7 +110,7 @@ def bundle(
 
 def verify(
     names: Annotated[
-        list[str] | None, typer.Argument(metavar="NAME", help="Models; all if none is named.")
+        list[str] | None, typer.Argument(metavar="NAME...", help="Models; all if none is named.")
     ] = None,
     format_: Annotated[
         Literal["table", "json"], typer.Option("--format", help="table or json.")

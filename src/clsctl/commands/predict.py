@@ -2,22 +2,22 @@
 
 from __future__ import annotations
 
-import contextlib
+import functools
 import sys
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, TextIO
 
 import typer
 
 from clsctl import hookimpl
-from clsctl.errors import Interrupted, SomeInputsFailed, UsageError
+from clsctl.errors import DataError, Interrupted, NetworkError, SomeInputsFailed
+from clsctl.notes import note
 from clsctl.types import Command, RecordWriter
 
 if TYPE_CHECKING:
+    from clsctl.plugins import Registry
     from clsctl.results import Result
-
-FORMATS_BY_SUFFIX = {".json": "json", ".jsonl": "jsonl", ".csv": "csv"}
 
 
 @hookimpl
@@ -83,101 +83,73 @@ def predict(
     """
     from clsctl.classifier import find_model
     from clsctl.config import load_settings
+    from clsctl.outputs import open_output
     from clsctl.plugins import default_registry
+    from clsctl.progress import transfer_bar
     from clsctl.results import above
     from clsctl.selection import select_backend, select_device
     from clsctl.types import PredictJob
 
     registry = default_registry()
     settings = load_settings(device=device, backend=backend, offline=offline)
-    writer = registry.get("writers", format_ or _format_for(output))
+    writer = registry.get("writers", format_ or _format_for(output, registry))
     place = registry.get("executors", executor)
-    spec = find_model(model, model_dir, settings)
+    with transfer_bar("pulling the model") as progress:
+        spec = find_model(model, model_dir, settings, progress)
     where = select_device(settings.device, registry)
     engine = select_backend(settings.backend, spec, where, registry)
     if writer.name == "table" or sys.stderr.isatty():
         print(f"{spec.name} on {where} with {engine.name}", file=sys.stderr)
     job = PredictJob(spec, inputs, where, engine.name, settings, batch, topk or spec.topk)
     with open_output(output) as stream:
-        sinks = [writer.open(stream), *_savers(save_img, save_json)]
-        results = _shown(place.run(job), stream)
-        failures, total = deliver((above(r, threshold) for r in results), sinks)
-    if failures:
-        raise SomeInputsFailed(f"{failures} of {total} inputs failed")
+        results = (above(result, threshold) for result in _shown(place.run(job), stream))
+        done, failed = deliver(results, writer.open(stream), _savers(save_img, save_json))
+    if failed:
+        raise SomeInputsFailed(f"{failed} of {done} inputs failed")
 
 
-class ImageSaver:
-    """Saves each image with its best class drawn on it."""
-
-    def __init__(self, folder: Path) -> None:
-        self._folder = folder
-
-    def write(self, result: Result) -> None:
-        if result.error is None:
-            result.save_to_img(self._folder)
-
-    def close(self) -> None:
-        pass
-
-
-class JsonSaver:
-    """Saves each result, error records too, as a JSON file."""
-
-    def __init__(self, folder: Path) -> None:
-        self._folder = folder
-
-    def write(self, result: Result) -> None:
-        result.save_to_json(self._folder)
-
-    def close(self) -> None:
-        pass
-
-
-def deliver(results: Iterable[Result], sinks: Sequence[RecordWriter]) -> tuple[int, int]:
-    """Hand every result to every sink; returns how many failed, of how many."""
-    failures = total = 0
+def deliver(
+    results: Iterable[Result], writer: RecordWriter, savers: Sequence[Callable[[Result], None]]
+) -> tuple[int, int]:
+    """Hand every result to the writer and the savers; returns how many there were and failed."""
+    done = failed = 0
     try:
         for result in results:
-            total += 1
-            failures += result.error is not None
-            for sink in sinks:
-                sink.write(result)
+            writer.write(result)
+            for save in savers:
+                save(result)
+            done += 1
+            failed += result.error is not None
     except KeyboardInterrupt:
-        raise Interrupted(f"interrupted after {total} results") from None
+        raise Interrupted(f"interrupted, {done} done") from None
     finally:
-        for sink in sinks:
-            sink.close()
-    return failures, total
+        writer.close()
+    return done, failed
 
 
-@contextlib.contextmanager
-def open_output(path: Path | None) -> Iterator[TextIO]:
-    """Standard output, or a file that gets its name only when it is complete."""
-    if path is None:
-        yield sys.stdout
-        return
-    part = path.with_name(f"{path.name}.part")
-    try:
-        with part.open("w", encoding="utf-8", newline="") as stream:
-            yield stream
-        part.replace(path)
-    except OSError as error:
-        raise UsageError(
-            f"cannot write {path}: {error.strerror or error}", code="E_OUTPUT"
-        ) from None
-
-
-def _savers(save_img: Path | None, save_json: Path | None) -> list[RecordWriter]:
-    savers: list[RecordWriter] = []
+def _savers(save_img: Path | None, save_json: Path | None) -> list[Callable[[Result], None]]:
+    savers: list[Callable[[Result], None]] = []
     if save_img is not None:
-        savers.append(ImageSaver(save_img))
+        savers.append(functools.partial(_save_img, folder=save_img))
     if save_json is not None:
-        savers.append(JsonSaver(save_json))
+        savers.append(lambda result: result.save_to_json(save_json))
     return savers
 
 
-def _format_for(output: Path | None) -> str:
-    return FORMATS_BY_SUFFIX.get(output.suffix.lower(), "table") if output else "table"
+def _save_img(result: Result, folder: Path) -> None:
+    """The pixels are read again, which may fail where they came over the network."""
+    if result.error is not None:
+        return
+    try:
+        result.save_to_img(folder)
+    except (DataError, NetworkError) as error:
+        note(f"no image was saved of {error.message}")
+
+
+def _format_for(output: Path | None, registry: Registry) -> str:
+    """The writer that is called like the file's suffix."""
+    suffix = output.suffix.lower().removeprefix(".") if output else ""
+    return suffix if suffix in registry.items("writers") else "table"
 
 
 def _shown(results: Iterator[Result], stream: TextIO) -> Iterator[Result]:

@@ -1,6 +1,6 @@
 """Find equal files and images that look alike, without comparing each with each.
 
-An image's fingerprint is a 64-bit perceptual hash (the signs of its low frequencies, after C.
+An image's fingerprint is a 64-bit perceptual hash (which low frequencies are strong, after C.
 Zauner, "Implementation and Benchmarking of Perceptual Image Hash Functions", 2010) and its colours
 on an 8 x 8 grid. Two images are near-duplicates where at most `MAX_BITS` bits differ and the
 colours are `MAX_COLOUR` levels of 255 apart on average, or less: enough for another file format,
@@ -27,7 +27,7 @@ MAX_COLOUR = 40
 MIN_TEXTURE = 1.0
 """Mean strength of the low frequencies below which an image is blank and resembles every other."""
 
-MAX_NEIGHBOURS = 64
+MAX_NEIGHBOURS = 32
 _BLOCKS = 8
 _SMALL = GRID // 2
 
@@ -64,9 +64,9 @@ def fingerprint(grids: NDArray[np.uint8]) -> Fingerprints:
     grey = cv2.cvtColor(small, cv2.COLOR_RGB2GRAY).reshape(count, _SMALL, _SMALL)
     waves = _cosines()
     strengths = (waves @ grey @ waves.T).reshape(count, 64)
-    signs = strengths > np.median(strengths, axis=1, keepdims=True)
+    upper_half = np.partition(strengths, 32, axis=1)[:, 32:33]
     return Fingerprints(
-        np.packbits(signs, axis=1).view(np.uint64).ravel(),
+        np.packbits(strengths >= upper_half, axis=1).view(np.uint64).ravel(),
         colours.reshape(count, 8 * 8 * 3).astype(np.uint8, copy=False),
         np.abs(strengths).mean(1) >= MIN_TEXTURE,
     )
@@ -97,38 +97,40 @@ def near_pairs(prints: Fingerprints) -> NDArray[np.int64]:
     """
     import numpy as np
 
-    candidates = np.flatnonzero(prints.textured)
-    hashes = prints.hashes[candidates]
+    count = len(prints.hashes)
+    textured = np.flatnonzero(prints.textured)
+    hashes = prints.hashes[textured]
     blocks = hashes.view(np.uint8).reshape(-1, _BLOCKS).astype(np.uint16)
-    found = [np.empty((0, 3), np.int64)]
+    found = np.empty(0, np.int64)
     for one, other in itertools.combinations(range(_BLOCKS), 2):
         key = blocks[:, one] << 8 | blocks[:, other]
-        order = candidates[np.lexsort((hashes, key))]
-        found = [
-            np.unique(np.concatenate([*found, *_close_in(order, np.sort(key), prints)]), axis=0)
-        ]
-    return found[0]
+        order = np.lexsort((hashes, key))
+        close = _close_among(textured[order], key[order], prints)
+        numbers = [low * count + high for low, high in close]
+        found = np.unique(np.concatenate([found, *numbers]))
+    low, high = np.divmod(found, max(count, 1))
+    bits = _different_bits(prints.hashes[low], prints.hashes[high])
+    return np.stack([low, high, bits], axis=1)
 
 
-def _close_in(
+def _close_among(
     order: NDArray[np.int64], key: NDArray[np.uint16], prints: Fingerprints
-) -> Iterator[NDArray[np.int64]]:
-    """Near-duplicates among images that follow each other and share a key."""
+) -> Iterator[tuple[NDArray[np.int64], NDArray[np.int64]]]:
+    """Near-duplicates among images that follow each other and share a key, lower position first."""
     import numpy as np
 
     here = np.arange(len(order))
     for step in range(1, MAX_NEIGHBOURS + 1):
         here = here[here + step < len(order)]
         here = here[key[here] == key[here + step]]
+        first, second = order[here], order[here + step]
+        close = _different_bits(prints.hashes[first], prints.hashes[second]) <= MAX_BITS
+        first, second = first[close], second[close]
+        alike = _colour_distance(prints, first, second) <= MAX_COLOUR
+        first, second = first[alike], second[alike]
+        yield np.minimum(first, second), np.maximum(first, second)
         if not len(here):
             return
-        first, second = order[here], order[here + step]
-        bits = _different_bits(prints.hashes[first], prints.hashes[second])
-        close = bits <= MAX_BITS
-        first, second, bits = first[close], second[close], bits[close]
-        alike = _colour_distance(prints, first, second) <= MAX_COLOUR
-        low, high = np.minimum(first, second), np.maximum(first, second)
-        yield np.stack([low, high, bits], axis=1)[alike]
 
 
 def _different_bits(one: NDArray[np.uint64], other: NDArray[np.uint64]) -> NDArray[np.int64]:

@@ -22,8 +22,7 @@ from clsctl.datasets.write import new_folder
 from clsctl.disk import locked, require_space
 from clsctl.errors import ClsctlError, DataError, ModelError, NetworkError, UsageError, unknown_name
 from clsctl.mirrors import all_failed, candidates, public, weight_source
-from clsctl.model_dir import PROVENANCE, file_sha256
-from clsctl.store import now
+from clsctl.model_dir import PROVENANCE
 from clsctl.types import FetchRequest, ModelEntry, Preprocessing, Progress
 
 if sys.version_info >= (3, 11):
@@ -87,7 +86,13 @@ def pull_dataset(
         return root
     partial = folders().data / "partial" / f"dataset-{name}"
     request = FetchRequest(
-        _as_entry(dataset), "training", "", partial, settings.max_download, settings.offline, progress
+        _as_entry(dataset),
+        "training",
+        "",
+        partial,
+        settings.max_download,
+        settings.offline,
+        progress,
     )
     with locked(folders().data, partial.name):
         _pull(dataset, request, (*mirrors, *settings.mirrors), root)
@@ -108,9 +113,7 @@ def _as_entry(dataset: Published) -> ModelEntry:
     return ModelEntry(dataset.name, "datasets", dataset.summary, "datasets", unused, unused)
 
 
-def _pull(
-    dataset: Published, request: FetchRequest, mirrors: Sequence[str], root: Path
-) -> None:
+def _pull(dataset: Published, request: FetchRequest, mirrors: Sequence[str], root: Path) -> None:
     failures: dict[str, ClsctlError] = {}
     for url in candidates(dataset.url, mirrors):
         workdir = request.workdir / sha256(url.encode()).hexdigest()[:12]
@@ -123,21 +126,24 @@ def _pull(
         except ModelError as error:  # what came is bad, so it must not be continued
             shutil.rmtree(workdir)
             failures[url] = error
-    raise all_failed(dataset.name, failures)
+    failure = all_failed(dataset.name, failures)
+    if failure.code == "E_OFFLINE":  # its hint speaks of models
+        failure.hint = f"bring {dataset.url} by hand, and unpack it with `tar -xf`"
+    raise failure
 
 
 def _unpack(dataset: Published, archive: Path, url: str, max_bytes: int, root: Path) -> None:
-    found = file_sha256(archive)
-    if dataset.sha256 not in ("", found):
+    source = provenance.origin(public(url), archive, catalog="datasets")
+    if dataset.sha256 not in ("", source["sha256"]):
         raise ModelError(
-            f"the file has the SHA256 {found}, but it should be {dataset.sha256}", code="E_CHECKSUM"
+            f"the file has the SHA256 {source['sha256']}, but it should be {dataset.sha256}",
+            code="E_CHECKSUM",
         )
     with new_folder(root) as folder:
         require_space(folder, archive.stat().st_size)
         extract(archive, folder, max_bytes)
         _lift(folder)
         _require_dataset(folder)
-        source = {"url": public(url), "catalog": "datasets", "date": now(), "sha256": found}
         provenance.record(folder, source)
 
 

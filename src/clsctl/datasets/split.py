@@ -99,7 +99,7 @@ def split_dataset(
 
 def make_folds(
     path: Path | str,
-    output: Path | str,
+    output: Path | str | None = None,
     *,
     folds: int = 5,
     seed: int = 0,
@@ -116,7 +116,7 @@ def make_folds(
 
     Args:
         path: The dataset, in any layout; it stays as it is.
-        output: The new folder for the folds.
+        output: The new folder for the folds; by default beside the dataset, `NAME-folds`.
         folds: How many.
         seed: Another seed gives other folds.
         stratify: Share out every class to within one sample a fold, not only the whole.
@@ -136,7 +136,8 @@ def make_folds(
     shares = {f"fold_{number}": Fraction(100, folds) for number in range(1, folds + 1)}
     pool = read_pool(Path(path), hold_test=True)
     groups = group_samples(pool, group, dedupe_groups, progress)
-    split = replace(_deal(pool, shares, seed, stratify, groups), root=Path(output))
+    root = Path(output) if output else Path(f"{pool.root.absolute()}-folds")
+    split = replace(_deal(pool, shares, seed, stratify, groups), root=root)
     if not dry_run:
         with new_folder(split.root) as folder:
             for name in split.sides:
@@ -149,9 +150,7 @@ def make_folds(
 # ---- the steps ---------------------------------------------------------------------------------
 
 
-def _percentages(
-    train: float | None, val: float | None, test: float | None
-) -> dict[str, Fraction]:
+def _percentages(train: float | None, val: float | None, test: float | None) -> dict[str, Fraction]:
     """The share of each side that gets one; exact, so that 33.3 + 33.3 + 33.4 is 100.
 
     Raises:
@@ -165,7 +164,7 @@ def _percentages(
     if train is None and val is None:
         exact["val"] = Fraction(10)
     for name in ("train", "val"):
-        exact.setdefault(name, 100 - sum(exact.values()))
+        exact.setdefault(name, Fraction(100) - sum(exact.values()))
     shares = {name: exact[name] for name in SPLITS}
     shown = ", ".join(f"{name} {float(share):g}" for name, share in shares.items() if share)
     if sum(shares.values()) != 100:

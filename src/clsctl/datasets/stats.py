@@ -8,7 +8,29 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from clsctl.datasets.layout import read_dataset
-from clsctl.datasets.samples import Dataset, Layout, Sample
+from clsctl.datasets.samples import Layout
+
+
+@dataclass(frozen=True, slots=True)
+class ClassStats:
+    """How large a class is.
+
+    Attributes:
+        id: As in the lists.
+        name: Empty where the dataset names no class of that id.
+        samples: Lines by split, as listed.
+        size: Bytes of the image files.
+    """
+
+    id: int
+    name: str
+    samples: Mapping[str, int]
+    size: int
+
+    @property
+    def total(self) -> int:
+        """Samples in all splits."""
+        return sum(self.samples.values())
 
 
 @dataclass(frozen=True, slots=True)
@@ -17,18 +39,16 @@ class Stats:
 
     Attributes:
         root: Its folder.
-        class_names: Names by class id, those without samples included.
-        samples: Samples by class id, by split, as listed.
-        size: Bytes of image files by class id, by split.
+        splits: The splits that it has.
+        classes: By id, those without samples included.
         missing: How many samples have no file.
         problems: How many problems the lists have.
     """
 
     root: Path
     layout: Layout
-    class_names: Mapping[int, str]
-    samples: Mapping[str, Counter[int]]
-    size: Mapping[str, Counter[int]]
+    splits: tuple[str, ...]
+    classes: tuple[ClassStats, ...]
     missing: int
     problems: int
 
@@ -40,26 +60,35 @@ def dataset_stats(path: Path | str) -> Stats:
         DataError: There is no dataset (see `read_dataset`).
     """
     dataset = read_dataset(Path(path))
-    samples = {split: Counter(s.label for s in items) for split, items in dataset.splits.items()}
-    size: dict[str, Counter[int]] = {split: Counter() for split in dataset.splits}
+    samples: Counter[tuple[str, int]] = Counter()
+    size: Counter[int] = Counter()
     missing = 0
     for split, sample in dataset.samples():
-        found = _file_size(dataset, sample)
-        size[split][sample.label] += found or 0
+        samples[split, sample.label] += 1
+        found = _file_size(dataset.image_path(sample))
+        size[sample.label] += found or 0
         missing += found is None
+    classes = [
+        ClassStats(
+            label,
+            dataset.class_names.get(label, ""),
+            {split: samples[split, label] for split in dataset.splits},
+            size[label],
+        )
+        for label in sorted({*dataset.class_names, *(label for _, label in samples)})
+    ]
     return Stats(
         dataset.root,
         dataset.layout,
-        dataset.class_names,
-        samples,
-        size,
+        tuple(dataset.splits),
+        tuple(classes),
         missing,
         len(dataset.problems),
     )
 
 
-def _file_size(dataset: Dataset, sample: Sample) -> int | None:
+def _file_size(path: Path) -> int | None:
     try:
-        return dataset.image_path(sample).stat().st_size
-    except OSError:
+        return path.stat().st_size
+    except (OSError, ValueError):
         return None

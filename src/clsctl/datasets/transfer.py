@@ -18,7 +18,7 @@ from clsctl.datasets.folders import read_folders
 from clsctl.datasets.lists import LABEL_FILE, list_file
 from clsctl.datasets.pool import Listed, read_sound_dataset
 from clsctl.datasets.problems import Problem
-from clsctl.datasets.samples import Dataset, Sample
+from clsctl.datasets.samples import Dataset
 from clsctl.datasets.write import label_lines, list_lines, new_folder
 from clsctl.errors import DataError
 from clsctl.types import Progress
@@ -140,8 +140,7 @@ def _lists(dataset: Dataset, names: Mapping[str, str] | None = None) -> dict[str
     """The dataset's lists as they are, or with other names by normalised path."""
     return {
         split: [
-            Listed(names[normpath(item.path)] if names else item.path, item.label)
-            for item in items
+            Listed(names[normpath(item.path)] if names else item.path, item.label) for item in items
         ]
         for split, items in dataset.splits.items()
     }
@@ -316,7 +315,7 @@ def _require_folder_names(dataset: Dataset) -> None:
             raise DataError(
                 f"class {label} is called '{name}', which cannot be the name of its folder",
                 code="E_CLASS_NAME",
-                hint=f"give it a name of its own in label.txt that is fit for a folder",
+                hint="give it a name of its own in label.txt that is fit for a folder",
             )
 
 

@@ -148,7 +148,7 @@ def _settle(root: Path) -> None:
         return
     for name in {path.name for path in update.glob("*/*")}:
         path = root / name
-        if not path.is_symlink() or os.readlink(path) != _target(name):
+        if not path.is_symlink() or path.readlink() != Path(_target(name)):
             continue
         if path.exists():
             path.resolve().replace(path)

@@ -1,4 +1,4 @@
-"""NVIDIA GPUs, by CUDA builds of the frameworks."""
+"""NVIDIA GPUs, by the CUDA build of PaddlePaddle."""
 
 from __future__ import annotations
 
@@ -9,8 +9,6 @@ from importlib import metadata
 from clsctl import hookimpl
 from clsctl.errors import DeviceError
 from clsctl.types import Device
-
-CUDA_BUILDS = ("paddlepaddle-gpu", "onnxruntime-gpu")
 
 
 @hookimpl
@@ -33,9 +31,9 @@ def _units() -> list[str]:
     if answer.returncode != 0 or not units:
         reason = " ".join((answer.stdout + answer.stderr).split()) or "it lists none"
         raise DeviceError(f"no GPU: nvidia-smi says: {reason}", code="E_DEVICE_MISSING")
-    if not any(_installed(name) for name in CUDA_BUILDS):
+    if not _installed("paddlepaddle-gpu"):
         raise DeviceError(
-            f"{len(units)} GPU(s) found, but the installed frameworks are CPU builds",
+            f"{len(units)} GPU(s) found, but the installed PaddlePaddle is a CPU build",
             code="E_DEVICE_MISSING",
             hint="replace paddlepaddle by the paddlepaddle-gpu build for your CUDA version",
         )

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TextIO
 
 from clsctl import hookimpl
+from clsctl.errors import ClsctlError
 from clsctl.results import Result
 from clsctl.types import Writer
 
@@ -22,20 +23,28 @@ class TableWriter:
     def __init__(self, stream: TextIO) -> None:
         from rich.console import Console
 
-        self._console = Console(file=stream, highlight=False)
+        self._console = Console(file=stream, highlight=False, soft_wrap=True)
 
     def write(self, result: Result) -> None:
         from rich.text import Text
 
+        if result.error is not None:
+            self._print_error(result.error)
+            return
         page = "" if result.page_index is None else f"  page {result.page_index}"
         self._console.print(Text.assemble((result.input_path, "bold"), (page, "dim")))
-        if result.error is not None:
-            line = Text.assemble(("  error ", "red"), result.error.message)
-            self._console.print(line, (f"[{result.error.code}]"), style="dim")
-        elif len(result.class_ids) == 0:
+        if len(result.class_ids) == 0:
             self._console.print(Text("  no class above the threshold", style="dim"))
         else:
             self._console.print(_classes(result))
+
+    def _print_error(self, error: ClsctlError) -> None:
+        """Its message begins with the input's name."""
+        from rich.text import Text
+
+        self._console.print(Text.assemble((error.message, "red"), (f" [{error.code}]", "dim")))
+        if error.hint:
+            self._console.print(Text(f"  hint: {error.hint}", style="dim"))
 
     def close(self) -> None:
         pass

@@ -1,0 +1,57 @@
+"""`clsctl dataset pull`."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from clsctl import hookimpl
+from clsctl.errors import Interrupted
+from clsctl.types import Command
+
+
+@hookimpl
+def clsctl_commands() -> list[Command]:
+    return [Command("dataset pull", "Download a demo dataset.", pull)]
+
+
+def pull(
+    name: Annotated[str, typer.Argument(metavar="NAME", help="Such as cls_flowers_examples.")],
+    output: Annotated[
+        Path | None,
+        typer.Option("-o", "--output", metavar="DIR", help="Its folder.", show_default="./NAME"),
+    ] = None,
+    mirror: Annotated[
+        list[str] | None,
+        typer.Option(
+            metavar="URL-or-DIR",
+            help="Tried first; holds the published files directly below it. May be repeated.",
+        ),
+    ] = None,
+    offline: Annotated[
+        bool | None, typer.Option("--offline", help="Never open a socket.", show_default=False)
+    ] = None,
+) -> None:
+    """Download a demo dataset, resuming where a download broke off, and print where it is.
+
+    The archive is unpacked safely and its lists are read before the folder appears. Its
+    clsctl.json records the SHA256 of the archive and of every file.
+    """
+    from clsctl.config import load_settings
+    from clsctl.datasets.pull import pull_dataset
+    from clsctl.progress import transfer_bar
+
+    settings = load_settings(offline=offline)
+    try:
+        with transfer_bar(name) as progress:
+            folder = pull_dataset(
+                name, output, mirrors=mirror or (), settings=settings, progress=progress
+            )
+    except KeyboardInterrupt:
+        raise Interrupted(
+            f"interrupted while pulling {name}",
+            hint="the same command goes on where this one stopped",
+        ) from None
+    print(f"{name} is in {folder}")

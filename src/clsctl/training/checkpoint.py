@@ -1,0 +1,184 @@
+"""Checkpoints: everything of one in a folder that is whole or not there, whenever the power fails.
+
+A folder NAME is written as `.NAME.part`, brought to the disk, and renamed `.NAME.new`: from then on
+it counts. Then it takes the place of an older NAME. `settle` finishes what was cut off in between.
+Inside are the files that PaddleClas writes: `NAME.pdparams`, `.pdopt`, `.pdstates` and `.pdema`.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+import shutil
+from collections.abc import Callable, Mapping
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from clsctl.checkpoints import read_pdparams
+from clsctl.disk import require_space, sync, sync_tree
+from clsctl.errors import ModelError
+
+if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
+
+    Arrays = Mapping[str, NDArray[np.generic]]
+
+LATEST, BEST = "latest", "best_model"
+
+
+@dataclass
+class Position:
+    """How far a run has come; with the weights and the optimizer's state, all there is to know.
+
+    Attributes:
+        epoch: Epochs done.
+        step: Steps done in the epoch that goes on.
+        loss_sum: Sum over its images of their batch's loss.
+        images: Images seen in it.
+        ema_steps: Steps that went into the average of the weights.
+        rate_factor: What the learning rate is multiplied by, after losses that were no number.
+        best: The best top-1 so far, 0 to 1; -1 before the first evaluation.
+        best_epoch: Its epoch, from 1.
+        history: The figures of each epoch done.
+    """
+
+    epoch: int = 0
+    step: int = 0
+    loss_sum: float = 0.0
+    images: int = 0
+    ema_steps: int = 0
+    rate_factor: float = 1.0
+    best: float = -1.0
+    best_epoch: int = 0
+    history: list[dict[str, float]] = field(default_factory=list)
+
+
+@dataclass(frozen=True)
+class Saved:
+    """A checkpoint, read."""
+
+    weights: Arrays
+    optimizer: Arrays
+    average: Arrays | None
+    position: Position
+
+
+def write(
+    run: Path,
+    name: str,
+    tensors: Mapping[str, Mapping[str, Any]],
+    position: Position,
+    extra: Callable[[Path], object] = lambda folder: None,
+) -> None:
+    """Write a checkpoint in the place of an older one of the same name.
+
+    Args:
+        run: The run's folder.
+        name: `latest`, `best_model` or `epoch_N`.
+        tensors: Tensors by name, by suffix: `pdparams`, `pdopt` and perhaps `pdema`.
+        extra: Adds further files to the folder.
+
+    Raises:
+        ModelError: The system refused (`E_CHECKPOINT_WRITE`; `E_DISK_FULL`); an older checkpoint
+            of that name is still there.
+    """
+    part = run / f".{name}.part"
+    shutil.rmtree(part, ignore_errors=True)
+    try:
+        require_space(run, _bytes_of(tensors))
+        part.mkdir()
+        for suffix, values in tensors.items():
+            _save(values, part / f"{name}.{suffix}")
+        _save(_packed(position), part / f"{name}.pdstates")
+        extra(part)
+        sync_tree(part)
+        part.rename(run / f".{name}.new")
+        settle(run, name)
+    except OSError as error:
+        raise _not_written(run, name, error) from None
+    finally:
+        shutil.rmtree(part, ignore_errors=True)
+
+
+def settle(run: Path, name: str) -> None:
+    """Put a checkpoint that was written whole in its place, and remove the one it replaces."""
+    place, new, old = run / name, run / f".{name}.new", run / f".{name}.old"
+    if new.exists():
+        shutil.rmtree(old, ignore_errors=True)
+        if place.exists():
+            place.rename(old)
+        new.rename(place)
+        sync(run)
+    shutil.rmtree(old, ignore_errors=True)
+
+
+def read(run: Path, name: str = LATEST) -> Saved | None:
+    """The checkpoint of that name; None where there is none.
+
+    Raises:
+        ModelError: A file of it is damaged (`E_CHECKPOINT`).
+    """
+    settle(run, name)
+    if not (run / name).is_dir():
+        return None
+    stem = run / name / name
+    average = stem.with_suffix(".pdema")
+    return Saved(
+        weights=read_pdparams(stem.with_suffix(".pdparams")),
+        optimizer=read_pdparams(stem.with_suffix(".pdopt")),
+        average=read_pdparams(average) if average.is_file() else None,
+        position=_unpacked(read_pdparams(stem.with_suffix(".pdstates"))),
+    )
+
+
+def rotate(run: Path, keep: int) -> None:
+    """Remove the oldest `epoch_N` folders but for `keep` of them."""
+    numbers = [
+        int(match[1]) for path in run.iterdir() if (match := re.fullmatch(r"epoch_(\d+)", path.name))
+    ]
+    for number in sorted(numbers)[:-keep]:
+        shutil.rmtree(run / f"epoch_{number}")
+
+
+def _save(values: Mapping[str, Any], path: Path) -> None:
+    import paddle
+
+    paddle.save(dict(values), str(path))
+
+
+def _packed(position: Position) -> dict[str, NDArray[np.generic]]:
+    """What PaddleClas keeps (metric, epoch), and all of it as JSON; `paddle.save` takes no text."""
+    import numpy as np
+
+    text = json.dumps(asdict(position)).encode()
+    return {
+        "metric": np.float64(max(position.best, 0.0)).reshape(1),
+        "epoch": np.int64(position.epoch).reshape(1),
+        "position": np.frombuffer(text, np.uint8),
+    }
+
+
+def _unpacked(arrays: Arrays) -> Position:
+    return Position(**json.loads(arrays["position"].tobytes()))
+
+
+def _bytes_of(tensors: Mapping[str, Mapping[str, Any]]) -> int:
+    return sum(
+        int(tensor.size) * tensor.element_size()
+        for values in tensors.values()
+        for tensor in values.values()
+    )
+
+
+def _not_written(run: Path, name: str, error: OSError) -> ModelError:
+    import errno
+
+    full = error.errno in (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
+    return ModelError(
+        f"the checkpoint {run / name} could not be written: {error.strerror or error}; the one "
+        "before it is untouched",
+        code="E_DISK_FULL" if full else "E_CHECKPOINT_WRITE",
+        hint=f"make room, then go on with `clsctl train --resume {run}`",
+    )

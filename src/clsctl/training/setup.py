@@ -1,0 +1,252 @@
+"""A configuration -> everything that a run works on and that never changes while it runs."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from clsctl.building import build, classes_in
+from clsctl.catalog import get_entry
+from clsctl.datasets.layout import Dataset, Sample, read_valid_dataset
+from clsctl.errors import DataError, ModelError, UsageError
+from clsctl.plugins import default_registry
+from clsctl.preprocess import compile_transforms, describe
+from clsctl.selection import select_device
+from clsctl.training.augment import train_transform
+from clsctl.training.loader import Loader
+from clsctl.training.mixing import Mixer
+from clsctl.training.sampling import balanced_weights, class_weights
+from clsctl.types import DeviceId, Preprocessing
+
+if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
+
+    from clsctl.network import Network
+    from clsctl.training.cache import Read
+    from clsctl.training.config import TrainConfig
+
+# How much larger than the network's input cached images are, so that crops stay sharp.
+CACHED_SIZE = 2
+CACHED_SHARE = 0.5
+
+
+@dataclass(frozen=True)
+class Job:
+    """What a run works on.
+
+    Attributes:
+        labels: Class names by id.
+        preprocessing: Of evaluation and of the exported model.
+        mixer: Batches -> images and soft targets.
+        class_weights: float32 [C] for the loss; None where all count the same.
+    """
+
+    config: TrainConfig
+    dataset: Dataset
+    labels: tuple[str, ...]
+    device: DeviceId
+    preprocessing: Preprocessing
+    train: Loader
+    val: Loader
+    mixer: Mixer
+    class_weights: NDArray[np.float32] | None
+
+    @property
+    def steps_per_epoch(self) -> int:
+        return -(-len(self.train) // self.config.optimizer.accumulate)
+
+    @property
+    def run(self) -> Path:
+        return Path(self.config.output)
+
+
+def prepare(config: TrainConfig) -> Job:
+    """Read the dataset and set up everything around it; no network yet.
+
+    Raises:
+        DataError: The dataset is not valid, or has no training or validation images.
+        UsageError: The configuration does not fit it (`E_NUM_CLASSES`).
+        DeviceError: The device is not there.
+    """
+    dataset = read_valid_dataset(Path(config.data.path))
+    train, val = (_split(dataset, name) for name in ("train", "val"))
+    classes = _classes(dataset, config)
+    preprocessing = _preprocessing(config)
+    targets = [sample.label for sample in train]
+    mix = config.mix
+    mixed = mix.probability if mix.mixup or mix.cutmix else 0.0
+    return Job(
+        config=config,
+        dataset=dataset,
+        labels=tuple(dataset.class_names.get(label, str(label)) for label in range(classes)),
+        device=_device(config.device),
+        preprocessing=preprocessing,
+        train=_train_loader(config, dataset, train, preprocessing),
+        val=_val_loader(config, dataset, val, preprocessing),
+        mixer=Mixer(classes, mix.mixup, mix.cutmix, mixed, config.seed),
+        class_weights=class_weights(targets, classes) if config.loss.balanced else None,
+    )
+
+
+def build_network(job: Job) -> Network:
+    """The network with the weights that the run starts from.
+
+    Raises:
+        ModelError: The weights are missing or do not fit.
+        UsageError: The architecture has no stochastic depth (`E_OPTION_UNSUPPORTED`).
+    """
+    config = job.config
+    options: dict[str, Any] = {}
+    if config.drop_path is not None:
+        options["drop_path_rate"] = config.drop_path
+    try:
+        network: Any = build(
+            config.model,
+            num_classes=len(job.labels),
+            pretrained=config.weights or config.pretrained,
+            seed=config.seed,
+            **options,
+        )
+    except TypeError:
+        if not options:
+            raise
+        raise UsageError(
+            f"{config.model} has no stochastic depth, so drop_path must not be set",
+            code="E_OPTION_UNSUPPORTED",
+        ) from None
+    return network  # type: ignore[no-any-return]
+
+
+def build_teacher(job: Job) -> Network | None:
+    """The network that is learnt from, in evaluation mode; None where there is none.
+
+    Raises:
+        ModelError: Its weights know other classes (`E_TEACHER`).
+    """
+    options = job.config.distill
+    if not options.teacher:
+        return None
+    if options.weights:
+        known = classes_in(options.teacher, Path(options.weights))
+        if known != len(job.labels):
+            raise ModelError(
+                f"the teacher {options.weights} knows {known} classes, the dataset has "
+                f"{len(job.labels)}",
+                code="E_TEACHER",
+                hint="train the teacher on this dataset first",
+            )
+    elif len(job.labels) != 1000:
+        raise ModelError(
+            f"the published weights of {options.teacher} know ImageNet's classes only",
+            code="E_TEACHER",
+            hint="train the teacher on this dataset and set distill.weights to its best_model",
+        )
+    teacher: Any = build(options.teacher, len(job.labels), options.weights or True)
+    teacher.eval()
+    return teacher  # type: ignore[no-any-return]
+
+
+# ---- parts -------------------------------------------------------------------------------------
+
+
+def _split(dataset: Dataset, name: str) -> tuple[Sample, ...]:
+    samples = dataset.splits.get(name, ())
+    if not samples:
+        raise DataError(
+            f"{dataset.root} has no images to {'train' if name == 'train' else 'validate'} with: "
+            f"its split '{name}' is missing or empty",
+            code="E_SPLIT_MISSING",
+            hint=f"`clsctl dataset split {dataset.root}` divides it into train and val",
+        )
+    return samples
+
+
+def _classes(dataset: Dataset, config: TrainConfig) -> int:
+    asked, found = config.data.num_classes, dataset.num_classes
+    if asked is not None and asked != found:
+        raise UsageError(
+            f"the configuration says {asked} classes, but {dataset.root} has {found}: "
+            f"{_listed(list(dataset.class_names.values()))}",
+            code="E_NUM_CLASSES",
+            hint="leave data.num_classes out (Train.num_classes in a PaddleX file), or set it to "
+            f"{found}; the dataset decides",
+        )
+    return found
+
+
+def _listed(names: Sequence[str], most: int = 6) -> str:
+    return ", ".join(names[:most]) + (" ..." if len(names) > most else "")
+
+
+def _preprocessing(config: TrainConfig) -> Preprocessing:
+    published = get_entry(config.model).preprocessing
+    size = config.data.image_size
+    if not size:
+        return published
+    short = round(published.resize_short * size / published.crop)
+    return replace(published, crop=size, resize_short=short)
+
+
+def _device(name: str) -> DeviceId:
+    if "," in name:
+        raise UsageError(
+            f"'{name}' are several devices, but one run trains on one",
+            code="E_DEVICE_MANY",
+            hint=f"use --device {name.split(',')[0]}",
+        )
+    return select_device(name, default_registry())
+
+
+def _train_loader(
+    config: TrainConfig, dataset: Dataset, samples: Sequence[Sample], preprocessing: Preprocessing
+) -> Loader:
+    weights = balanced_weights([s.label for s in samples]) if config.data.balanced else None
+    return Loader(
+        samples,
+        dataset.root,
+        train_transform(preprocessing, config.augment),
+        batch_size=config.batch_size,
+        seed=config.seed,
+        shuffle=True,
+        # Batch normalisation cannot learn from a single image.
+        drop_last=len(samples) % config.batch_size == 1 and len(samples) > 1,
+        workers=_workers(config),
+        read=_reader(config, preprocessing),
+        weights=weights,
+    )
+
+
+def _val_loader(
+    config: TrainConfig, dataset: Dataset, samples: Sequence[Sample], preprocessing: Preprocessing
+) -> Loader:
+    """Never from the cache: what is measured is what a prediction would give."""
+    preprocess = compile_transforms(describe(preprocessing))
+    return Loader(
+        samples,
+        dataset.root,
+        lambda pixels, rng: preprocess(pixels),
+        batch_size=config.batch_size,
+        workers=_workers(config),
+    )
+
+
+def _workers(config: TrainConfig) -> int:
+    return config.data.workers or len(os.sched_getaffinity(0))
+
+
+def _reader(config: TrainConfig, preprocessing: Preprocessing) -> Read:
+    from clsctl.config import folders
+    from clsctl.training.cache import kept_in_memory, kept_on_disk, read_pixels, shrinking
+
+    if config.data.cache == "none":
+        return read_pixels
+    side = CACHED_SIZE * preprocessing.crop
+    read = shrinking(read_pixels, side)
+    if config.data.cache == "disk":
+        return kept_on_disk(read, folders().cache / "images", side)
+    memory = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_AVPHYS_PAGES")
+    return kept_in_memory(read, int(memory * CACHED_SHARE))

@@ -1,0 +1,36 @@
+"""Ctrl-C and SIGTERM while training: stop at the next step, not in the middle of one."""
+
+from __future__ import annotations
+
+import signal
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from types import FrameType
+
+Stop = threading.Event
+
+
+@contextmanager
+def stop_requests() -> Iterator[Stop]:
+    """An event that is set on the first signal; a second one acts at once, as ever.
+
+    Outside the main thread, where Python delivers no signals, it is never set.
+    """
+    stop = Stop()
+    if threading.current_thread() is not threading.main_thread():
+        yield stop
+        return
+    before = {number: signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM)}
+
+    def request(number: int, frame: FrameType | None) -> None:
+        stop.set()
+        signal.signal(number, before[signal.Signals(number)])
+
+    for number in before:
+        signal.signal(number, request)
+    try:
+        yield stop
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)
