@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+import functools
 import os
 import subprocess
 import sys
 from collections.abc import Callable, Mapping
 from pathlib import Path
 
+import models
 import pytest
+
+from clsctl import main
 
 Run = Callable[..., subprocess.CompletedProcess[str]]
 
@@ -45,5 +49,38 @@ def clsctl(home: Path, tmp_path: Path) -> Run:
         )
         out, err = done.stdout.decode("utf-8"), done.stderr.decode("utf-8")
         return subprocess.CompletedProcess(done.args, done.returncode, out, err)
+
+    return run
+
+
+@pytest.fixture(scope="session")
+def tiny(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A small model directory, as `clsctl export` writes it; not to be changed."""
+    return models.once(tmp_path_factory, "tiny", models.export_tiny)
+
+
+@pytest.fixture(scope="session")
+def tiny_cache(tiny: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A cache folder that holds the ONNX form of the small model."""
+    return models.once(tmp_path_factory, "cache", functools.partial(models.prepare, tiny)) / "cache"
+
+
+@pytest.fixture
+def ready(tiny: Path, tiny_cache: Path, home: Path) -> Path:
+    """The small model directory, which ONNX Runtime can run at once."""
+    (home / "cache").symlink_to(tiny_cache)
+    return tiny
+
+
+@pytest.fixture
+def call(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> Run:
+    """As `clsctl`, but in the process of the tests, which takes less time."""
+    monkeypatch.chdir(tmp_path)
+
+    def run(*arguments: str | Path) -> subprocess.CompletedProcess[str]:
+        texts = [str(argument) for argument in arguments]
+        return subprocess.CompletedProcess(texts, main.run(texts), *capsys.readouterr())
 
     return run

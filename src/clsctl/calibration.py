@@ -213,7 +213,7 @@ def _ece(scores: NDArray[np.float32], correct: NDArray[np.bool_]) -> float:
 
 
 def _logs(scores: NDArray[np.float32]) -> NDArray[np.float64]:
-    """Logarithms in double precision; a probability that float32 rounded to 0 counts as its least."""
+    """Logarithms in double precision; what float32 rounded to 0 is its least number."""
     import numpy as np
 
     return np.log(np.maximum(scores, np.finfo(np.float32).tiny), dtype=np.float64)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import contextlib
 import errno
 import functools
 import inspect
@@ -12,7 +11,7 @@ import os
 import sys
 import warnings
 from collections.abc import Callable, Sequence
-from typing import Annotated, Any, NoReturn
+from typing import Annotated, Any, NoReturn, cast
 
 import typer
 
@@ -25,18 +24,31 @@ from clsctl.types import Command
 def main() -> NoReturn:
     """The `clsctl` command."""
     status = run(sys.argv[1:])
-    if status == Interrupted.exit_status:
-        # Python would wait for its threads, and one of them may wait for a server.
-        with contextlib.suppress(OSError):
-            sys.stdout.flush()
-        os._exit(status)
-    sys.exit(status)
+    # Python would wait for every thread, though one may wait for a server, and then take apart what
+    # the libraries hold, which lasts longer than to classify an image. The system does it at once.
+    os._exit(status)
 
 
 def run(arguments: Sequence[str]) -> int:
     """Run one command line and return its exit status; user errors are printed, bugs raise."""
     _write_utf8()
     _quieten_paddle()
+    try:
+        status = _invoke(arguments)
+        print(end="", flush=True)
+    except OSError as error:
+        # Files have names; what has none and cannot be written is standard output.
+        if error.filename is not None or error.errno not in (errno.ENOSPC, errno.EPIPE):
+            _admit_bug()
+            raise
+        status = _output_failed(error, as_json=_wants_json(arguments))
+    except Exception:
+        _admit_bug()
+        raise
+    return status
+
+
+def _invoke(arguments: Sequence[str]) -> int:
     try:
         build_app(default_registry())(args=list(arguments), prog_name="clsctl")
     except ClsctlError as error:
@@ -47,11 +59,6 @@ def run(arguments: Sequence[str]) -> int:
         return Interrupted.exit_status
     except SystemExit as stop:
         return stop.code if isinstance(stop.code, int) else int(stop.code is not None)
-    except Exception as error:
-        if isinstance(error, OSError) and error.filename is None and error.errno == errno.ENOSPC:
-            return _output_is_full(error, as_json=_wants_json(arguments))
-        print("This is a bug in clsctl, not your fault. Please report it with:", file=sys.stderr)
-        raise
     return 0
 
 
@@ -66,20 +73,23 @@ def build_app(registry: Registry) -> typer.Typer:
     )
     app.callback()(_root)
     commands: dict[str, Command] = registry.items("commands")
-    groups = {
-        name: typer.Typer(name=name, help=command.help, no_args_is_help=True)
-        for name, command in sorted(commands.items())
-        if command.run is None
-    }
+    parents = {"": app}
     for name, command in sorted(commands.items()):
-        if command.run is None:
-            app.add_typer(groups[name])
-            continue
-        group, _, word = name.rpartition(" ")
-        parent = groups.setdefault(group, typer.Typer(name=group)) if group else app
-        described = _paragraphs(command.run.__doc__ or command.help)
-        parent.command(word, help=described, short_help=command.help)(_interruptible(command.run))
+        group = name if command.run is None else name.rpartition(" ")[0]
+        if group not in parents:
+            described = commands[group].help if group in commands else None
+            parents[group] = typer.Typer(name=group, help=described, no_args_is_help=True)
+            app.add_typer(parents[group])
+        if command.run is not None:
+            _add_command(parents[group], command)
     return app
+
+
+def _add_command(parent: typer.Typer, command: Command) -> None:
+    run = cast("Callable[..., object]", command.run)
+    described = _paragraphs(run.__doc__ or command.help)
+    word = command.name.rpartition(" ")[2]
+    parent.command(word, help=described, short_help=command.help)(_interruptible(run))
 
 
 def print_error(error: ClsctlError, as_json: bool) -> None:
@@ -104,12 +114,17 @@ def _paragraphs(docstring: str) -> str:
     return "\n\n".join(" ".join(paragraph.split()) for paragraph in paragraphs)
 
 
-def _output_is_full(error: OSError, as_json: bool) -> int:
-    """Files have names; what has none and no space left is standard output, behind a `>`."""
+def _output_failed(error: OSError, as_json: bool) -> int:
+    """Whoever reads has seen enough, which is no failure to talk about; or the disk is full."""
     sys.stdout = io.StringIO()  # Python would try once more at its end.
     failure = UsageError(f"cannot write to standard output: {error.strerror}", code="E_OUTPUT")
-    print_error(failure, as_json)
+    if error.errno != errno.EPIPE:
+        print_error(failure, as_json)
     return failure.exit_status
+
+
+def _admit_bug() -> None:
+    print("This is a bug in clsctl, not your fault. Please report it with:", file=sys.stderr)
 
 
 def _interruptible(run: Callable[..., object]) -> Callable[..., object]:

@@ -113,13 +113,13 @@ class Bins(NamedTuple):
     """A reliability diagram.
 
     Attributes:
-        count: int64 [bins], samples in each of equally wide bins of confidence; the first bin
+        samples: int64 [bins], samples in each of equally wide bins of confidence; the first bin
             includes 0, and each its upper edge.
         confidence: float64 [bins], their mean confidence; 0 for an empty bin.
         accuracy: float64 [bins], how many of them are right, 0 to 1; 0 for an empty bin.
     """
 
-    count: Ints
+    samples: Ints
     confidence: Floats
     accuracy: Floats
 
@@ -148,7 +148,7 @@ def expected_calibration_error(
     """Mean gap between confidence and accuracy, 0 to 1 (Guo et al. 2017, arXiv:1706.04599)."""
     found = reliability_bins(confidences, correct, bins)
     gaps = abs(found.confidence - found.accuracy)
-    return float((gaps * found.count).sum() / found.count.sum())
+    return float((gaps * found.samples).sum() / found.samples.sum())
 
 
 # ---- two models --------------------------------------------------------------------------------
@@ -213,4 +213,5 @@ def _sign_test(one: int, other: int) -> float:
 def _ratio(above: NDArray[Any], below: NDArray[Any]) -> Floats:
     import numpy as np
 
-    return np.divide(above, below, out=np.zeros(len(below)), where=below > 0)
+    shares: Floats = np.divide(above, below, out=np.zeros(len(below)), where=below > 0)
+    return shares

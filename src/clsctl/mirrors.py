@@ -7,12 +7,15 @@ their URLs: `https://mirror.example/models` has `.../models/PP-LCNet_x1_0_infer.
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Mapping
+import shutil
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import replace
+from hashlib import sha256
 from pathlib import Path
 
-from clsctl.errors import ClsctlError, UsageError
+from clsctl.errors import ClsctlError, ModelError, NetworkError, UsageError
 from clsctl.plugins import default_registry
-from clsctl.types import WeightSource
+from clsctl.types import FetchRequest, WeightSource
 
 
 def candidates(url: str, mirrors: Iterable[str]) -> list[str]:
@@ -24,6 +27,28 @@ def candidates(url: str, mirrors: Iterable[str]) -> list[str]:
         return [url]
     file_name = re.split(r"[?#]", url)[0].rpartition("/")[2]
     return list(dict.fromkeys([*(f"{_as_url(mirror)}/{file_name}" for mirror in mirrors), url]))
+
+
+def first_success(
+    request: FetchRequest, mirrors: Iterable[str], obtain: Callable[[FetchRequest], Path]
+) -> Path:
+    """What `obtain` returns for the first URL that works; each has a work folder of its own.
+
+    Raises:
+        ClsctlError: None did; the message reports every attempt.
+    """
+    failures: dict[str, ClsctlError] = {}
+    for url in candidates(request.url, mirrors):
+        workdir = request.workdir / sha256(url.encode()).hexdigest()[:12]
+        try:
+            workdir.mkdir(parents=True, exist_ok=True)
+            return obtain(replace(request, url=url, workdir=workdir))
+        except NetworkError as error:
+            failures[url] = error
+        except ModelError as error:  # what came is bad, so it must not be continued
+            shutil.rmtree(workdir, ignore_errors=True)
+            failures[url] = error
+    raise all_failed(request.entry.name, failures)
 
 
 def weight_source(url: str) -> WeightSource:

@@ -5,9 +5,13 @@ from __future__ import annotations
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
+from typing import TYPE_CHECKING
 
 from clsctl.store import unwatched
 from clsctl.types import Progress
+
+if TYPE_CHECKING:
+    from rich.progress import ProgressColumn
 
 
 @contextmanager
@@ -19,16 +23,31 @@ def transfer_bar(label: str) -> Iterator[Progress]:
     if not sys.stderr.isatty():
         yield unwatched
         return
+    from rich.progress import DownloadColumn
+
+    with _bar(label, DownloadColumn()) as show:
+        yield show
+
+
+@contextmanager
+def count_bar(label: str) -> Iterator[Progress]:
+    """The same for things that are counted one by one, such as images."""
+    if not sys.stderr.isatty():
+        yield unwatched
+        return
+    from rich.progress import MofNCompleteColumn
+
+    with _bar(label, MofNCompleteColumn()) as show:
+        yield show
+
+
+@contextmanager
+def _bar(label: str, amount: ProgressColumn) -> Iterator[Progress]:
     from rich.console import Console
-    from rich.progress import BarColumn, DownloadColumn, TextColumn, TimeRemainingColumn
+    from rich.progress import BarColumn, TextColumn, TimeRemainingColumn
     from rich.progress import Progress as Bars
 
-    columns = (
-        TextColumn(label, markup=False),
-        BarColumn(),
-        DownloadColumn(),
-        TimeRemainingColumn(),
-    )
+    columns = (TextColumn(label, markup=False), BarColumn(), amount, TimeRemainingColumn())
     bars = Bars(*columns, console=Console(stderr=True), transient=True)
 
     def show(done: int, total: int | None) -> None:

@@ -15,12 +15,12 @@ under the same name is refused until the model is removed.
 
 from __future__ import annotations
 
+import functools
 import os
 import re
 import shutil
-from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, replace
-from hashlib import sha256
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import get_args
 
@@ -28,8 +28,8 @@ from clsctl import provenance
 from clsctl.archive import extract, model_folder
 from clsctl.config import Settings, folders, load_settings
 from clsctl.disk import explained, locked, sync, sync_tree
-from clsctl.errors import ClsctlError, ModelError, NetworkError, UsageError
-from clsctl.mirrors import all_failed, candidates, public, weight_source
+from clsctl.errors import ModelError, UsageError
+from clsctl.mirrors import first_success, public, weight_source
 from clsctl.model_dir import PROVENANCE, read_model_dir
 from clsctl.types import Artifact, FetchRequest, ModelEntry, Progress, WeightKind
 
@@ -131,7 +131,8 @@ class Store:
             found = self.find(entry.name, kind)
             if found and not force:
                 return found
-            return self._pull(request, artifact.sha256, (*mirrors, *self.mirrors))
+            obtain = functools.partial(self._pull_from, pin=artifact.sha256)
+            return first_success(request, (*mirrors, *self.mirrors), obtain)
 
     def verify(self, name: str) -> dict[str, str]:
         """Read every file of a model and compare it with its recorded checksum.
@@ -188,21 +189,7 @@ class Store:
         shutil.rmtree(self._partial(name, kind))
         return folder
 
-    def _pull(self, request: FetchRequest, pin: str, mirrors: Iterable[str]) -> Path:
-        failures: dict[str, ClsctlError] = {}
-        for url in candidates(request.url, mirrors):
-            workdir = request.workdir / sha256(url.encode()).hexdigest()[:12]
-            try:
-                return self._pull_from(replace(request, url=url, workdir=workdir), pin)
-            except NetworkError as error:
-                failures[url] = error
-            except ModelError as error:  # what came is bad, so it must not be continued
-                shutil.rmtree(workdir, ignore_errors=True)
-                failures[url] = error
-        raise all_failed(request.entry.name, failures)
-
     def _pull_from(self, request: FetchRequest, pin: str) -> Path:
-        request.workdir.mkdir(parents=True, exist_ok=True)
         name, kind = request.entry.name, request.kind
         fetched = content = weight_source(request.url).fetch(request)
         source = provenance.origin(public(request.url), fetched, catalog=request.entry.catalog)

@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from pictures import encoded, photo
 
 from clsctl.datasets.samples import Sample
 from clsctl.errors import DataError
@@ -16,7 +17,6 @@ from clsctl.training.augment import AugmentConfig, train_transform
 from clsctl.training.loader import Batch, Loader
 from clsctl.training.sampling import balanced_weights
 from clsctl.types import Preprocessing
-from pictures import encoded, photo
 
 COUNT, SIDE = 23, 16
 TRANSFORM = train_transform(Preprocessing(SIDE, SIDE), AugmentConfig())

@@ -163,7 +163,6 @@ def _shown(results: Iterator[Result], stream: TextIO) -> Iterator[Result]:
     columns = (
         SpinnerColumn(),
         TextColumn("{task.completed:.0f} images"),
-        TextColumn("{task.speed:.0f}/s", style="dim"),
         TimeElapsedColumn(),
     )
     with Progress(*columns, console=Console(stderr=True), transient=True) as progress:

@@ -2,7 +2,7 @@
 
 An image's fingerprint is a 64-bit perceptual hash (which low frequencies are strong, after C.
 Zauner, "Implementation and Benchmarking of Perceptual Image Hash Functions", 2010) and its colours
-on an 8 x 8 grid. Two images are near-duplicates where at most `MAX_BITS` bits differ and the
+on a 4 x 4 grid. Two images are near-duplicates where at most `MAX_BITS` bits differ and the
 colours are `MAX_COLOUR` levels of 255 apart on average, or less: enough for another file format,
 size, brightness or a few lines of text, not for another photo of a similar object.
 """
@@ -13,7 +13,10 @@ import functools
 import itertools
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from clsctl.model_dir import file_sha256
 
 if TYPE_CHECKING:
     import numpy as np
@@ -27,8 +30,10 @@ MAX_COLOUR = 40
 MIN_TEXTURE = 1.0
 """Mean strength of the low frequencies below which an image is blank and resembles every other."""
 
-MAX_NEIGHBOURS = 32
+MAX_NEIGHBOURS = 10
+CELLS = 4
 _BLOCKS = 8
+_PART = 1 << 16
 _SMALL = GRID // 2
 
 
@@ -38,7 +43,7 @@ class Fingerprints:
 
     Attributes:
         hashes: uint64 [N].
-        colours: uint8 [N, 192], RGB on a grid of 8 x 8.
+        colours: uint8 [N, 48], RGB on a grid of CELLS x CELLS.
         textured: bool [N], whether there is enough in the image for its hash to mean anything.
     """
 
@@ -60,14 +65,14 @@ def fingerprint(grids: NDArray[np.uint8]) -> Fingerprints:
     # One below the other, images are halved in one call: cells of 2 x 2 pixels do not mix them.
     column = grids.reshape(-1, GRID, 3)
     small = cv2.resize(column, (_SMALL, count * _SMALL), interpolation=cv2.INTER_AREA)
-    colours = cv2.resize(small, (8, count * 8), interpolation=cv2.INTER_AREA)
+    colours = cv2.resize(small, (CELLS, count * CELLS), interpolation=cv2.INTER_AREA)
     grey = cv2.cvtColor(small, cv2.COLOR_RGB2GRAY).reshape(count, _SMALL, _SMALL)
     waves = _cosines()
     strengths = (waves @ grey @ waves.T).reshape(count, 64)
     upper_half = np.partition(strengths, 32, axis=1)[:, 32:33]
     return Fingerprints(
         np.packbits(strengths >= upper_half, axis=1).view(np.uint64).ravel(),
-        colours.reshape(count, 8 * 8 * 3).astype(np.uint8, copy=False),
+        colours.reshape(count, CELLS * CELLS * 3).astype(np.uint8, copy=False),
         np.abs(strengths).mean(1) >= MIN_TEXTURE,
     )
 
@@ -89,7 +94,7 @@ def near_pairs(prints: Fingerprints) -> NDArray[np.int64]:
     A hash is cut into eight blocks of eight bits. Where at most six bits differ, at least two
     blocks are equal; so images are sorted by each pair of blocks in turn and compared with those
     that share it. Of very many images that share a pair of blocks, each is compared with the
-    next `MAX_NEIGHBOURS` only.
+    next `MAX_NEIGHBOURS` only; images of the same fingerprint are paired with the first of them.
 
     Returns:
         int64 [P, 3]: positions of two images, the lower one first, and the bits that differ; in
@@ -98,57 +103,93 @@ def near_pairs(prints: Fingerprints) -> NDArray[np.int64]:
     import numpy as np
 
     count = len(prints.hashes)
-    textured = np.flatnonzero(prints.textured)
-    hashes = prints.hashes[textured]
+    positions = np.arange(count)
+    first = _first_equal(prints)
+    distinct = np.flatnonzero(prints.textured & (first == positions))
+    copies = np.flatnonzero(prints.textured & (first != positions))
+    low, high = np.divmod(_close(prints.hashes[distinct]), max(len(distinct), 1))
+    low, high = np.sort([distinct[low], distinct[high]], axis=0)
+    alike = _colour_distance(prints.colours, low, high) <= MAX_COLOUR
+    low, high = (
+        np.concatenate(parts) for parts in ((first[copies], low[alike]), (copies, high[alike]))
+    )
+    pairs = np.stack([low, high, _different_bits(prints.hashes[low], prints.hashes[high])], axis=1)
+    return pairs[np.lexsort((high, low))]
+
+
+def _first_equal(prints: Fingerprints) -> NDArray[np.int64]:
+    """For each image the position of the first one with the same fingerprint."""
+    import numpy as np
+
+    octets = prints.hashes.view(np.uint8).reshape(-1, _BLOCKS)
+    rows = np.hstack([octets, prints.colours])
+    keys = rows.view(np.dtype((np.void, rows.shape[1]))).ravel()
+    _, first, inverse = np.unique(keys, return_index=True, return_inverse=True)
+    return first[inverse]
+
+
+def _close(hashes: NDArray[np.uint64]) -> NDArray[np.int64]:
+    """Pairs of hashes of which at most `MAX_BITS` bits differ, as first * N + second."""
+    import numpy as np
+
+    count = len(hashes)
     blocks = hashes.view(np.uint8).reshape(-1, _BLOCKS).astype(np.uint16)
     found = np.empty(0, np.int64)
     for one, other in itertools.combinations(range(_BLOCKS), 2):
         key = blocks[:, one] << 8 | blocks[:, other]
         order = np.lexsort((hashes, key))
-        close = _close_among(textured[order], key[order], prints)
-        numbers = [low * count + high for low, high in close]
-        found = np.unique(np.concatenate([found, *numbers]))
-    low, high = np.divmod(found, max(count, 1))
-    bits = _different_bits(prints.hashes[low], prints.hashes[high])
-    return np.stack([low, high, bits], axis=1)
+        pairs = [low * count + high for low, high in _close_neighbours(order, key, hashes)]
+        # Sorted by hand: np.unique hashes integers, which takes ten times as long.
+        found = np.sort(np.concatenate([found, *pairs]))
+        found = found[np.diff(found, prepend=-1) > 0]
+    return found
 
 
-def _close_among(
-    order: NDArray[np.int64], key: NDArray[np.uint16], prints: Fingerprints
+def _close_neighbours(
+    order: NDArray[np.int64], key: NDArray[Any], hashes: NDArray[np.uint64]
 ) -> Iterator[tuple[NDArray[np.int64], NDArray[np.int64]]]:
-    """Near-duplicates among images that follow each other and share a key, lower position first."""
+    """Pairs of close hashes among those that follow each other in an order and share a key."""
     import numpy as np
 
+    key, hashes = key[order], hashes[order]
     here = np.arange(len(order))
     for step in range(1, MAX_NEIGHBOURS + 1):
         here = here[here + step < len(order)]
         here = here[key[here] == key[here + step]]
-        first, second = order[here], order[here + step]
-        close = _different_bits(prints.hashes[first], prints.hashes[second]) <= MAX_BITS
-        first, second = first[close], second[close]
-        alike = _colour_distance(prints, first, second) <= MAX_COLOUR
-        first, second = first[alike], second[alike]
+        close = here[_different_bits(hashes[here], hashes[here + step]) <= MAX_BITS]
+        first, second = order[close], order[close + step]
         yield np.minimum(first, second), np.maximum(first, second)
         if not len(here):
             return
 
 
 def _different_bits(one: NDArray[np.uint64], other: NDArray[np.uint64]) -> NDArray[np.int64]:
-    import numpy as np
-
-    octets = (one ^ other).view(np.uint8).reshape(-1, _BLOCKS)
-    bits: NDArray[np.int64] = np.unpackbits(octets, axis=1).sum(1, dtype=np.int64)
+    words = (one ^ other).view("uint16").reshape(-1, 4)
+    bits: NDArray[np.int64] = _set_bits()[words].sum(1)
     return bits
 
 
 def _colour_distance(
-    prints: Fingerprints, one: NDArray[np.int64], other: NDArray[np.int64]
+    colours: NDArray[np.uint8], one: NDArray[np.int64], other: NDArray[np.int64]
 ) -> NDArray[np.float64]:
     import numpy as np
 
-    difference = prints.colours[one].astype(np.int16) - prints.colours[other]
-    distance: NDArray[np.float64] = np.abs(difference).mean(1)
-    return distance
+    distances = np.empty(len(one))
+    for start in range(0, len(one), _PART):
+        part = slice(start, start + _PART)
+        difference = colours[one[part]].astype(np.int16) - colours[other[part]]
+        distances[part] = np.abs(difference).mean(1)
+    return distances
+
+
+@functools.cache
+def _set_bits() -> NDArray[np.int64]:
+    """How many bits are set in each number of 16 bits."""
+    import numpy as np
+
+    octets = np.arange(1 << 16, dtype=np.uint16).view(np.uint8).reshape(-1, 2)
+    counts: NDArray[np.int64] = np.unpackbits(octets, axis=1).sum(1, dtype=np.int64)
+    return counts
 
 
 @functools.cache
@@ -160,3 +201,27 @@ def _cosines() -> NDArray[np.float32]:
     phase = np.pi * (2 * pixel + 1) * wave / (2 * _SMALL)
     waves: NDArray[np.float32] = (np.sqrt(2 / _SMALL) * np.cos(phase)).astype(np.float32)
     return waves
+
+
+def equal_files(
+    root: Path, names: Sequence[str], signatures: NDArray[np.uint64]
+) -> list[tuple[int, ...]]:
+    """Groups of files that are equal byte for byte.
+
+    Args:
+        root: What the names are relative to.
+        names: Paths of files.
+        signatures: Of each; only files of equal signature are read. 0 stands for no file.
+
+    Returns:
+        For each group the positions of its files, in order; groups in order of their first.
+    """
+    import numpy as np
+
+    values, counts = np.unique(signatures, return_counts=True)
+    repeated = set(values[(counts > 1) & (values > 0)].tolist())
+    groups: dict[str, list[int]] = {}
+    for position, signature in enumerate(signatures.tolist() if repeated else ()):
+        if signature in repeated:
+            groups.setdefault(file_sha256(root / names[position]), []).append(position)
+    return [tuple(group) for group in groups.values() if len(group) > 1]

@@ -7,6 +7,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from pathlib import Path
 
 from clsctl.datasets.folders import (
@@ -55,14 +56,22 @@ def read_dataset(path: Path) -> Dataset:
     return dataset
 
 
-def read_valid_dataset(path: Path) -> Dataset:
+def read_valid_dataset(path: Path, tolerated: Collection[str] = ()) -> Dataset:
     """Read a dataset of which the lists must be sound, for work that relies on them.
+
+    Args:
+        path: As for `read_dataset`.
+        tolerated: Codes of errors that do not matter to the caller.
 
     Raises:
         DataError: As `read_dataset`; or a list has an error (`E_DATASET_INVALID`).
     """
     dataset = read_dataset(path)
-    errors = [problem for problem in dataset.problems if problem.severity == "error"]
+    errors = [
+        problem
+        for problem in dataset.problems
+        if problem.severity == "error" and problem.code not in tolerated
+    ]
     if errors:
         more = f" (and {len(errors) - 1} more)" if len(errors) > 1 else ""
         raise DataError(

@@ -8,12 +8,12 @@ from pathlib import Path
 from posixpath import normpath
 from typing import NamedTuple
 
-from clsctl.datasets.layout import read_dataset
-from clsctl.datasets.samples import Dataset, Layout, Sample
+from clsctl.datasets.layout import read_valid_dataset
+from clsctl.datasets.samples import Layout, Sample
 from clsctl.errors import DataError
 
 # What is no obstacle to writing the lists anew; any other error could lose a sample.
-_HARMLESS = ("D_LIST_MISSING", "D_LIST_EMPTY", "D_NOT_SPLIT")
+UNSPLIT = ("D_LIST_MISSING", "D_LIST_EMPTY", "D_NOT_SPLIT")
 
 
 class Listed(NamedTuple):
@@ -53,9 +53,9 @@ def read_pool(path: Path, hold_test: bool) -> Pool:
         hold_test: Keep the samples of a test list apart.
 
     Raises:
-        DataError: As `read_sound_dataset`; or a sample has two labels (`E_TWO_LABELS`).
+        DataError: As `read_valid_dataset`; or a sample has two labels (`E_TWO_LABELS`).
     """
-    dataset = read_sound_dataset(path)
+    dataset = read_valid_dataset(path, tolerated=UNSPLIT)
     everything = _once([sample for _, sample in dataset.samples()])
     test = dataset.splits.get("test", ())
     held_out = _once(test) if hold_test else {}
@@ -68,28 +68,6 @@ def read_pool(path: Path, hold_test: bool) -> Pool:
         repeated=sum(map(len, dataset.splits.values())) - len(everything),
         test_is_dealt_out=bool(test) and not hold_test,
     )
-
-
-def read_sound_dataset(path: Path) -> Dataset:
-    """Read a dataset of which every line must be understood; a split may be missing.
-
-    Raises:
-        DataError: As `read_dataset`; or a list has an error (`E_DATASET_INVALID`).
-    """
-    dataset = read_dataset(path)
-    errors = [
-        problem
-        for problem in dataset.problems
-        if problem.severity == "error" and problem.code not in _HARMLESS
-    ]
-    if errors:
-        more = f" (and {len(errors) - 1} more)" if len(errors) > 1 else ""
-        raise DataError(
-            f"{dataset.root} is not valid: {errors[0].where}: {errors[0].message}{more}",
-            code="E_DATASET_INVALID",
-            hint=f"`clsctl dataset check {path}` lists every problem with its fix",
-        )
-    return dataset
 
 
 def _once(samples: Iterable[Sample]) -> dict[str, Listed]:

@@ -9,19 +9,19 @@ from __future__ import annotations
 import shutil
 import sys
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
-from hashlib import sha256
+from dataclasses import dataclass
 from importlib.resources import files
 from pathlib import Path
 
 from clsctl import provenance
 from clsctl.archive import extract
 from clsctl.config import Settings, folders, load_settings
-from clsctl.datasets.pool import read_sound_dataset
+from clsctl.datasets.layout import read_valid_dataset
+from clsctl.datasets.pool import UNSPLIT
 from clsctl.datasets.write import new_folder
 from clsctl.disk import locked, require_space
-from clsctl.errors import ClsctlError, DataError, ModelError, NetworkError, UsageError, unknown_name
-from clsctl.mirrors import all_failed, candidates, public, weight_source
+from clsctl.errors import DataError, ModelError, NetworkError, UsageError, unknown_name
+from clsctl.mirrors import first_success, public, weight_source
 from clsctl.model_dir import PROVENANCE
 from clsctl.types import FetchRequest, ModelEntry, Preprocessing, Progress
 
@@ -88,7 +88,7 @@ def pull_dataset(
     request = FetchRequest(
         _as_entry(dataset),
         "training",
-        "",
+        dataset.url,
         partial,
         settings.max_download,
         settings.offline,
@@ -114,22 +114,17 @@ def _as_entry(dataset: Published) -> ModelEntry:
 
 
 def _pull(dataset: Published, request: FetchRequest, mirrors: Sequence[str], root: Path) -> None:
-    failures: dict[str, ClsctlError] = {}
-    for url in candidates(dataset.url, mirrors):
-        workdir = request.workdir / sha256(url.encode()).hexdigest()[:12]
-        workdir.mkdir(parents=True, exist_ok=True)
-        try:
-            archive = weight_source(url).fetch(replace(request, url=url, workdir=workdir))
-            return _unpack(dataset, archive, url, request.max_bytes, root)
-        except NetworkError as error:
-            failures[url] = error
-        except ModelError as error:  # what came is bad, so it must not be continued
-            shutil.rmtree(workdir)
-            failures[url] = error
-    failure = all_failed(dataset.name, failures)
-    if failure.code == "E_OFFLINE":  # its hint speaks of models
-        failure.hint = f"bring {dataset.url} by hand, and unpack it with `tar -xf`"
-    raise failure
+    def obtain(request: FetchRequest) -> Path:
+        archive = weight_source(request.url).fetch(request)
+        _unpack(dataset, archive, request.url, request.max_bytes, root)
+        return root
+
+    try:
+        first_success(request, mirrors, obtain)
+    except NetworkError as failure:
+        if failure.code == "E_OFFLINE":  # its hint speaks of models
+            failure.hint = f"bring {dataset.url} by hand, and unpack it with `tar -xf`"
+        raise
 
 
 def _unpack(dataset: Published, archive: Path, url: str, max_bytes: int, root: Path) -> None:
@@ -159,7 +154,7 @@ def _lift(folder: Path) -> None:
 
 def _require_dataset(folder: Path) -> None:
     try:
-        read_sound_dataset(folder)
+        read_valid_dataset(folder, tolerated=UNSPLIT)
     except DataError as error:
         reason = error.message.replace(str(folder), "the archive")
         raise ModelError(f"it holds no dataset: {reason}", code="E_DATASET_INVALID") from None

@@ -195,17 +195,17 @@ def _deal(
     for name, items in sides.items():
         if not items:
             raise _empty_side(name, shares[name], pool, groups)
-    split = Split(
+    percent = {name: float(share) for name, share in shares.items()}
+    return Split(
         root=pool.root,
         class_names=pool.class_names,
-        shares={name: float(share) for name, share in shares.items()},
+        shares=percent,
         sides={name: tuple(items) for name, items in sides.items()},
         held_out=tuple(pool.held_out[key] for key in sorted(pool.held_out)),
         repeated=pool.repeated,
-        warnings=(),
+        warnings=tuple(find_warnings(pool, placed, percent, groups, stratify)),
         backups={},
     )
-    return replace(split, warnings=tuple(find_warnings(pool, placed, split.shares, groups)))
 
 
 def _empty_side(name: str, share: Fraction, pool: Pool, groups: Groups) -> DataError:

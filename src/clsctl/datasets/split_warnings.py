@@ -13,7 +13,11 @@ _SHOWN = 5
 
 
 def find_warnings(
-    pool: Pool, placed: Mapping[str, str], shares: Mapping[str, float], groups: Groups
+    pool: Pool,
+    placed: Mapping[str, str],
+    shares: Mapping[str, float],
+    groups: Groups,
+    stratify: bool,
 ) -> Iterator[Problem]:
     """Classes without samples on a side, and what groups lead to.
 
@@ -22,6 +26,7 @@ def find_warnings(
         placed: The side of each sample, by normalised path.
         shares: What each side should hold, in percent.
         groups: What had to stay together.
+        stratify: Whether each class should have been shared out.
     """
     cells = Counter((side, pool.samples[key].label) for key, side in placed.items())
     sizes = Counter(item.label for item in pool.samples.values())
@@ -30,7 +35,14 @@ def find_warnings(
         if empty:
             yield _empty_classes(side, share, empty, pool.class_names)
     if groups.names:
-        yield from _uneven(Counter(placed.values()), shares)
+        uneven = [_uneven_totals(Counter(placed.values()), shares)]
+        uneven += [_uneven_class(cells, sizes, shares, pool.class_names)] if stratify else []
+        if any(uneven):
+            yield _warning(
+                "E_SPLIT_UNEVEN",
+                f"because groups stay together, {'; '.join(filter(None, uneven))}",
+                "another --seed may come closer; smaller groups certainly do",
+            )
         yield from _in_test(pool, groups)
     if groups.ungrouped:
         yield _warning(
@@ -54,20 +66,33 @@ def _empty_classes(
     )
 
 
-def _uneven(totals: Counter[str], shares: Mapping[str, float]) -> Iterator[Problem]:
-    """Shares that groups did not allow to keep to within one sample."""
+def _uneven_totals(totals: Counter[str], shares: Mapping[str, float]) -> str:
+    """The sides that are a sample or more from their share; empty where none is."""
     whole = sum(totals.values())
-    off = [side for side in shares if abs(totals[side] - whole * shares[side] / 100) >= 1]
-    if off:
-        held = ", ".join(
-            f"{side} has {100 * totals[side] / whole:.1f} % instead of {shares[side]:.4g} %"
-            for side in off
-        )
-        yield _warning(
-            "E_SPLIT_UNEVEN",
-            f"because groups stay together, {held}",
-            "another --seed may come closer; smaller groups certainly do",
-        )
+    return ", ".join(
+        f"{side} has {100 * totals[side] / whole:.1f} % instead of {share:.4g} %"
+        for side, share in shares.items()
+        if abs(totals[side] - whole * share / 100) >= 1
+    )
+
+
+def _uneven_class(
+    cells: Mapping[tuple[str, int], int],
+    sizes: Mapping[int, int],
+    shares: Mapping[str, float],
+    class_names: Mapping[int, str],
+) -> str:
+    """The class that is furthest from its share on a side; empty where all are within a sample."""
+
+    def distance(cell: tuple[str, int]) -> float:
+        return abs(cells[cell] - shares[cell[0]] / 100 * sizes[cell[1]])
+
+    side, label = max(((side, label) for side in shares for label in sorted(sizes)), key=distance)
+    if distance((side, label)) < 1:
+        return ""
+    due = f"{shares[side] / 100 * sizes[label]:.1f}"
+    name = class_names.get(label, str(label))
+    return f"furthest off is '{name}' in {side}, {cells[side, label]:,} samples instead of {due}"
 
 
 def _in_test(pool: Pool, groups: Groups) -> Iterator[Problem]:

@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import itertools
 import os
-import shutil
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
@@ -15,8 +14,10 @@ from posixpath import isabs, normpath
 from typing import Literal
 
 from clsctl.datasets.folders import read_folders
+from clsctl.datasets.layout import read_valid_dataset
 from clsctl.datasets.lists import LABEL_FILE, list_file
-from clsctl.datasets.pool import Listed, read_sound_dataset
+from clsctl.datasets.placing import place_images
+from clsctl.datasets.pool import UNSPLIT, Listed
 from clsctl.datasets.problems import Problem
 from clsctl.datasets.samples import Dataset
 from clsctl.datasets.write import label_lines, list_lines, new_folder
@@ -64,13 +65,15 @@ def import_dataset(
             (`E_IMAGE_MISSING`) or two would get one name (`E_SAME_NAME`); there is something at
             `target` already (`E_EXISTS`), or it cannot be written (`E_DATASET_WRITE`).
     """
-    dataset, root = read_sound_dataset(Path(source)), Path(target)
+    dataset, root = read_valid_dataset(Path(source), tolerated=UNSPLIT), Path(target)
     names = _names_below_images(dataset)
     with new_folder(root) as folder:
         if mode == "list":
             write_linked_dataset(folder, dataset.root, dataset.class_names, _lists(dataset))
         else:
-            _place(dataset, {name: path for path, name in names.items()}, folder, mode, progress)
+            place_images(
+                dataset, {name: path for path, name in names.items()}, folder, mode, progress
+            )
             _write_lists(folder, dataset.class_names, _lists(dataset, names))
     return _transfer(root, dataset, _import_warnings(dataset, root, names))
 
@@ -95,13 +98,13 @@ def export_dataset(
         DataError: As `import_dataset`; or a class (`E_CLASS_NAME`) or an image (`E_IMAGE_NAME`)
             has a name that no folder tree can have.
     """
-    dataset, root = read_sound_dataset(Path(source)), Path(target)
+    dataset, root = read_valid_dataset(Path(source), tolerated=UNSPLIT), Path(target)
     _require_folder_names(dataset)
     with new_folder(root) as folder:
         for split, name in itertools.product(dataset.splits, dataset.class_names.values()):
             (folder / _split_folder(dataset, split) / name).mkdir(parents=True, exist_ok=True)
         files = _files_in_folders(dataset)
-        _place(dataset, files, folder, mode, progress)
+        place_images(dataset, files, folder, mode, progress)
         _require_found_again(files, folder)
     return _transfer(root, dataset, _export_warnings(dataset))
 
@@ -208,69 +211,6 @@ def _split_folder(dataset: Dataset, split: str) -> str:
     return split if len(dataset.splits) > 1 else "."
 
 
-# ---- files -------------------------------------------------------------------------------------
-
-
-def _place(
-    dataset: Dataset, files: Mapping[str, str], folder: Path, mode: str, progress: Progress
-) -> None:
-    """Bring each image to its new path.
-
-    Args:
-        dataset: Where the images are.
-        files: Its old path by its new one.
-        folder: What new paths are relative to.
-        mode: `copy` or `link`.
-        progress: Receives the bytes that are in place, and in all.
-    """
-    sizes = _sizes(dataset, files.values())
-    total, done = sum(sizes[path] for path in files.values()), 0
-    for name, path in files.items():
-        target = folder / name
-        target.parent.mkdir(parents=True, exist_ok=True)
-        if mode == "copy":
-            shutil.copyfile(dataset.root / path, target)
-        else:
-            _hard_link(dataset.root / path, target)
-        done += sizes[path]
-        progress(done, total)
-
-
-def _hard_link(source: Path, target: Path) -> None:
-    try:
-        target.hardlink_to(source.resolve())
-    except OSError as error:
-        raise DataError(
-            f"cannot link {source}: {error.strerror}",
-            code="E_LINK",
-            hint="hard links need one disk and a file system that has them: use --mode copy",
-        ) from None
-
-
-def _sizes(dataset: Dataset, paths: Iterable[str]) -> dict[str, int]:
-    """Bytes by path.
-
-    Raises:
-        DataError: An image is missing.
-    """
-    sizes = {}
-    for path in paths:
-        try:
-            sizes[path] = (dataset.root / path).stat().st_size
-        except OSError as error:
-            place = next(
-                f"{sample.file}:{sample.line}"
-                for _, sample in dataset.samples()
-                if normpath(sample.path) == path
-            )
-            raise DataError(
-                f"{place}: {path} cannot be read: {error.strerror}",
-                code="E_IMAGE_MISSING",
-                hint=f"`clsctl dataset check {dataset.root}` lists every missing image",
-            ) from None
-    return sizes
-
-
 # ---- what a person should know -----------------------------------------------------------------
 
 
@@ -279,7 +219,8 @@ def _import_warnings(dataset: Dataset, root: Path, names: Mapping[str, str]) -> 
     if blanks:
         yield _warning(
             "E_PADDLEX_BLANK",
-            f"{len(blanks):,} paths hold blanks, such as '{blanks[0]}', which PaddleX cannot read",
+            f"{len(blanks):,} {'path holds' if len(blanks) == 1 else 'paths hold'} blanks, such as "
+            f"'{blanks[0]}', which PaddleX cannot read",
             "clsctl can; rename the images if you need PaddleX",
         )
     if "val" not in dataset.splits:
@@ -324,8 +265,8 @@ def _require_found_again(files: Mapping[str, str], folder: Path) -> None:
     lost = [path for name, path in files.items() if normpath(name) not in found]
     if lost:
         raise DataError(
-            f"{len(lost):,} images, such as {lost[0]}, have a name that no image has in a folder "
-            "tree: it starts with a dot, or ends unlike an image file",
+            f"a folder tree would lose {len(lost):,} of {len(files):,} images, such as {lost[0]}: "
+            "a name starts with a dot, or ends unlike that of an image",
             code="E_IMAGE_NAME",
             hint="rename them, and change the lists to match",
         )

@@ -90,7 +90,8 @@ def write(
         require_space(run, _bytes_of(tensors))
         part.mkdir()
         for suffix, values in tensors.items():
-            _save(values, part / f"{name}.{suffix}")
+            if values:  # before its first step an optimizer has no state
+                _save(values, part / f"{name}.{suffix}")
         _save(_packed(position), part / f"{name}.pdstates")
         extra(part)
         sync_tree(part)
@@ -124,10 +125,10 @@ def read(run: Path, name: str = LATEST) -> Saved | None:
     if not (run / name).is_dir():
         return None
     stem = run / name / name
-    average = stem.with_suffix(".pdema")
+    optimizer, average = stem.with_suffix(".pdopt"), stem.with_suffix(".pdema")
     return Saved(
         weights=read_pdparams(stem.with_suffix(".pdparams")),
-        optimizer=read_pdparams(stem.with_suffix(".pdopt")),
+        optimizer=read_pdparams(optimizer) if optimizer.is_file() else {},
         average=read_pdparams(average) if average.is_file() else None,
         position=_unpacked(read_pdparams(stem.with_suffix(".pdstates"))),
     )
@@ -136,7 +137,9 @@ def read(run: Path, name: str = LATEST) -> Saved | None:
 def rotate(run: Path, keep: int) -> None:
     """Remove the oldest `epoch_N` folders but for `keep` of them."""
     numbers = [
-        int(match[1]) for path in run.iterdir() if (match := re.fullmatch(r"epoch_(\d+)", path.name))
+        int(match[1])
+        for path in run.iterdir()
+        if (match := re.fullmatch(r"epoch_(\d+)", path.name))
     ]
     for number in sorted(numbers)[:-keep]:
         shutil.rmtree(run / f"epoch_{number}")

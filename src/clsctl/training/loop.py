@@ -243,6 +243,7 @@ def _evaluate(job: Job, network: Network) -> tuple[float, float]:
     """Top-1 and top-5 on the validation images, 0 to 1."""
     from clsctl.evaluation import score
 
+    network.eval()
     scores, labels = score(network, job.val)
     top5 = top_k_accuracy(scores, labels, min(5, len(job.labels)))
     return top_k_accuracy(scores, labels, 1), top5

@@ -16,8 +16,6 @@ if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
 
-    from clsctl.training.config import MixConfig
-
 
 class Mixed(NamedTuple):
     """A batch whose images may each show two samples.
@@ -31,30 +29,42 @@ class Mixed(NamedTuple):
     targets: NDArray[np.float32]
 
 
-def mix(
-    batch: Batch, num_classes: int, options: MixConfig, seed: int, epoch: int, number: int
-) -> Mixed:
-    """Mix every image of a batch with another one of it, drawn at random.
+class Mixer(NamedTuple):
+    """Mixes every image of a batch with another one of it, drawn at random.
 
-    How depends on the seed, the epoch and the batch's number in it alone. Where both mixup and
-    CutMix are on, each batch is mixed by one of them.
-
-    Args:
-        batch: Its images are changed in place.
-        number: From 0.
+    Attributes:
+        num_classes: Columns of the targets.
+        mixup: Alpha of the Beta distribution of mixup's shares; 0 is off.
+        cutmix: Likewise for CutMix; where both are on, each batch is mixed by one of them.
+        probability: Share of the batches that are mixed at all.
+        seed: 0 or more.
     """
-    import numpy as np
 
-    rng = generator(seed, Stream.MIX, epoch, number)
-    images, targets = batch.images, np.eye(num_classes, dtype=np.float32)[batch.labels]
-    ways = [(_blend, options.mixup), (_paste, options.cutmix)]
-    ways = [(way, alpha) for way, alpha in ways if alpha > 0]
-    if ways and rng.random() < options.probability:
-        way, alpha = ways[rng.integers(len(ways))]
-        partners = rng.permutation(len(targets))
-        share = way(images, partners, float(rng.beta(alpha, alpha)), rng)
-        _blend(targets, partners, share, rng)
-    return Mixed(images, targets)
+    num_classes: int
+    mixup: float
+    cutmix: float
+    probability: float
+    seed: int
+
+    def __call__(self, batch: Batch, epoch: int, number: int) -> Mixed:
+        """Mix in a way that depends on the seed, the epoch and the batch's number in it alone.
+
+        Args:
+            batch: Its images are changed in place.
+            number: From 0.
+        """
+        import numpy as np
+
+        rng = generator(self.seed, Stream.MIX, epoch, number)
+        images, targets = batch.images, np.eye(self.num_classes, dtype=np.float32)[batch.labels]
+        ways = [(_blend, self.mixup), (_paste, self.cutmix)]
+        ways = [(way, alpha) for way, alpha in ways if alpha > 0]
+        if ways and rng.random() < self.probability:
+            way, alpha = ways[rng.integers(len(ways))]
+            partners = rng.permutation(len(targets))
+            share = way(images, partners, float(rng.beta(alpha, alpha)), rng)
+            _blend(targets, partners, share, rng)
+        return Mixed(images, targets)
 
 
 def _blend(

@@ -65,9 +65,7 @@ def learning_rate(
     return lowest + (peak - lowest) * 0.5 * (1 + math.cos(math.pi * fraction))
 
 
-def _split_head(
-    group: dict[str, Any], network: Network, head_rate: float
-) -> list[dict[str, Any]]:
+def _split_head(group: dict[str, Any], network: Network, head_rate: float) -> list[dict[str, Any]]:
     """The group as it is, and the part of it that belongs to the classifier, faster."""
     prefix = f"{network.head_name}."
     head = {id(p) for name, p in network.named_parameters() if name.startswith(prefix)}

@@ -8,10 +8,11 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from clsctl.building import build, classes_in
+from clsctl.building import build
 from clsctl.catalog import get_entry
 from clsctl.datasets.layout import Dataset, Sample, read_valid_dataset
 from clsctl.errors import DataError, ModelError, UsageError
+from clsctl.pipeline import available_cores
 from clsctl.plugins import default_registry
 from clsctl.preprocess import compile_transforms, describe
 from clsctl.selection import select_device
@@ -130,23 +131,22 @@ def build_teacher(job: Job) -> Network | None:
     options = job.config.distill
     if not options.teacher:
         return None
-    if options.weights:
-        known = classes_in(options.teacher, Path(options.weights))
-        if known != len(job.labels):
-            raise ModelError(
-                f"the teacher {options.weights} knows {known} classes, the dataset has "
-                f"{len(job.labels)}",
-                code="E_TEACHER",
-                hint="train the teacher on this dataset first",
-            )
-    elif len(job.labels) != 1000:
+    if not options.weights and len(job.labels) != 1000:
         raise ModelError(
             f"the published weights of {options.teacher} know ImageNet's classes only",
             code="E_TEACHER",
             hint="train the teacher on this dataset and set distill.weights to its best_model",
         )
-    teacher: Any = build(options.teacher, len(job.labels), options.weights or True)
+    teacher: Any = build(options.teacher, None, options.weights or True)
     teacher.eval()
+    known = teacher.state_dict()[f"{teacher.head_name}.bias"].shape[0]
+    if known != len(job.labels):
+        raise ModelError(
+            f"the teacher {options.weights} knows {known} classes, the dataset has "
+            f"{len(job.labels)}",
+            code="E_TEACHER",
+            hint="train the teacher on this dataset first",
+        )
     return teacher  # type: ignore[no-any-return]
 
 
@@ -235,7 +235,7 @@ def _val_loader(
 
 
 def _workers(config: TrainConfig) -> int:
-    return config.data.workers or len(os.sched_getaffinity(0))
+    return config.data.workers or available_cores()
 
 
 def _reader(config: TrainConfig, preprocessing: Preprocessing) -> Read:

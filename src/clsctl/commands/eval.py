@@ -1,0 +1,128 @@
+"""`clsctl eval`."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from clsctl import hookimpl
+from clsctl.types import Command
+
+if TYPE_CHECKING:
+    from clsctl.config import Settings
+    from clsctl.datasets.samples import Dataset
+    from clsctl.evaluation import Evaluation
+    from clsctl.scorers import Scorer
+
+
+@hookimpl
+def clsctl_commands() -> list[Command]:
+    return [Command("eval", "Measure how good a model is on a dataset.", evaluate)]
+
+
+def evaluate(
+    dataset: Annotated[Path, typer.Option("-d", "--dataset", help="A dataset's folder or table.")],
+    model: Annotated[
+        str | None,
+        typer.Option(
+            "-m", "--model", help="A model of the catalog; with --weights, their network."
+        ),
+    ] = None,
+    weights: Annotated[
+        Path | None, typer.Option(help="A .pdparams file, or a training run's folder.")
+    ] = None,
+    model_dir: Annotated[Path | None, typer.Option(help="An exported model's folder.")] = None,
+    compare: Annotated[
+        tuple[str, str] | None,
+        typer.Option(metavar="A B", help="Two models instead: folders, .pdparams files or names."),
+    ] = None,
+    split: Annotated[str, typer.Option(help="train, val or test.")] = "val",
+    output: Annotated[
+        Path, typer.Option("-o", "--output", help="Where evaluate_result.json and the rest go.")
+    ] = Path("output"),
+    device: Annotated[
+        str | None, typer.Option(help="auto, cpu, gpu[:N] or npu[:N].", show_default="auto")
+    ] = None,
+    backend: Annotated[
+        str | None,
+        typer.Option(help="auto, or a backend's name; for exported models.", show_default="auto"),
+    ] = None,
+    batch: Annotated[
+        int, typer.Option("-b", "--batch", min=1, help="Images in one run of the network.")
+    ] = 32,
+) -> None:
+    """Measure accuracy, per class too, and calibration; show mistakes and suspected labels.
+
+    With --compare, two models are measured on the same images and told apart by McNemar's test.
+    """
+    from clsctl.config import load_settings
+    from clsctl.datasets.layout import read_valid_dataset
+    from clsctl.matching import samples_of
+    from clsctl.scorers import open_scorer
+
+    settings = load_settings(device=device, backend=backend)
+    found = read_valid_dataset(dataset)
+    samples_of(found, split)  # before a model is loaded or even pulled
+    if compare:
+        _require_alone(model, weights, model_dir)
+        _compare(compare, found, split, settings, batch, output)
+        return
+    scorer = open_scorer(model, weights, model_dir, settings)
+    _evaluate(scorer, found, split, settings, batch, output)
+
+
+def _evaluate(
+    scorer: Scorer, dataset: Dataset, split: str, settings: Settings, batch: int, output: Path
+) -> None:
+    from clsctl.evaluation_files import save_evaluation
+    from clsctl.evaluation_report import print_evaluation
+
+    evaluation = _run(scorer, dataset, split, settings, batch)
+    print_evaluation(evaluation)
+    save_evaluation(evaluation, output)
+    print(f"\nFiles: {output}/evaluate_result.json and {output}/evaluation")
+
+
+def _compare(
+    names: tuple[str, str],
+    dataset: Dataset,
+    split: str,
+    settings: Settings,
+    batch: int,
+    output: Path,
+) -> None:
+    from clsctl.evaluation import compare
+    from clsctl.evaluation_files import save_comparison
+    from clsctl.evaluation_report import print_comparison
+    from clsctl.scorers import open_named
+
+    first, second = (
+        _run(open_named(name, settings), dataset, split, settings, batch) for name in names
+    )
+    comparison = compare(first, second)
+    print_comparison(names, first, second, comparison)
+    save_comparison(names, first, second, comparison, output)
+    print(f"\nFiles: {output}/compare_result.json and {output}/comparison.csv")
+
+
+def _run(
+    scorer: Scorer, dataset: Dataset, split: str, settings: Settings, batch: int
+) -> Evaluation:
+    from clsctl.evaluation import evaluate_scorer
+    from clsctl.progress import count_bar
+
+    with count_bar(scorer.name) as progress:
+        return evaluate_scorer(scorer, dataset, split, settings, batch, progress)
+
+
+def _require_alone(*choices: object) -> None:
+    from clsctl.errors import UsageError
+
+    if any(choice is not None for choice in choices):
+        raise UsageError(
+            "--compare names both models, so -m, --weights and --model-dir have no place",
+            code="E_MODEL_CHOICE",
+            hint="leave them out: clsctl eval -d DIR --compare A B",
+        )

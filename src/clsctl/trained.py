@@ -1,0 +1,122 @@
+"""Training weights -> the network they belong to, its preprocessing and its class names.
+
+A run's folder, clsctl's or PaddleX's, keeps an exported model beside its weights, and that model's
+inference.yml says all three. A bare file says none, so the architecture has to be named.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from clsctl.errors import ModelError, UsageError
+from clsctl.model_dir import SETTINGS, read_model_dir
+from clsctl.types import ModelSpec
+
+if TYPE_CHECKING:
+    from paddle import nn
+
+BEST = "best_model"
+
+
+@dataclass(frozen=True, slots=True)
+class TrainedModel:
+    """A .pdparams file and what is needed to use it.
+
+    Attributes:
+        name: The architecture.
+        transforms: Preprocessing, as `PreProcess.transform_ops` of inference.yml.
+        labels: Class names by id; empty where nothing beside the weights names them.
+    """
+
+    name: str
+    weights: Path
+    transforms: tuple[Mapping[str, Any], ...]
+    labels: tuple[str, ...]
+
+    def load(self) -> nn.Layer:
+        """The network with the weights, in evaluation mode.
+
+        Raises:
+            ModelError: The weights cannot be read, or are not of this architecture.
+        """
+        from clsctl.building import build
+
+        network = build(self.name, num_classes=None, pretrained=self.weights)
+        network.eval()
+        return network
+
+
+def input_side(transforms: Sequence[Mapping[str, Any]]) -> int:
+    """Side of a network's input in pixels: what preprocessing makes of any image."""
+    import numpy as np
+
+    from clsctl.preprocess import compile_transforms
+
+    return len(compile_transforms(transforms)(np.zeros((512, 512, 3), np.uint8))[0])
+
+
+def find_trained(path: Path, name: str | None = None) -> TrainedModel:
+    """What a .pdparams file, or a run's folder with its best weights, stands for.
+
+    Args:
+        path: The file or folder.
+        name: The architecture, where nothing beside the weights names it.
+
+    Raises:
+        ModelError: There are no weights (`E_WEIGHTS_NOT_FOUND`).
+        UsageError: Nothing names the architecture (`E_MODEL_NAME_MISSING`), or it is another one
+            than `name` (`E_MODEL_NAME_MISMATCH`).
+    """
+    weights = _weights_file(path)
+    exported = _exported_beside(weights)
+    if exported is None:
+        return _bare(weights, name)
+    if name not in (None, exported.name):
+        raise UsageError(
+            f"'{weights}' are weights of {exported.name}, not of {name}",
+            code="E_MODEL_NAME_MISMATCH",
+            hint="leave the name out to take the weights as they are",
+        )
+    return TrainedModel(exported.name, weights, exported.transforms, exported.labels)
+
+
+def _bare(weights: Path, name: str | None) -> TrainedModel:
+    from clsctl.catalog import get_entry
+    from clsctl.preprocess import describe
+
+    if name is None:
+        raise UsageError(
+            f"nothing beside '{weights}' says which network it is for",
+            code="E_MODEL_NAME_MISSING",
+            hint="name it, as in -m PP-LCNet_x1_0",
+        )
+    return TrainedModel(name, weights, tuple(describe(get_entry(name).preprocessing)), ())
+
+
+def _weights_file(path: Path) -> Path:
+    if path.is_dir():
+        # A run's folder, and the folder of its best weights.
+        for file in (path / BEST / f"{BEST}.pdparams", path / f"{BEST}.pdparams"):
+            if file.is_file():
+                return file
+    elif path.is_file():
+        return path
+    raise ModelError(
+        f"there are no weights at '{path}'",
+        code="E_WEIGHTS_NOT_FOUND",
+        hint=f"give a .pdparams file, or a run's folder that holds {BEST}/{BEST}.pdparams",
+    )
+
+
+def _exported_beside(weights: Path) -> ModelSpec | None:
+    folders = _neighbours(weights.absolute().parent)
+    return next((read_model_dir(f) for f in folders if (f / SETTINGS).is_file()), None)
+
+
+def _neighbours(folder: Path) -> Iterator[Path]:
+    """Where a run exports to: beside these weights, or at least beside its best ones."""
+    yield folder / "inference"
+    yield folder.parent / BEST / "inference"

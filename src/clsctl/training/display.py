@@ -1,0 +1,216 @@
+"""How training goes, for a person to watch and for train.log.
+
+A display is told of every epoch and step. On a terminal the step under way is one live line below
+a table of epochs; elsewhere, and in train.log, there are lines with a time.
+"""
+
+from __future__ import annotations
+
+import functools
+import sys
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from datetime import timedelta
+from pathlib import Path
+from typing import TYPE_CHECKING, Protocol
+
+if TYPE_CHECKING:
+    from rich.text import Text
+
+LINES_AN_EPOCH = 10
+"""Of the steps of an epoch, about so many are logged."""
+
+
+@dataclass(frozen=True, slots=True)
+class StepInfo:
+    """A step that was made.
+
+    Attributes:
+        epoch: From 1.
+        batch: From 1, of the epoch.
+        loss: Of the training images of this step.
+        images_per_s: Since the epoch began or went on.
+        eta_s: Seconds until the end of training at this pace.
+    """
+
+    epoch: int
+    batch: int
+    loss: float
+    learning_rate: float
+    images_per_s: float
+    eta_s: float
+
+
+@dataclass(frozen=True, slots=True)
+class EpochInfo:
+    """An epoch that was trained and evaluated.
+
+    Attributes:
+        epoch: From 1.
+        train_loss: Mean over its training images.
+        top1: Share of the validation images whose class came first, 0 to 1.
+        top5: Share of them whose class was among the first five, 0 to 1.
+        best: The best top-1 so far, this epoch included.
+        seconds: What it took.
+    """
+
+    epoch: int
+    train_loss: float
+    top1: float
+    top5: float
+    best: float
+    seconds: float
+
+
+class Display(Protocol):
+    """Is told how training goes, in this order; train callbacks are displays too."""
+
+    def epoch_started(self, epoch: int, batches: int) -> None:
+        """An epoch, from 1, begins or goes on; it has that many steps in all."""
+
+    def step(self, info: StepInfo) -> None: ...
+
+    def epoch_ended(self, info: EpochInfo) -> None: ...
+
+    def close(self) -> None:
+        """Nothing more comes, whether training finished or not."""
+
+
+def open_display(log: Path, epochs: int) -> Display:
+    """Watch a run on the terminal or as lines, in its train.log, and with every train callback.
+
+    Args:
+        log: train.log in the run's folder, where callbacks write too; lines are added at its end.
+        epochs: How many there will be in all.
+    """
+    from clsctl.training.observers import load_observers
+
+    show = functools.partial(print, file=sys.stderr, flush=True)
+    watching = Live(epochs) if sys.stderr.isatty() else Lines(show, epochs)
+    lines = Lines(functools.partial(append_line, log), epochs)
+    return Several([watching, lines, *load_observers(log.parent)])
+
+
+def append_line(log: Path, line: str) -> None:
+    """Add a line at the end of a file."""
+    with log.open("a", encoding="utf-8") as stream:
+        stream.write(f"{line}\n")
+
+
+class Several:
+    """Tells several displays, one after the other."""
+
+    def __init__(self, displays: Sequence[Display]) -> None:
+        self._displays = displays
+
+    def epoch_started(self, epoch: int, batches: int) -> None:
+        for display in self._displays:
+            display.epoch_started(epoch, batches)
+
+    def step(self, info: StepInfo) -> None:
+        for display in self._displays:
+            display.step(info)
+
+    def epoch_ended(self, info: EpochInfo) -> None:
+        for display in self._displays:
+            display.epoch_ended(info)
+
+    def close(self) -> None:
+        for display in self._displays:
+            display.close()
+
+
+class Lines:
+    """A line with the time for some of the steps, and one for each epoch."""
+
+    def __init__(self, write: Callable[[str], object], epochs: int) -> None:
+        self._write, self._epochs, self._batches = write, epochs, 1
+
+    def epoch_started(self, epoch: int, batches: int) -> None:
+        self._batches = batches
+
+    def step(self, info: StepInfo) -> None:
+        if info.batch % max(self._batches // LINES_AN_EPOCH, 1) == 0:
+            place = f"epoch {info.epoch}/{self._epochs}  step {info.batch}/{self._batches}"
+            self._say(f"{place}  {_figures(info)}")
+
+    def epoch_ended(self, info: EpochInfo) -> None:
+        self._say(
+            f"epoch {info.epoch}/{self._epochs}  loss {info.train_loss:.4f}  "
+            f"top-1 {info.top1:.2%}  top-5 {info.top5:.2%}  best {info.best:.2%}  "
+            f"{_duration(info.seconds)}"
+        )
+
+    def close(self) -> None:
+        pass
+
+    def _say(self, text: str) -> None:
+        self._write(f"{time.strftime('%Y-%m-%d %H:%M:%S')}  {text}")
+
+
+class Live:
+    """A table that grows by a row an epoch and, below it, the step under way."""
+
+    def __init__(self, epochs: int) -> None:
+        from rich.console import Console
+        from rich.live import Live as LiveArea
+
+        console = Console(stderr=True, highlight=False, markup=False, emoji=False)
+        self._area = LiveArea(console=console, transient=True)
+        self._epochs, self._batches, self._rows = epochs, 1, 0
+
+    def epoch_started(self, epoch: int, batches: int) -> None:
+        self._batches = batches
+        self._show(epoch, 0, "waiting for the first images")
+        self._area.start()
+
+    def step(self, info: StepInfo) -> None:
+        figures = _figures(info) if info.batch < self._batches else "evaluating"
+        self._show(info.epoch, info.batch, figures)
+
+    def epoch_ended(self, info: EpochInfo) -> None:
+        if self._rows == 0:
+            self._area.console.print(_HEADER, style="bold")
+        self._rows += 1
+        self._area.console.print(_row(info, self._epochs))
+
+    def close(self) -> None:
+        self._area.stop()
+
+    def _show(self, epoch: int, done: int, figures: str) -> None:
+        from rich.console import Group
+        from rich.progress_bar import ProgressBar
+        from rich.table import Table
+
+        line = Table.grid(padding=(0, 2, 0, 0), expand=True)
+        line.add_column(no_wrap=True)
+        line.add_column(ratio=1)
+        line.add_column(no_wrap=True)
+        bar = ProgressBar(self._batches, done)
+        line.add_row(f"epoch {epoch}/{self._epochs}", bar, f"{done}/{self._batches}")
+        self._area.update(Group(line, figures))
+
+
+_HEADER = "  epoch    loss    top-1    top-5     best     time"
+
+
+def _row(info: EpochInfo, epochs: int) -> Text:
+    from rich.text import Text
+
+    row = (
+        f"{f'{info.epoch}/{epochs}':>7}  {info.train_loss:6.4f}  {info.top1:7.2%}  "
+        f"{info.top5:7.2%}  {info.best:7.2%}  {_duration(info.seconds):>7}"
+    )
+    return Text.assemble(row, ("  new best" if info.top1 == info.best else "", "green"))
+
+
+def _figures(info: StepInfo) -> str:
+    return (
+        f"loss {info.loss:.4f}  learning rate {info.learning_rate:.3g}  "
+        f"{info.images_per_s:.1f} images/s  {_duration(info.eta_s)} left"
+    )
+
+
+def _duration(seconds: float) -> str:
+    return str(timedelta(seconds=round(seconds)))

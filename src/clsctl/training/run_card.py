@@ -1,0 +1,80 @@
+"""run.json: all that is needed to tell where weights come from, and to make them again."""
+
+from __future__ import annotations
+
+import hashlib
+import platform
+import subprocess
+import sys
+from datetime import datetime, timezone
+from importlib import metadata
+from pathlib import Path
+from typing import Any
+
+from clsctl import __version__
+from clsctl.datasets.samples import Dataset
+from clsctl.disk import file_facts
+from clsctl.model_dir import file_sha256
+from clsctl.pipeline import available_cores
+
+NAME = "run.json"
+LIBRARIES = ("paddlepaddle", "paddlepaddle-gpu", "numpy", "opencv-python-headless", "pillow")
+
+
+def environment(device: str) -> dict[str, Any]:
+    """Versions and hardware."""
+    return {
+        "clsctl": __version__,
+        "python": platform.python_version(),
+        "libraries": {name: version for name in LIBRARIES if (version := _version(name))},
+        "git_commit": _git_commit(),
+        "system": platform.platform(),
+        "processor": _processor(),
+        "cores": available_cores(),
+        "device": device,
+        "command": sys.argv,
+        "date": datetime.now(timezone.utc).isoformat(timespec="seconds"),
+    }
+
+
+def fingerprint(dataset: Dataset) -> str:
+    """SHA256 over class names, and split, path, class and size of every image; none is read."""
+    digest = hashlib.sha256(repr(sorted(dataset.class_names.items())).encode())
+    for split, sample in dataset.samples():
+        size = dataset.image_path(sample).stat().st_size
+        digest.update(repr((split, sample.path, sample.label, size)).encode())
+    return digest.hexdigest()
+
+
+def output_hashes(run: Path) -> dict[str, str]:
+    """SHA256 of the configuration and of every file of the best model, by path."""
+    best = run / "best_model"
+    files = {f"best_model/{name}": facts["sha256"] for name, facts in file_facts(best, "").items()}
+    return {"config.yaml": file_sha256(run / "config.yaml")} | files
+
+
+def _version(distribution: str) -> str | None:
+    try:
+        return metadata.version(distribution)
+    except metadata.PackageNotFoundError:
+        return None
+
+
+def _git_commit() -> str | None:
+    """The commit of the repository that the command was given in, if it was in one."""
+    try:
+        done = subprocess.run(
+            ["git", "rev-parse", "HEAD"], capture_output=True, text=True, check=False, timeout=10
+        )
+    except (OSError, subprocess.TimeoutExpired):
+        return None
+    return done.stdout.strip() or None
+
+
+def _processor() -> str:
+    try:
+        lines = Path("/proc/cpuinfo").read_text(encoding="utf-8", errors="replace").splitlines()
+    except OSError:
+        return platform.processor()
+    names = (line.partition(":")[2].strip() for line in lines if line.startswith("model name"))
+    return next(names, platform.processor())

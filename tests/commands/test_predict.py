@@ -1,0 +1,574 @@
+"""`clsctl predict` as a person meets it: every option, every ending."""
+
+from __future__ import annotations
+
+import csv
+import io
+import json
+import os
+import pty
+import re
+import shutil
+import signal
+import subprocess
+import sys
+import threading
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import models
+import pictures
+import pytest
+from PIL import Image
+from servers import in_turn, serving, stalled, status, whole
+
+PHOTO = pictures.encoded(pictures.photo(), "JPEG")
+TWO_PAGES = pictures.encoded(
+    pictures.photo(), "TIFF", save_all=True, append_images=[Image.fromarray(pictures.photo(seed=1))]
+)
+
+
+@pytest.fixture
+def album(tmp_path: Path) -> Path:
+    """Photos with something wrong in between, and what gives two results."""
+    pictures.write(
+        tmp_path / "album",
+        {
+            "1/photo.jpg": PHOTO,
+            "2/broken.jpg": PHOTO[: len(PHOTO) // 2],
+            "2/photo.jpg": pictures.encoded(pictures.photo(seed=2), "JPEG"),
+            "2/photo.png": pictures.encoded(pictures.photo(seed=3), "PNG"),
+            "3/empty.png": b"",
+            "3/pages.tif": TWO_PAGES,
+            "3/猫 1.webp": pictures.encoded(pictures.photo(seed=4), "WEBP"),
+        },
+    )
+    return tmp_path / "album"
+
+
+IN_ORDER = [
+    ("album/1/photo.jpg", None),
+    ("album/2/broken.jpg", None),
+    ("album/2/photo.jpg", None),
+    ("album/2/photo.png", None),
+    ("album/3/empty.png", None),
+    ("album/3/pages.tif", 0),
+    ("album/3/pages.tif", 1),
+    ("album/3/猫 1.webp", None),
+]
+
+
+@pytest.fixture
+def photo(tmp_path: Path) -> Path:
+    return pictures.write(tmp_path, {"photo.jpg": PHOTO})["photo.jpg"]
+
+
+def lines(text: str) -> list[dict[str, Any]]:
+    return [json.loads(line) for line in text.splitlines()]
+
+
+def rows(text: str) -> list[dict[str, str]]:
+    return list(csv.DictReader(io.StringIO(text)))
+
+
+def start(*arguments: str | Path, **options: Any) -> subprocess.Popen[bytes]:
+    command = [sys.executable, "-m", "clsctl", "predict", *map(str, arguments)]
+    pipes = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE, "stderr": subprocess.PIPE}
+    # Unbuffered, or what `readline` took ahead would be lost to `communicate`.
+    return subprocess.Popen(command, bufsize=0, **(pipes | options))
+
+
+# ---- formats -----------------------------------------------------------------------------------
+
+
+def test_jsonl_holds_one_flat_object_for_each_image_and_page(call, ready, album):
+    done = call("predict", "album", "--model-dir", ready, "--format", "jsonl", "-k", 3)
+    records = lines(done.stdout)
+    assert [(record["input_path"], record["page_index"]) for record in records] == IN_ORDER
+    for record in records:
+        where, rest = list(record)[:2], list(record)[2:]
+        assert where == ["input_path", "page_index"]
+        assert rest in (["class_ids", "scores", "label_names"], ["error"])
+        if rest == ["error"]:
+            assert list(record["error"]) == ["code", "message"]
+        else:
+            assert record["scores"] == sorted(record["scores"], reverse=True)
+            assert record["label_names"] == [models.LABELS[i] for i in record["class_ids"]]
+    errors = {record["input_path"]: record["error"] for record in records if "error" in record}
+    assert {path: error["code"] for path, error in errors.items()} == {
+        "album/2/broken.jpg": "E_IMAGE_TRUNCATED",
+        "album/3/empty.png": "E_IMAGE_EMPTY",
+    }
+    assert done.returncode == 7
+    assert lines(done.stderr) == [
+        {"error": {"code": "E_SOME_INPUTS_FAILED", "message": "2 of 8 inputs failed"}}
+    ]
+
+
+def test_every_format_says_the_same(call, ready, album):
+    def run(name: str) -> str:
+        return call("predict", "album", "--model-dir", ready, "--format", name, "-k", 2).stdout
+
+    records = lines(run("jsonl"))
+    assert json.loads(run("json")) == records
+    table = run("table").splitlines()
+    expected_rows, expected_table = [], []
+    for record in records:
+        path, page = record["input_path"], record["page_index"]
+        where = {"input_path": path, "page_index": "" if page is None else str(page)}
+        if "error" in record:
+            error = record["error"]
+            expected_rows.append(
+                where | {"error_code": error["code"], "error_message": error["message"]}
+            )
+            expected_table.append(f"{error['message']} [{error['code']}]")
+            continue
+        expected_table.append(path if page is None else f"{path}  page {page}")
+        classes = zip(record["class_ids"], record["scores"], record["label_names"], strict=True)
+        for rank, (class_id, score, name) in enumerate(classes, start=1):
+            rest = {"rank": rank, "class_id": class_id, "score": score, "label_name": name}
+            expected_rows.append(where | {key: str(value) for key, value in rest.items()})
+            expected_table.append(f" {rank}  {name}  {score:.5f}")
+    found = [{key: text for key, text in row.items() if text} for row in rows(run("csv"))]
+    assert found == [{key: text for key, text in row.items() if text} for row in expected_rows]
+    # The width of the columns and the bars are the matter of tests/writers/test_table.py.
+    shown = [re.sub(r"(?<=\S)  +", "  ", line.rstrip(" █")) for line in table]
+    assert shown == expected_table
+
+
+def test_the_table_says_on_standard_error_what_auto_chose(call, ready, photo):
+    done = call("predict", "photo.jpg", "--model-dir", ready)
+    assert done.stderr == "MobileNetV1_x0_25 on cpu with onnxruntime\n"
+
+
+def test_nothing_but_results_leaves_a_quiet_run(clsctl, ready, photo):
+    done = clsctl("predict", "photo.jpg", "--model-dir", ready, "--format", "jsonl")
+    assert (done.returncode, done.stderr) == (0, "")
+    paddle = clsctl(
+        "predict", "photo.jpg", "--model-dir", ready, "--format", "jsonl", "--backend", "paddle"
+    )
+    assert (paddle.returncode, paddle.stderr) == (0, "")
+    assert "\x1b" not in done.stdout
+    [mine], [reference] = lines(done.stdout), lines(paddle.stdout)
+    assert mine["class_ids"] == reference["class_ids"]
+    assert mine["scores"] == pytest.approx(reference["scores"], abs=2e-5)
+
+
+@pytest.mark.parametrize(
+    ("options", "parse"),
+    [
+        (["-o", "out.json"], json.loads),
+        (["-o", "out.JSONL"], lines),
+        (["-o", "out.csv"], rows),
+        (["-o", "out.txt", "--format", "json"], json.loads),
+        (["-o", "deep/er/out.json"], json.loads),
+    ],
+)
+def test_the_suffix_of_the_output_decides_the_format(call, ready, photo, options, parse):
+    done = call("predict", "photo.jpg", "--model-dir", ready, "-k", 1, *options)
+    assert (done.returncode, done.stdout) == (0, "")
+    [record] = parse(Path(options[1]).read_text(encoding="utf-8"))
+    assert record["input_path"] == "photo.jpg"
+
+
+def test_an_output_without_a_known_suffix_gets_the_table(call, ready, photo):
+    call("predict", "photo.jpg", "--model-dir", ready, "-k", 1, "-o", "out.txt")
+    assert Path("out.txt").read_text(encoding="utf-8").startswith("photo.jpg\n 1  ")
+
+
+def test_fewer_classes_than_k_are_all_of_them(call, ready, photo):
+    done = call("predict", "photo.jpg", "--model-dir", ready, "-k", 50, "--format", "jsonl")
+    [record] = lines(done.stdout)
+    assert sorted(record["class_ids"]) == list(range(10))
+    assert sum(record["scores"]) == pytest.approx(1, abs=1e-4)
+
+
+def test_a_threshold_hides_classes_and_never_inputs(call, ready, album):
+    def run(*options: object) -> list[dict[str, Any]]:
+        arguments = ["album", "--model-dir", ready, "--format", "jsonl", "-k", 10, *options]
+        return lines(call("predict", *arguments).stdout)
+
+    everything, some = run(), run("--threshold", 0.2)
+    assert len(everything) == len(some)
+    for before, after in zip(everything, some, strict=True):
+        kept = [score for score in before.get("scores", []) if score >= 0.2]
+        assert after.get("scores", []) == kept
+        assert after.get("class_ids", []) == before.get("class_ids", [])[: len(kept)]
+        assert len(after.get("label_names", [])) == len(kept)
+    assert any(0 < len(record.get("scores", [])) < 10 for record in some)
+
+
+def test_a_table_says_where_no_class_is_above_the_threshold(call, ready, photo):
+    done = call("predict", "photo.jpg", "--model-dir", ready, "--threshold", 1)
+    assert done.stdout == "photo.jpg\n  no class above the threshold\n"
+
+
+@pytest.mark.parametrize("batch", [3, 8])
+def test_the_batch_size_changes_nothing(call, ready, album, batch):
+    def run(size: int) -> str:
+        arguments = ["album", "album", "--model-dir", ready, "--format", "csv", "-b", size]
+        return call("predict", *arguments).stdout
+
+    assert run(batch) == run(1)
+
+
+# ---- inputs ------------------------------------------------------------------------------------
+
+
+def test_an_image_on_standard_input(clsctl, ready):
+    done = clsctl("predict", "-", "--model-dir", ready, "--format", "jsonl", stdin=PHOTO)
+    [record] = lines(done.stdout)
+    assert (done.returncode, record["input_path"]) == (0, "-")
+
+
+def test_lists_globs_and_names_mixed(call, clsctl, ready, album):
+    listing = "album/2/photo.jpg\nalbum/3/*.webp\n"
+    Path(album.parent / "list.txt").write_text(listing, encoding="utf-8")
+    arguments = ["--model-dir", ready, "--format", "jsonl"]
+    done = call("predict", "@list.txt", "album/1", "album/*/photo.png", *arguments)
+    paths = [record["input_path"] for record in lines(done.stdout)]
+    listed = ["album/2/photo.jpg", "album/3/猫 1.webp"]
+    assert paths == [*listed, "album/1/photo.jpg", "album/2/photo.png"]
+    piped = clsctl("predict", "-", *arguments, stdin=listing.encode())
+    assert [record["input_path"] for record in lines(piped.stdout)] == listed
+
+
+def test_urls_with_an_answer_and_without(call, ready):
+    answers = {"/a.jpg?size=1": whole(PHOTO), "/b.jpg": whole(PHOTO)}
+    with serving(answers) as site:
+        urls = [f"{site.url}/a.jpg?size=1", f"{site.url}/none.jpg", f"{site.url}/b.jpg"]
+        done = call("predict", *urls, "--model-dir", ready, "--format", "jsonl")
+    first, second, third = lines(done.stdout)
+    assert first["class_ids"] == third["class_ids"]
+    assert second["error"]["code"] == "E_URL_STATUS"
+    assert done.returncode == 7
+
+
+def test_offline_asks_no_server(call, ready, photo):
+    with serving({"/a.jpg": whole(PHOTO)}) as site:
+        arguments = [f"{site.url}/a.jpg", "photo.jpg", "--model-dir", ready, "--format", "jsonl"]
+        done = call("predict", *arguments, "--offline")
+        assert site.requests == []
+    first, second = lines(done.stdout)
+    assert first["error"]["code"] == "E_OFFLINE"
+    assert second["class_ids"]
+
+
+def test_a_folder_without_images_and_a_missing_file_are_records(call, ready, tmp_path):
+    (tmp_path / "bare").mkdir()
+    done = call("predict", "bare", "none.jpg", "*.gif", "--model-dir", ready, "--format", "jsonl")
+    codes = [record["error"]["code"] for record in lines(done.stdout)]
+    assert codes == ["E_NO_IMAGES", "E_INPUT_MISSING", "E_NO_IMAGES"]
+    assert done.returncode == 7
+
+
+def test_the_table_gives_the_hint_of_an_error(call, ready):
+    done = call("predict", "none.jpg", "--model-dir", ready)
+    assert done.stdout == (
+        "none.jpg: there is no such file [E_INPUT_MISSING]\n"
+        "  hint: check the spelling; a relative path starts at the folder you are in\n"
+    )
+    assert done.stderr == (
+        "MobileNetV1_x0_25 on cpu with onnxruntime\n"
+        "error: 1 of 1 inputs failed [E_SOME_INPUTS_FAILED]\n"
+    )
+
+
+# ---- a file for each image ---------------------------------------------------------------------
+
+
+def test_saved_files_never_overwrite_each_other(call, ready, album):
+    options = ["--save-json", "json", "--save-img", "img", "--format", "jsonl"]
+    done = call("predict", "album", "--model-dir", ready, *options)
+    assert sorted(path.name for path in Path("img").iterdir()) == [
+        "pages_0_res.png",
+        "pages_1_res.png",
+        "photo-2_res.jpg",
+        "photo_res.jpg",
+        "photo_res.png",
+        "猫 1_res.webp",
+    ]
+    saved = {path.name: json.loads(path.read_text("utf-8")) for path in Path("json").iterdir()}
+    assert sorted(saved) == [
+        "broken_res.json",
+        "empty_res.json",
+        "pages_0_res.json",
+        "pages_1_res.json",
+        "photo-2_res.json",
+        "photo-3_res.json",
+        "photo_res.json",
+        "猫 1_res.json",
+    ]
+    by_input = {(record["input_path"], record["page_index"]): record for record in saved.values()}
+    assert [by_input[key] for key in IN_ORDER] == lines(done.stdout)
+
+
+def test_a_saved_image_has_the_size_of_its_input(call, ready, album):
+    call("predict", "album/2", "--model-dir", ready, "--save-img", "img", "--format", "jsonl")
+    with Image.open("img/photo_res.png") as image:
+        image.load()
+        assert (image.size, image.format) == ((pictures.WIDTH, pictures.HEIGHT), "PNG")
+
+
+def test_a_url_that_answers_only_once_costs_its_image_and_no_more(call, ready):
+    with serving({"/a.jpg": in_turn(whole(PHOTO), status(404)), "/b.jpg": whole(PHOTO)}) as site:
+        urls = [f"{site.url}/a.jpg", f"{site.url}/b.jpg"]
+        options = ["--model-dir", ready, "--save-img", "img", "--format", "jsonl"]
+        done = call("predict", *urls, *options)
+        note = f"note: no image was saved of {site.url}/a.jpg: the server answered 404 Not Found\n"
+    assert (done.returncode, done.stderr) == (0, note)
+    assert len(lines(done.stdout)) == 2
+    assert [path.name for path in Path("img").iterdir()] == ["b_res.jpg"]
+
+
+# ---- where results cannot be written -----------------------------------------------------------
+
+
+@pytest.mark.parametrize("name", ["table", "json", "jsonl", "csv"])
+def test_a_full_disk_behind_the_output(call, ready, photo, name):
+    options = ["--model-dir", ready, "--format", name, "-o", "/dev/full"]
+    done = call("predict", "photo.jpg", *options)
+    assert done.returncode == 2
+    assert "cannot write /dev/full: No space left on device" in done.stderr
+    assert Path("/dev/full").is_char_device()
+
+
+@pytest.mark.parametrize("name", ["table", "jsonl"])
+def test_a_full_disk_behind_standard_output(ready, photo, name):
+    with open("/dev/full", "wb") as full:
+        process = start(photo, "--model-dir", ready, "--format", name, stdout=full)
+        _, err = process.communicate(timeout=60)
+    assert process.returncode == 2
+    assert "cannot write to standard output: No space left on device" in err.decode()
+    assert b"Traceback" not in err
+    assert b"Exception" not in err
+
+
+@pytest.mark.parametrize("option", ["-o", "--save-json", "--save-img"])
+def test_a_path_that_cannot_be_written_is_one_clear_line(call, ready, photo, option):
+    Path("taken").write_text("here is a file\n")
+    target = "taken/out.json" if option == "-o" else "taken"
+    done = call("predict", "photo.jpg", "--model-dir", ready, "--format", "jsonl", option, target)
+    assert done.returncode == 2
+    [line] = done.stderr.splitlines()
+    assert json.loads(line)["error"]["code"] == "E_OUTPUT"
+    assert Path("taken").read_text() == "here is a file\n"
+
+
+# ---- streams and signals -----------------------------------------------------------------------
+
+
+@pytest.fixture
+def many(tmp_path: Path, photo: Path) -> Path:
+    folder = tmp_path / "many"
+    folder.mkdir()
+    for number in range(2000):
+        os.link(photo, folder / f"{number:04}.jpg")
+    return folder
+
+
+def test_results_come_while_inputs_are_still_being_named(ready, photo):
+    process = start("-", "--model-dir", ready, "--format", "jsonl")
+    process.stdin.write(f"{photo}\n".encode() * 200)
+    process.stdin.flush()
+    assert json.loads(process.stdout.readline())["input_path"] == str(photo)
+    out, err = process.communicate(timeout=60)
+    assert (len(out.splitlines()), err, process.returncode) == (199, b"", 0)
+
+
+@pytest.mark.parametrize("name", ["table", "json", "jsonl", "csv"])
+def test_a_reader_that_has_seen_enough_ends_it_in_silence(ready, many, name):
+    process = start(many, "--model-dir", ready, "--format", name)
+    process.stdout.readline()
+    process.stdout.close()
+    err = process.stderr.read().decode()
+    process.wait(timeout=60)
+    assert err == ("MobileNetV1_x0_25 on cpu with onnxruntime\n" if name == "table" else "")
+
+
+def test_ctrl_c_ends_it_in_one_line(ready, many):
+    process = start(many, "--model-dir", ready, "--format", "csv")
+    begun = process.stdout.readline() + process.stdout.readline()
+    process.send_signal(signal.SIGINT)
+    out, err = process.communicate(timeout=60)
+    assert process.returncode == 130
+    assert re.fullmatch(r"error: interrupted, \d+ done \[E_INTERRUPTED\]\n", err.decode())
+    assert {row["input_path"] for row in rows((begun + out).decode())} <= set(map(str, many.iterdir()))
+
+
+def test_ctrl_c_leaves_valid_json(ready, many):
+    process = start(many, "--model-dir", ready, "--format", "json")
+    first = process.stdout.readline()
+    process.send_signal(signal.SIGINT)
+    out, err = process.communicate(timeout=60)
+    [line] = err.decode().splitlines()
+    assert json.loads(line)["error"]["code"] == "E_INTERRUPTED"
+    done = int(re.search(r"(\d+) done", line)[1])
+    assert done <= len(json.loads(first + out)) <= done + 1
+
+
+def test_ctrl_c_keeps_the_output_as_it_was(ready, many, tmp_path):
+    folder = tmp_path / "results"
+    pictures.write(folder, {"out.json": b"from the last run\n"})
+    options = ["-o", folder / "out.json", "--save-json", tmp_path / "each"]
+    process = start(many, "--model-dir", ready, *options)
+    while not (tmp_path / "each" / "0001_res.json").exists():
+        assert process.poll() is None
+    process.send_signal(signal.SIGINT)
+    process.communicate(timeout=60)
+    assert process.returncode == 130
+    assert [path.name for path in folder.iterdir()] == ["out.json"]
+    assert (folder / "out.json").read_text() == "from the last run\n"
+
+
+def test_ctrl_c_does_not_wait_for_a_server_that_has_stalled(ready, photo, monkeypatch):
+    monkeypatch.setenv("CLSCTL_TIMEOUT", "600")
+    go_on = threading.Event()
+    with serving({"/slow.jpg": stalled(PHOTO, 100, go_on)}) as site:
+        arguments = [photo, f"{site.url}/slow.jpg", "--model-dir", ready, "--format", "jsonl"]
+        process = start(*arguments)
+        assert json.loads(process.stdout.readline())["input_path"] == str(photo)
+        process.send_signal(signal.SIGINT)
+        _, err = process.communicate(timeout=30)
+        go_on.set()
+    assert process.returncode == 130
+    assert json.loads(err)["error"]["message"] == "interrupted, 1 done"
+
+
+def test_progress_is_shown_on_a_terminal_only(ready, many):
+    controller, terminal = pty.openpty()
+    process = start(many, "--model-dir", ready, "--format", "jsonl", stderr=terminal)
+    os.close(terminal)
+    shown = threading.Thread(target=lambda: shown_text.append(_read_all(controller)))
+    shown_text: list[bytes] = []
+    shown.start()
+    out, _ = process.communicate(timeout=60)
+    shown.join()
+    assert len(lines(out.decode())) == 2000
+    assert b"images" in shown_text[0]
+
+
+def _read_all(descriptor: int) -> bytes:
+    parts = []
+    with open(descriptor, "rb", buffering=0) as stream:
+        while True:
+            try:
+                part = stream.read(4096)
+            except OSError:  # Linux says so where the other side is closed.
+                part = b""
+            if not part:
+                return b"".join(parts)
+            parts.append(part)
+
+
+# ---- which model -------------------------------------------------------------------------------
+
+
+def named(source: Path, folder: Path, name: str) -> Path:
+    """A copy of a model directory that calls itself by another name."""
+    shutil.copytree(source, folder)
+    settings = folder / "inference.yml"
+    settings.write_text(settings.read_text("utf-8").replace(models.NAME, name), encoding="utf-8")
+    return folder
+
+
+@pytest.fixture
+def stored(call, ready, tmp_path) -> Callable[[str], None]:
+    def store(name: str) -> None:
+        done = call("models", "import", named(ready, tmp_path / name, name), "--name", name)
+        assert done.returncode == 0, done.stderr
+
+    return store
+
+
+def test_a_model_of_the_store_is_taken_where_none_is_named(call, stored, photo):
+    stored("ResNet18")
+    done = call("predict", "photo.jpg", "--offline")
+    assert (done.returncode, done.stderr) == (0, "ResNet18 on cpu with onnxruntime\n")
+
+
+def test_of_several_the_most_accurate_is_taken_and_the_default_first_of_all(call, stored, photo):
+    stored("ResNet18")
+    stored("ResNet50")
+    assert call("predict", "photo.jpg").stderr == "ResNet50 on cpu with onnxruntime\n"
+    stored("PP-LCNet_x1_0")
+    assert call("predict", "photo.jpg").stderr == "PP-LCNet_x1_0 on cpu with onnxruntime\n"
+
+
+def test_the_configured_model_comes_before_the_store(call, stored, photo, home, monkeypatch):
+    stored("ResNet18")
+    stored("ResNet50")
+    (home / "config.toml").write_text('model = "ResNet18"\n')
+    assert call("predict", "photo.jpg").stderr == "ResNet18 on cpu with onnxruntime\n"
+    monkeypatch.setenv("CLSCTL_MODEL", "ResNet50")
+    assert call("predict", "photo.jpg").stderr == "ResNet50 on cpu with onnxruntime\n"
+    done = call("predict", "photo.jpg", "-m", "ResNet18")
+    assert done.stderr == "ResNet18 on cpu with onnxruntime\n"
+
+
+def test_with_an_empty_store_the_default_of_the_catalog_is_pulled(call, photo):
+    done = call("predict", "photo.jpg", "--offline")
+    assert done.returncode == 5
+    assert "cannot pull PP-LCNet_x1_0" in done.stderr
+    assert "[E_OFFLINE]" in done.stderr
+
+
+def test_a_model_that_is_not_there_is_pulled_first(call, ready, photo, tmp_path):
+    shutil.make_archive(str(tmp_path / "ResNet18_infer"), "tar", ready)
+    done = call("models", "list", "--pulled", "--format", "json")
+    assert json.loads(done.stdout) == []
+    os.environ["CLSCTL_MIRRORS"] = str(tmp_path)
+    try:
+        done = call("predict", "photo.jpg", "-m", "ResNet18")
+    finally:
+        del os.environ["CLSCTL_MIRRORS"]
+    assert (done.returncode, done.stderr) == (0, "MobileNetV1_x0_25 on cpu with onnxruntime\n")
+
+
+def test_a_directory_of_another_name_is_refused(call, ready, photo):
+    done = call("predict", "photo.jpg", "-m", "ResNet18", "--model-dir", ready)
+    assert done.returncode == 2
+    assert f"'{ready}' holds the model MobileNetV1_x0_25, not ResNet18" in done.stderr
+
+
+# ---- exit statuses -----------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("options", "exit_status", "said"),
+    [
+        (["--format", "xml"], 2, "unknown writer 'xml'. Valid: csv, json, jsonl, table."),
+        (["--backend", "padle"], 2, "unknown backend 'padle'. Did you mean paddle?"),
+        (["--device", "tpu"], 2, "unknown device 'tpu'. Did you mean npu or gpu or cpu?"),
+        (["--device", "gpu:x"], 2, "'gpu:x' is not a device"),
+        (["--executor", "ray2"], 2, "unknown executor 'ray2'"),
+        (["-k", "0"], 2, "0 is not in the range x>=1"),
+        (["-b", "0"], 2, "0 is not in the range x>=1"),
+        (["--threshold", "2"], 2, "2.0 is not in the range 0.0<=x<=1.0"),
+        (["--device", "cpu:1"], 6, "there is no cpu:1; this machine has 1, counted from 0"),
+        (["--device", "gpu"], 6, "no GPU"),
+        (["--device", "npu:0"], 6, "no NPU"),
+    ],
+)
+def test_wrong_options(call, ready, photo, monkeypatch, options, exit_status, said):
+    monkeypatch.setenv("PATH", "/nowhere")
+    done = call("predict", "photo.jpg", "--model-dir", ready, *options)
+    assert (done.returncode, done.stdout) == (exit_status, "")
+    assert said in done.stderr
+
+
+@pytest.mark.parametrize(
+    ("arguments", "exit_status", "code"),
+    [
+        (["-m", "Resnet5O"], 4, "E_MODEL_UNKNOWN"),
+        (["-m", "../ResNet50"], 2, "E_NAME"),
+        (["--model-dir", "none"], 4, "E_MODEL_DIR_INVALID"),
+        (["-m", "ResNet50", "--offline"], 5, "E_OFFLINE"),
+    ],
+)
+def test_models_that_cannot_be_had(call, photo, arguments, exit_status, code):
+    done = call("predict", "photo.jpg", "--format", "json", *arguments)
+    assert (done.returncode, done.stdout) == (exit_status, "")
+    [line] = done.stderr.splitlines()
+    assert json.loads(line)["error"]["code"] == code

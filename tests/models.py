@@ -1,0 +1,62 @@
+"""Model directories that the tests predict with, exported by clsctl and by older PaddleClas."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from collections.abc import Callable
+from contextlib import nullcontext
+from pathlib import Path
+
+import golden_rules
+import pictures
+import pytest
+from filelock import FileLock
+
+import clsctl
+from clsctl.exporting import export_network
+from clsctl.preprocess import describe
+from clsctl.types import Preprocessing
+
+NAME = "MobileNetV1_x0_25"
+LABELS = tuple(f"{colour} 猫, cat {number}" for number in range(5) for colour in ("red", "blue"))
+
+
+def export_tiny(folder: Path, legacy: bool = False) -> None:
+    """MobileNetV1_x0_25 with 10 classes; its weights are of no use, but its answers vary."""
+    import paddle
+
+    folder.mkdir()
+    network = clsctl.build(NAME, num_classes=len(LABELS), seed=0)
+    golden_rules.fill(network, seed=0, gain=golden_rules.manifest(NAME)["gain"])
+    network.eval()
+    with paddle.no_grad():
+        logits = network(paddle.to_tensor(golden_rules.make_input(0, [64, 3, 224, 224])))
+        network.fc.bias.set_value((network.fc.bias - logits.mean(0)) * (8 / logits.std()))
+        network.fc.weight.set_value(network.fc.weight * (8 / logits.std()))
+    transforms = describe(Preprocessing(resize_short=256, crop=224))
+    with paddle.pir_utils.DygraphOldIrGuard() if legacy else nullcontext():
+        export_network(network, folder, NAME, transforms, LABELS, 224)
+
+
+def prepare(model: Path, home: Path) -> None:
+    """Let a new home have the model's ONNX form."""
+    image = home.with_name("prepare.png")
+    image.write_bytes(pictures.encoded(pictures.photo(), "PNG"))
+    subprocess.run(
+        [sys.executable, "-m", "clsctl", "predict", image, "--model-dir", model],
+        check=True,
+        env={**os.environ, "CLSCTL_HOME": str(home)},
+    )
+
+
+def once(factory: pytest.TempPathFactory, name: str, make: Callable[[Path], object]) -> Path:
+    """A path of this test run, made by the first of pytest's processes that asks for it."""
+    alone = "PYTEST_XDIST_WORKER" not in os.environ
+    root = factory.getbasetemp() if alone else factory.getbasetemp().parent
+    path = root / name
+    with FileLock(root / f"{name}.lock"):
+        if not path.exists():
+            make(path)
+    return path
