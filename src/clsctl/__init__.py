@@ -20,7 +20,13 @@ if TYPE_CHECKING:
     from clsctl.classifier import Classifier as Classifier
     from clsctl.classifier import create_model as create_model
     from clsctl.errors import ClsctlError as ClsctlError
+    from clsctl.evaluation import Evaluation as Evaluation
+    from clsctl.evaluation import evaluate as evaluate
+    from clsctl.exporting import Export as Export
+    from clsctl.exporting import export as export
     from clsctl.results import Result as Result
+    from clsctl.training.running import TrainResult as TrainResult
+    from clsctl.training.running import train as train
 
 __version__ = "0.1.0"
 
@@ -30,18 +36,30 @@ _LAZY = {
     "build": "clsctl.building",
     "Classifier": "clsctl.classifier",
     "ClsctlError": "clsctl.errors",
+    "Evaluation": "clsctl.evaluation",
+    "Export": "clsctl.exporting",
     "Result": "clsctl.results",
     "create_model": "clsctl.classifier",
+    "train": "clsctl.training.running",
+    "TrainResult": "clsctl.training.running",
+    "evaluate": "clsctl.evaluation",
+    "export": "clsctl.exporting",
 }
 
 __all__ = [
     "Classifier",
     "ClsctlError",
+    "Evaluation",
+    "Export",
     "Result",
+    "TrainResult",
     "__version__",
     "build",
     "create_model",
+    "evaluate",
+    "export",
     "hookimpl",
+    "train",
 ]
 
 

@@ -61,7 +61,7 @@ def convert(spec: ModelSpec, target: Path) -> float:
         ModelError: There is no ONNX form, or it differs by more than `PARITY_LIMIT`
             (`E_CONVERSION`); what then lies at `target` must not be used.
     """
-    _optimise(_export(spec), target)
+    _optimise(onnx_bytes(spec), target)
     difference = _difference(spec, target)
     if not difference <= PARITY_LIMIT:
         raise _error(spec, f"the ONNX form differs from Paddle's result by {difference:.2g}")
@@ -98,7 +98,12 @@ def _last_words(child: subprocess.CompletedProcess[str]) -> str:
     return (child.stderr.strip().splitlines() or ["the converter failed"])[-1]
 
 
-def _export(spec: ModelSpec) -> bytes:
+def onnx_bytes(spec: ModelSpec) -> bytes:
+    """The model as ONNX, as it comes out of paddle2onnx.
+
+    Raises:
+        ModelError: It cannot be converted (`E_CONVERSION`).
+    """
     import paddle2onnx
 
     try:

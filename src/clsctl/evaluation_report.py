@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from rich.table import Table
 from rich.text import Text
@@ -35,8 +35,8 @@ def print_evaluation(evaluation: Evaluation) -> None:
     if hidden > 0:
         console.print(f"\n{hidden} classes with a higher F1 are in per_class.csv", style="dim")
     console.print(
-        f"\n{len(evaluation.mistakes)} mistakes, {len(evaluation.suspects.indices)} labels that are "
-        "probably wrong: see mistakes.html"
+        f"\n{len(evaluation.mistakes)} mistakes and {len(evaluation.suspects.indices)} labels that "
+        "are probably wrong: see mistakes.html"
     )
 
 
@@ -101,7 +101,7 @@ def _class_table(evaluation: Evaluation) -> Table:
     return table
 
 
-def _chosen(evaluation: Evaluation) -> list[dict[str, object]]:
+def _chosen(evaluation: Evaluation) -> list[dict[str, Any]]:
     figures = evaluation.as_dict()["per_class"]
     if len(figures) <= ROWS:
         return list(figures)

@@ -56,7 +56,8 @@ def wilson_interval(successes: float, total: float) -> Interval:
     centre = share + z2 / (2 * total)
     spread = Z_95 * math.sqrt(share * (1 - share) / total + z2 / (4 * total * total))
     low, high = ((centre + sign * spread) / (1 + z2 / total) for sign in (-1, 1))
-    return max(0.0, low), min(1.0, high)
+    # Exactly, where rounding would leave a trace.
+    return 0.0 if successes == 0 else low, 1.0 if successes == total else high
 
 
 # ---- classes -----------------------------------------------------------------------------------

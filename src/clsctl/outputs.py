@@ -25,7 +25,8 @@ def writing(path: Path) -> Iterator[Path]:
         if path.exists() and not path.is_file():
             yield path
             return
-        path.parent.mkdir(parents=True, exist_ok=True)
+        if not path.parent.exists():
+            path.parent.mkdir(parents=True, exist_ok=True)
         with replacing(path.resolve()) as part:
             yield part
     except BrokenPipeError:

@@ -46,9 +46,28 @@ class Engine:
     settings: Settings
 
 
-def open_engine(model: ModelSpec, device: DeviceId, backend: Backend, settings: Settings) -> Engine:
-    """An engine whose sessions are opened on first use and kept."""
-    session = functools.lru_cache(lambda threads: backend.open(model, device, threads))
+def open_engine(
+    model: ModelSpec,
+    device: DeviceId,
+    backend: Backend,
+    settings: Settings,
+    temperature: float = 1.0,
+) -> Engine:
+    """An engine whose sessions are opened on first use and kept.
+
+    Args:
+        temperature: What the logits are divided by; see `clsctl.calibration`.
+    """
+
+    @functools.cache
+    def session(threads: int) -> Session:
+        opened = backend.open(model, device, threads)
+        if temperature == 1:
+            return opened
+        from clsctl.calibration import CalibratedSession
+
+        return CalibratedSession(opened, temperature)
+
     return Engine(model, device, session, settings)
 
 

@@ -47,7 +47,8 @@ def training_curves(steps: Sequence[StepInfo], epochs: Sequence[EpochInfo], path
     moments = [step.epoch - 1 + step.batch / per_epoch for step in steps]
     numbers = [epoch.epoch for epoch in epochs]
     loss.plot(moments, [step.loss for step in steps], color=GREY, lw=0.7, label="of a step")
-    loss.plot(numbers, [e.train_loss for e in epochs], ".-", color=BLUE, label="mean of an epoch")
+    middles = [number - 0.5 for number in numbers]
+    loss.plot(middles, [e.train_loss for e in epochs], ".-", color=BLUE, label="mean of an epoch")
     accuracy.plot(numbers, [100 * e.top1 for e in epochs], ".-", color=BLUE, label="top-1")
     accuracy.plot(numbers, [100 * e.top5 for e in epochs], ".-", color=ORANGE, label="top-5")
     rate.plot(moments, [step.learning_rate for step in steps], color=GREEN)
@@ -57,6 +58,8 @@ def training_curves(steps: Sequence[StepInfo], epochs: Sequence[EpochInfo], path
     _mark_best(accuracy, epochs)
     for axes in (loss, accuracy):
         axes.legend(frameon=False)
+    for axes in (loss, accuracy, rate):
+        axes.locator_params("x", integer=True)
     _save(figure, path)
 
 
@@ -70,12 +73,12 @@ def confusion_matrix(matrix: NDArray[np.int64], names: Sequence[str], path: Path
     import numpy as np
 
     count = len(names)
-    side = min(max(4.5, 2.5 + 0.45 * count), 16)
+    side = min(max(4.5, 2.5 + 0.3 * count), 11)
     figure = _figure(side + 0.8, side)
     axes = figure.subplots()
     shares = matrix / np.maximum(matrix.sum(axis=1, keepdims=True), 1)
     image = axes.imshow(100 * shares, cmap="Blues", vmin=0, vmax=100)
-    figure.colorbar(image, ax=axes, label="% of the class", fraction=0.046, pad=0.03)
+    figure.colorbar(image, ax=axes, label="% of the class", shrink=0.8, aspect=30)
     if count <= COUNTS_UP_TO:
         _write_counts(axes, matrix, shares)
     if count <= NAMES_UP_TO:
@@ -134,7 +137,7 @@ def _figure(width: float, height: float) -> Figure:
 def _save(figure: Figure, path: Path) -> None:
     with writing(path) as part:
         # The library's version would make equal pictures unequal files.
-        figure.savefig(part, format="png", metadata={"Software": None})
+        figure.savefig(part, format="png", bbox_inches="tight", metadata={"Software": None})
 
 
 def _style(axes: Axes, title: str, below: str) -> None:

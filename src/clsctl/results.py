@@ -18,6 +18,8 @@ if TYPE_CHECKING:
     from PIL.Image import Image
 
 SCORE_DECIMALS = 5
+LONGEST_STEM = 200
+"""In bytes; file systems allow names of 255, and more is added to it."""
 
 
 @dataclass
@@ -163,7 +165,7 @@ class Result:
         path = Path(save_path)
         if path.suffix.lower() in suffixes:
             return path
-        stem = Path(_url_path(self.input_path)).stem or "image"
+        stem = _stem(self.input_path)
         if self.page_index is not None:
             stem = f"{stem}_{self.page_index}"
         return self._names.claim(path, stem, default, (self.input_path, self.page_index))
@@ -214,6 +216,12 @@ def above(result: Result, threshold: float) -> Result:
     return replace(
         result, class_ids=result.class_ids[keep], scores=result.scores[keep], label_names=names
     )
+
+
+def _stem(source: str) -> str:
+    """An input's name without folder and suffix, fit to begin the name of a file."""
+    stem = Path(_url_path(source)).stem.replace("\0", "_") or "image"
+    return stem.encode()[:LONGEST_STEM].decode(errors="ignore")
 
 
 def _url_path(source: str) -> str:

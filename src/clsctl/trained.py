@@ -11,8 +11,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from clsctl.errors import ModelError, UsageError
+from clsctl.errors import DataError, ModelError, UsageError
 from clsctl.model_dir import SETTINGS, read_model_dir
+from clsctl.notes import note
 from clsctl.types import ModelSpec
 
 if TYPE_CHECKING:
@@ -29,12 +30,14 @@ class TrainedModel:
         name: The architecture.
         transforms: Preprocessing, as `PreProcess.transform_ops` of inference.yml.
         labels: Class names by id; empty where nothing beside the weights names them.
+        dataset: What it was trained on, where its run says so and it is still there.
     """
 
     name: str
     weights: Path
     transforms: tuple[Mapping[str, Any], ...]
     labels: tuple[str, ...]
+    dataset: Path | None = None
 
     def load(self) -> nn.Layer:
         """The network with the weights, in evaluation mode.
@@ -80,7 +83,45 @@ def find_trained(path: Path, name: str | None = None) -> TrainedModel:
             code="E_MODEL_NAME_MISMATCH",
             hint="leave the name out to take the weights as they are",
         )
-    return TrainedModel(exported.name, weights, exported.transforms, exported.labels)
+    dataset = _dataset_of(weights.absolute().parent.parent / "config.yaml")
+    return TrainedModel(exported.name, weights, exported.transforms, exported.labels, dataset)
+
+
+def class_names(
+    model: TrainedModel, network: nn.Layer, dataset: str | Path | None = None
+) -> tuple[str, ...]:
+    """One name for each class that the network tells apart.
+
+    Args:
+        dataset: Names the classes where nothing beside the weights does.
+
+    Raises:
+        UsageError: Nothing names them (`E_LABELS_MISSING`).
+        DataError: There are more or fewer names than classes (`E_LABELS_MISMATCH`).
+    """
+    from clsctl.datasets.layout import read_valid_dataset
+    from clsctl.labels import imagenet_labels
+
+    names = model.labels
+    if dataset is not None and not names:
+        names = tuple(read_valid_dataset(Path(dataset)).class_names.values())
+    classes = _count_classes(model, network)
+    if not names and classes == len(imagenet_labels()):
+        note("the classes are named as ImageNet's")
+        return imagenet_labels()
+    if not names:
+        raise UsageError(
+            f"nothing beside '{model.weights}' names its {classes} classes",
+            code="E_LABELS_MISSING",
+            hint="-d DIR gives the dataset it was trained on, which does",
+        )
+    if len(names) != classes:
+        raise DataError(
+            f"there are {len(names)} class names, but '{model.weights}' has {classes} classes",
+            code="E_LABELS_MISMATCH",
+            hint="give the dataset it was trained on",
+        )
+    return names
 
 
 def _bare(weights: Path, name: str | None) -> TrainedModel:
@@ -120,3 +161,24 @@ def _neighbours(folder: Path) -> Iterator[Path]:
     """Where a run exports to: beside these weights, or at least beside its best ones."""
     yield folder / "inference"
     yield folder.parent / BEST / "inference"
+
+
+def _dataset_of(config: Path) -> Path | None:
+    """The dataset of a run's config.yaml, in clsctl's words or PaddleX's."""
+    import yaml
+
+    try:
+        content = yaml.safe_load(config.read_text(encoding="utf-8"))
+        found = content.get("data") or content.get("Global") or {}
+        path = Path(found.get("path") or found["dataset_dir"])
+    except (OSError, ValueError, AttributeError, KeyError, TypeError, yaml.YAMLError):
+        return None
+    return path if path.exists() else None
+
+
+def _count_classes(model: TrainedModel, network: nn.Layer) -> int:
+    import paddle
+
+    side = input_side(model.transforms)
+    with paddle.no_grad():
+        return int(network(paddle.zeros([1, 3, side, side])).shape[1])

@@ -303,6 +303,7 @@ class PredictJob:
         backend: Name of a backend that was found able to run the model on the device.
         batch_size: Images in one run of the network.
         topk: Classes to report for each image.
+        temperature: What the logits are divided by; see `clsctl.calibration`.
     """
 
     model: ModelSpec
@@ -312,6 +313,7 @@ class PredictJob:
     settings: Settings
     batch_size: int = 1
     topk: int = 5
+    temperature: float = 1.0
 
 
 @dataclass(frozen=True, slots=True)

@@ -63,7 +63,7 @@ def test_weights_of_one_s_own(folder, capsys):
     paddle.save(network.state_dict(), "w.pdparams")
     arguments = ("photos/a.png", "-m", "PP-LCNet_x0_25", "--weights", "w.pdparams", "-o", "e.npz")
     assert embed(*arguments) == 0
-    assert capsys.readouterr().out == "1 embeddings of length 1280 in e.npz\n"
+    assert capsys.readouterr().out == "1 embedding of length 1280 in e.npz\n"
 
 
 # ---- errors: before the work, and with nothing left behind ---------------------------------------

@@ -14,6 +14,7 @@ import subprocess
 import sys
 import threading
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
@@ -336,7 +337,7 @@ def test_a_full_disk_behind_the_output(call, ready, photo, name):
 
 @pytest.mark.parametrize("name", ["table", "jsonl"])
 def test_a_full_disk_behind_standard_output(ready, photo, name):
-    with open("/dev/full", "wb") as full:
+    with Path("/dev/full").open("wb") as full:
         process = start(photo, "--model-dir", ready, "--format", name, stdout=full)
         _, err = process.communicate(timeout=60)
     assert process.returncode == 2
@@ -394,7 +395,9 @@ def test_ctrl_c_ends_it_in_one_line(ready, many):
     out, err = process.communicate(timeout=60)
     assert process.returncode == 130
     assert re.fullmatch(r"error: interrupted, \d+ done \[E_INTERRUPTED\]\n", err.decode())
-    assert {row["input_path"] for row in rows((begun + out).decode())} <= set(map(str, many.iterdir()))
+    assert {row["input_path"] for row in rows((begun + out).decode())} <= set(
+        map(str, many.iterdir())
+    )
 
 
 def test_ctrl_c_leaves_valid_json(ready, many):
@@ -433,20 +436,18 @@ def test_ctrl_c_does_not_wait_for_a_server_that_has_stalled(ready, photo, monkey
         _, err = process.communicate(timeout=30)
         go_on.set()
     assert process.returncode == 130
-    assert json.loads(err)["error"]["message"] == "interrupted, 1 done"
+    assert json.loads(err)["error"]["message"] in ("interrupted, 0 done", "interrupted, 1 done")
 
 
 def test_progress_is_shown_on_a_terminal_only(ready, many):
     controller, terminal = pty.openpty()
     process = start(many, "--model-dir", ready, "--format", "jsonl", stderr=terminal)
     os.close(terminal)
-    shown = threading.Thread(target=lambda: shown_text.append(_read_all(controller)))
-    shown_text: list[bytes] = []
-    shown.start()
-    out, _ = process.communicate(timeout=60)
-    shown.join()
+    with ThreadPoolExecutor(1) as pool:
+        shown = pool.submit(_read_all, controller)
+        out, _ = process.communicate(timeout=60)
     assert len(lines(out.decode())) == 2000
-    assert b"images" in shown_text[0]
+    assert b" images" in shown.result()
 
 
 def _read_all(descriptor: int) -> bytes:
@@ -514,15 +515,12 @@ def test_with_an_empty_store_the_default_of_the_catalog_is_pulled(call, photo):
     assert "[E_OFFLINE]" in done.stderr
 
 
-def test_a_model_that_is_not_there_is_pulled_first(call, ready, photo, tmp_path):
+def test_a_model_that_is_not_there_is_pulled_first(call, ready, photo, tmp_path, monkeypatch):
     shutil.make_archive(str(tmp_path / "ResNet18_infer"), "tar", ready)
     done = call("models", "list", "--pulled", "--format", "json")
     assert json.loads(done.stdout) == []
-    os.environ["CLSCTL_MIRRORS"] = str(tmp_path)
-    try:
-        done = call("predict", "photo.jpg", "-m", "ResNet18")
-    finally:
-        del os.environ["CLSCTL_MIRRORS"]
+    monkeypatch.setenv("CLSCTL_MIRRORS", str(tmp_path))
+    done = call("predict", "photo.jpg", "-m", "ResNet18")
     assert (done.returncode, done.stderr) == (0, "MobileNetV1_x0_25 on cpu with onnxruntime\n")
 
 

@@ -46,7 +46,8 @@ def embed(
     for sample in embeddings.errors:
         note(f"left out {sample.error}")
     count, length = embeddings.vectors.shape
-    print(f"{count} embeddings of length {length} in {output}")
+    noun = "embedding" if count == 1 else "embeddings"
+    print(f"{count} {noun} of length {length} in {output}")
     if embeddings.errors:
         raise SomeInputsFailed(
             f"{len(embeddings.errors)} of {count + len(embeddings.errors)} inputs failed"

@@ -52,8 +52,20 @@ def predict(
         int, typer.Option("-b", "--batch", min=1, help="Images in one run of the network.")
     ] = 1,
     threshold: Annotated[
-        float, typer.Option(min=0.0, max=1.0, help="Hide classes that score below this.")
-    ] = 0.0,
+        float | None,
+        typer.Option(
+            min=0.0,
+            max=1.0,
+            help="Hide classes that score below this.",
+            show_default="0, or the calibrated one",
+        ),
+    ] = None,
+    calibrated: Annotated[
+        bool,
+        typer.Option(
+            "--calibrated", help="Apply what `clsctl calibrate` stored.", show_default=False
+        ),
+    ] = False,
     format_: Annotated[
         str | None,
         typer.Option(
@@ -81,6 +93,7 @@ def predict(
     A folder is searched recursively. An input that cannot be read becomes an error record in its
     own place; the others go on, and the exit status is 7.
     """
+    from clsctl.calibration import read_calibration
     from clsctl.classifier import find_model
     from clsctl.config import load_settings
     from clsctl.outputs import open_output
@@ -96,13 +109,17 @@ def predict(
     place = registry.get("executors", executor)
     with transfer_bar("pulling the model") as progress:
         spec = find_model(model, model_dir, settings, progress)
+    temperature, least = read_calibration(spec.directory) if calibrated else (1.0, 0.0)
+    least = least if threshold is None else threshold
     where = select_device(settings.device, registry)
     engine = select_backend(settings.backend, spec, where, registry)
     if writer.name == "table" or sys.stderr.isatty():
         print(f"{spec.name} on {where} with {engine.name}", file=sys.stderr)
-    job = PredictJob(spec, inputs, where, engine.name, settings, batch, topk or spec.topk)
+    job = PredictJob(
+        spec, inputs, where, engine.name, settings, batch, topk or spec.topk, temperature
+    )
     with open_output(output) as stream:
-        results = (above(result, threshold) for result in _shown(place.run(job), stream))
+        results = (above(result, least) for result in _shown(place.run(job), stream))
         done, failed = deliver(results, writer.open(stream), _savers(save_img, save_json))
     if failed:
         raise SomeInputsFailed(f"{failed} of {done} inputs failed")

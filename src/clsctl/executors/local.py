@@ -19,5 +19,5 @@ def _run(job: PredictJob) -> Iterator[Result]:
     from clsctl.pipeline import classify, open_engine
 
     backend = default_registry().get("backends", job.backend)
-    engine = open_engine(job.model, job.device, backend, job.settings)
+    engine = open_engine(job.model, job.device, backend, job.settings, job.temperature)
     return classify(engine, job.inputs, job.batch_size, job.topk)

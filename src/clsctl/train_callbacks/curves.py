@@ -44,6 +44,8 @@ class Curves:
         records = [json.loads(line) for line in metrics.read_text(encoding="utf-8").splitlines()]
         steps = [StepInfo(**record) for record in records if "batch" in record]
         epochs = [EpochInfo(**record) for record in records if "batch" not in record]
+        if not epochs:  # nothing to see yet
+            return
         try:
             plots.training_curves(steps, epochs, self._run / FILE)
         except ClsctlError as error:

@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
 
-    Arrays = Mapping[str, NDArray[np.generic]]
+    Arrays = dict[str, NDArray[np.generic]]
 
 LATEST, BEST = "latest", "best_model"
 
@@ -87,7 +87,7 @@ def write(
     part = run / f".{name}.part"
     shutil.rmtree(part, ignore_errors=True)
     try:
-        require_space(run, _bytes_of(tensors))
+        require_space(run, bytes_of(tensors))
         part.mkdir()
         for suffix, values in tensors.items():
             if values:  # before its first step an optimizer has no state
@@ -167,9 +167,10 @@ def _unpacked(arrays: Arrays) -> Position:
     return Position(**json.loads(arrays["position"].tobytes()))
 
 
-def _bytes_of(tensors: Mapping[str, Mapping[str, Any]]) -> int:
+def bytes_of(tensors: Mapping[str, Mapping[str, Any]]) -> int:
+    """What the tensors of a checkpoint take."""
     return sum(
-        int(tensor.size) * tensor.element_size()
+        int(tensor.size) * tensor.itemsize
         for values in tensors.values()
         for tensor in values.values()
     )

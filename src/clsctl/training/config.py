@@ -36,8 +36,8 @@ class MixConfig:
 @dataclass(frozen=True, slots=True)
 class OptimizerConfig:
     name: Literal["Momentum", "AdamW"] = key("Momentum", "Momentum or AdamW")
-    learning_rate: float | Literal["auto"] | None = key(
-        None, "Peak rate, used as it is; auto finds one; else the recipe's, scaled to the batch"
+    learning_rate: float | None = key(
+        None, "Peak rate, used as it is; else the recipe's, scaled to the batch", low=0
     )
     base_learning_rate: float = key(0.1, "The recipe's rate, for a batch of base_batch_size", low=0)
     base_batch_size: int = key(256, "Images in a step for which base_learning_rate is meant", low=1)

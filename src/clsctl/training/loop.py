@@ -9,29 +9,25 @@ from __future__ import annotations
 
 import math
 import time
-from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, replace
+import warnings
+from collections.abc import Iterator
+from contextlib import nullcontext
 from itertools import islice
-from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
-from clsctl.errors import ClsctlError, Interrupted
-from clsctl.exporting import export_network
+from clsctl.errors import Interrupted
 from clsctl.metrics import top_k_accuracy
-from clsctl.notes import note
-from clsctl.preprocess import describe
 from clsctl.training import checkpoint
-from clsctl.training.checkpoint import BEST, LATEST, Position
+from clsctl.training.checkpoint import Position
 from clsctl.training.display import Display, EpochInfo, StepInfo
-from clsctl.training.ema import Ema
+from clsctl.training.learner import Learner, open_learner, roll_back, save_best, save_latest
 from clsctl.training.losses import classification_loss, distillation_loss
-from clsctl.training.optim import build_optimizer, learning_rate
-from clsctl.training.setup import Job, build_network, build_teacher
+from clsctl.training.optim import learning_rate
+from clsctl.training.setup import Job, build_teacher
 from clsctl.training.signals import Stop
 
 if TYPE_CHECKING:
     from paddle import Tensor
-    from paddle.optimizer import Optimizer
 
     from clsctl.network import Network
     from clsctl.training.loader import Batch
@@ -39,30 +35,6 @@ if TYPE_CHECKING:
 
 class LossIsNan(Exception):
     """A loss was no number."""
-
-
-class TrainingFailed(ClsctlError):
-    """Training cannot go on with this configuration."""
-
-    exit_status = 3
-    default_code = "E_LOSS_NAN"
-
-
-@dataclass
-class Learner:
-    """What changes while training."""
-
-    network: Network
-    optimizer: Optimizer
-    ema: Ema | None
-    position: Position
-    saved_at: float
-
-    def tensors(self) -> dict[str, Mapping[str, Any]]:
-        """What a checkpoint holds, by suffix."""
-        average = {"pdema": self.ema.average} if self.ema else {}
-        weights = {"pdparams": self.network.state_dict(), "pdopt": self.optimizer.state_dict()}
-        return weights | average
 
 
 def fit(job: Job, peak: float, display: Display, stop: Stop) -> Position:
@@ -81,54 +53,24 @@ def fit(job: Job, peak: float, display: Display, stop: Stop) -> Position:
     """
     import paddle
 
-    paddle.set_device(str(job.device))
+    warnings.filterwarnings("ignore", message="When training, we now always track global mean")
+    paddle.device.set_device(str(job.device))
     while True:
         try:
             # Optimizer states are found again by names that Paddle numbers anew in here.
             with paddle.utils.unique_name.guard():
                 return _fit(job, peak, display, stop)
         except LossIsNan:
-            _roll_back(job)
+            roll_back(job)
 
 
 def _fit(job: Job, peak: float, display: Display, stop: Stop) -> Position:
     teacher = build_teacher(job)
-    learner = _open(job)
+    learner = open_learner(job)
     while not _finished(job, learner.position):
         _train_epoch(job, learner, teacher, peak, display, stop)
         _end_epoch(job, learner, display)
     return learner.position
-
-
-def _open(job: Job) -> Learner:
-    """The learner as the latest checkpoint has it, or a new one, of which a checkpoint is made."""
-    import paddle
-
-    from clsctl.checkpoints import load_weights
-    from clsctl.parameters import freeze_until
-
-    config = job.config
-    saved = checkpoint.read(job.run)
-    network = build_network(job if saved is None else _without_weights(job))
-    if config.freeze_until:
-        freeze_until(network, config.freeze_until)
-    optimizer = build_optimizer(network, config.optimizer)
-    if saved is None:
-        ema = Ema(network, config.ema) if config.ema else None
-        learner = Learner(network, optimizer, ema, Position(), 0.0)
-        _save(job, learner)
-        return learner
-    load_weights(network, saved.weights, f"'{job.run / LATEST}'")
-    optimizer.set_state_dict({name: paddle.to_tensor(a) for name, a in saved.optimizer.items()})
-    average = {name: paddle.to_tensor(array) for name, array in (saved.average or {}).items()}
-    steps = saved.position.ema_steps
-    ema = Ema(network, config.ema, steps, average or None) if config.ema else None
-    return Learner(network, optimizer, ema, saved.position, time.monotonic())
-
-
-def _without_weights(job: Job) -> Job:
-    """All weights come from a checkpoint, so none are fetched."""
-    return replace(job, config=replace(job.config, pretrained=False, weights=""))
 
 
 def _finished(job: Job, position: Position) -> bool:
@@ -221,15 +163,13 @@ def _loss(
 
 def _end_epoch(job: Job, learner: Learner, display: Display) -> None:
     """Evaluate, keep what is best, and make the checkpoints of an epoch's end."""
-    from contextlib import nullcontext
-
     started, position = time.monotonic(), learner.position
     with learner.ema.applied() if learner.ema else nullcontext():
         top1, top5 = _evaluate(job, learner.network)
         _close_epoch(position, top1, top5)
         if position.best_epoch == position.epoch:
-            _save_best(job, learner)
-    _save(job, learner)
+            save_best(job, learner)
+    save_latest(job, learner)
     options = job.config.checkpoint
     if options.save_every and position.epoch % options.save_every == 0:
         checkpoint.write(job.run, f"epoch_{position.epoch}", learner.tensors(), position)
@@ -259,64 +199,15 @@ def _close_epoch(position: Position, top1: float, top5: float) -> None:
         position.best, position.best_epoch = top1, position.epoch
 
 
-# ---- checkpoints -------------------------------------------------------------------------------
-
-
-def _save(job: Job, learner: Learner) -> None:
-    checkpoint.write(job.run, LATEST, learner.tensors(), learner.position)
-    learner.saved_at = time.monotonic()
-
-
-def _save_best(job: Job, learner: Learner) -> None:
-    """The weights that were measured, and their model directory; averaged ones where there are."""
-    import json
-
-    position = learner.position
-
-    def add(folder: Path) -> None:
-        facts = {"metric": position.best, "epoch": position.best_epoch}
-        (folder / f"{BEST}.info.json").write_text(json.dumps(facts), encoding="utf-8")
-        model = folder / "inference"
-        model.mkdir()
-        transforms = describe(job.preprocessing)
-        size = job.preprocessing.crop
-        export_network(learner.network, model, job.config.model, transforms, job.labels, size)
-
-    checkpoint.write(job.run, BEST, learner.tensors(), position, add)
-
-
 def _save_between(job: Job, learner: Learner, stop: Stop) -> None:
     """Save inside an epoch: when it is time, and when the run is asked to stop."""
     minutes = job.config.checkpoint.minutes
     due = minutes and time.monotonic() - learner.saved_at > 60 * minutes
     if due or stop.is_set():
-        _save(job, learner)
+        save_latest(job, learner)
     if stop.is_set():
         position = learner.position
         raise Interrupted(
             f"stopped in epoch {position.epoch + 1} after step {position.step}; all is saved",
             hint=f"go on with `clsctl train --resume {job.run}`",
         )
-
-
-LOWEST_FACTOR = 1 / 64
-
-
-def _roll_back(job: Job) -> None:
-    """Let the latest checkpoint go on at half the rate, or give up.
-
-    Raises:
-        TrainingFailed: That is not wished, or was done too often.
-    """
-    saved = checkpoint.read(job.run)
-    if job.config.on_nan == "stop" or saved is None or saved.position.rate_factor <= LOWEST_FACTOR:
-        raise TrainingFailed(
-            "the loss is no longer a number; the latest checkpoint is from before that",
-            hint="lower the rate with --lr, limit gradients with --set optimizer.clip_norm=1, or "
-            "let clsctl go back and halve the rate with --set on_nan=rollback",
-        )
-    position = replace(saved.position, rate_factor=saved.position.rate_factor / 2)
-    note(f"the loss was no number; going back, at {position.rate_factor:g} of the rate")
-    tensors = {"pdparams": saved.weights, "pdopt": saved.optimizer}
-    average = {"pdema": saved.average} if saved.average else {}
-    checkpoint.write(job.run, LATEST, tensors | average, position)

@@ -6,7 +6,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from contextlib import closing, contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from clsctl.errors import UsageError
 from clsctl.notes import note
@@ -14,6 +14,9 @@ from clsctl.training import outputs
 from clsctl.training.layers import Layer, Resolved, flatten, read_document, resolve
 from clsctl.training.optim import global_batch, scaled_rate
 from clsctl.training.recipes import configure
+
+if TYPE_CHECKING:
+    from clsctl.training.setup import Job
 
 PATHS = ("data.path", "weights", "distill.weights")
 
@@ -89,6 +92,7 @@ def run(layers: Sequence[Layer], resume: bool = False) -> TrainResult:
     with _alone(folder):
         outputs.remove_leftovers(folder)
         outputs.write_start(job, resolved)
+        _announce(job)
         peak = _peak_rate(resolved)
         display = open_display(folder / outputs.LOG, resolved.config.epochs)
         with closing(display), stop_requests() as stop:
@@ -148,13 +152,21 @@ def _absolute(resolved: Resolved) -> Resolved:
     return replace(resolved, config=config)
 
 
+def _announce(job: Job) -> None:
+    """Say what is about to happen."""
+    config, steps = job.config, job.steps_per_epoch
+    note(
+        f"{config.model} on {job.device}: {len(job.train.samples)} images of {len(job.labels)} "
+        f"classes to train with, {len(job.val.samples)} to validate with; {steps} steps an epoch, "
+        f"{steps * config.epochs} in all"
+    )
+
+
 def _peak_rate(resolved: Resolved) -> float:
     """The learning rate after warm-up; says where it comes from."""
-    config = resolved.config
-    rate = config.optimizer.learning_rate
-    if isinstance(rate, float):
-        return rate
-    options = config.optimizer
+    config, options = resolved.config, resolved.config.optimizer
+    if options.learning_rate is not None:
+        return options.learning_rate
     rate = scaled_rate(config.batch_size, options)
     images = global_batch(config.batch_size, options)
     note(

@@ -20,11 +20,13 @@ class JsonWriter:
 
     def __init__(self, stream: TextIO) -> None:
         self._stream = stream
-        self._separator = "[\n"
+        self._separator = "\n"
+        stream.write("[")
 
     def write(self, result: Result) -> None:
         self._stream.write(self._separator + json.dumps(result.as_dict(), ensure_ascii=False))
         self._separator = ",\n"
 
     def close(self) -> None:
-        self._stream.write("[]\n" if self._separator == "[\n" else "\n]\n")
+        """Right at any time, even where Ctrl-C came in the middle of `write`."""
+        self._stream.write("\n]\n")

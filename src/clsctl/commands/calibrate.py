@@ -1,0 +1,84 @@
+"""`clsctl calibrate`."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from clsctl import hookimpl
+from clsctl.types import Command
+
+if TYPE_CHECKING:
+    from clsctl.calibration import Calibration
+
+
+@hookimpl
+def clsctl_commands() -> list[Command]:
+    return [Command("calibrate", "Make a model's scores mean what they say.", calibrate)]
+
+
+def calibrate(
+    dataset: Annotated[Path, typer.Option("-d", "--dataset", help="A dataset's folder or table.")],
+    model: Annotated[
+        str | None, typer.Option("-m", "--model", help="A model of the catalog.")
+    ] = None,
+    model_dir: Annotated[Path | None, typer.Option(help="An exported model's folder.")] = None,
+    precision: Annotated[
+        float | None,
+        typer.Option(
+            min=0.0, max=1.0, help="Find the threshold above which so many classes are right."
+        ),
+    ] = None,
+    split: Annotated[
+        str, typer.Option(help="train, val or test; not what the model was trained on.")
+    ] = "val",
+    device: Annotated[
+        str | None, typer.Option(help="auto, cpu, gpu[:N] or npu[:N].", show_default="auto")
+    ] = None,
+    backend: Annotated[
+        str | None, typer.Option(help="auto, or a backend's name.", show_default="auto")
+    ] = None,
+    batch: Annotated[
+        int, typer.Option("-b", "--batch", min=1, help="Images in one run of the network.")
+    ] = 32,
+) -> None:
+    """Fit a temperature, and a threshold for a wanted precision, and store them with the model.
+
+    `clsctl predict --calibrated` applies them. The model's files stay as they are.
+    """
+    from clsctl.calibration import calibrate as fit
+    from clsctl.calibration import save_calibration
+    from clsctl.config import load_settings
+    from clsctl.datasets.layout import read_valid_dataset
+    from clsctl.evaluation import evaluate_scorer
+    from clsctl.matching import samples_of
+    from clsctl.progress import count_bar
+    from clsctl.scorers import open_scorer
+
+    settings = load_settings(device=device, backend=backend)
+    found = read_valid_dataset(dataset)
+    samples_of(found, split)  # before a model is loaded or even pulled
+    scorer = open_scorer(model, None, model_dir, settings)
+    with count_bar(scorer.name) as progress:
+        evaluation = evaluate_scorer(scorer, found, split, settings, batch, progress)
+    fitted = fit(evaluation.scores, evaluation.labels, precision)
+    save_calibration(scorer.source, fitted, {"dataset": str(found.root), "split": split})
+    _show(fitted)
+    print(f"Stored in {scorer.source}/clsctl.json; `clsctl predict --calibrated` applies it.")
+
+
+def _show(fitted: Calibration) -> None:
+    (nll, nll_after), (ece, ece_after) = fitted.nll, fitted.ece
+    sure = "less" if fitted.temperature > 1 else "more"
+    print(f"temperature  {fitted.temperature:.4f}  ({sure} sure than before)")
+    print(f"NLL          {nll:.4f} -> {nll_after:.4f}")
+    print(f"ECE          {ece:.4f} -> {ece_after:.4f}")
+    if fitted.threshold is not None:
+        cut = fitted.threshold
+        low, high = cut.interval
+        print(
+            f"threshold    {cut.score:.5f}  precision {cut.precision:.4f} "
+            f"(95 % {low:.4f} to {high:.4f}) on {cut.coverage:.1%} of the images"
+        )

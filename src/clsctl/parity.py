@@ -1,0 +1,82 @@
+"""Whether two forms of a model are the same: their scores on several inputs, compared.
+
+Probabilities hide differences in unlikely classes, their logarithms do not; below `LEAST` they are
+rounding noise and count as equal.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
+
+    Run = Callable[[NDArray[np.float32]], NDArray[np.float32]]
+
+LIMIT = 1e-3
+LEAST = 1e-6
+
+
+class Parity(NamedTuple):
+    """How alike two forms are.
+
+    Attributes:
+        real: Photographs that were compared.
+        synthetic: Made-up images that were compared.
+        difference: Largest difference of any log-probability on any of them.
+        limit: What it may be.
+    """
+
+    real: int
+    synthetic: int
+    difference: float
+    limit: float = LIMIT
+
+    @property
+    def holds(self) -> bool:
+        """False also where a score is not a number."""
+        return self.difference <= self.limit
+
+
+def compare_forms(
+    first: Run,
+    second: Run,
+    transforms: Sequence[Mapping[str, Any]],
+    photos: Sequence[NDArray[np.uint8]] = (),
+) -> Parity:
+    """Run two forms of a model, images -> probabilities, on the same inputs.
+
+    Args:
+        transforms: Preprocessing, as `PreProcess.transform_ops` of inference.yml.
+        photos: Real images, uint8 [H, W, 3] RGB.
+    """
+    import numpy as np
+
+    from clsctl.preprocess import compile_transforms
+
+    preprocess = compile_transforms(transforms)
+    synthetic = list(_synthetic())
+    batches = [*synthetic, *([photo] for photo in photos)]
+    differences = []
+    for batch in batches:
+        images = np.stack([preprocess(image) for image in batch])
+        one, other = (np.log(np.maximum(run(images), LEAST)) for run in (first, second))
+        differences.append(np.abs(one - other).max())
+    # NumPy's maximum, unlike Python's, keeps what is not a number.
+    return Parity(len(photos), sum(map(len, synthetic)), float(np.max(differences)))
+
+
+def _synthetic() -> Iterator[list[NDArray[np.uint8]]]:
+    """Batches of one to three images: noise from coarse to fine, flat ones and a gradient.
+
+    A wrong padding value shows at the edges of flat images, a wrong clip in loud ones.
+    """
+    import numpy as np
+
+    rng = np.random.default_rng(0)
+    for size, count in ((2, 1), (8, 2), (64, 1), (512, 2)):
+        yield list(rng.integers(0, 256, (count, size, size, 3), dtype=np.uint8))
+    ramp = np.broadcast_to(np.arange(256, dtype=np.uint8)[:, None], (256, 256, 3))
+    yield [np.full((256, 256, 3), value, np.uint8) for value in (0, 255)] + [ramp.copy()]

@@ -1,0 +1,176 @@
+"""The Python API as PaddleX's documentation teaches it."""
+
+from __future__ import annotations
+
+import json
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+import cv2
+import numpy as np
+import pictures
+import pytest
+from PIL import Image
+
+import clsctl
+from clsctl import ClsctlError, create_model
+
+SCRIPT = """\
+from clsctl import create_model
+model = create_model(model_name="PP-LCNet_x1_0")
+output = model.predict("general_image_classification_001.jpg", batch_size=1)
+for res in output:
+    res.print(json_format=False)
+    res.save_to_img("./output/")
+    res.save_to_json("./output/res.json")
+"""
+"""The specification's script with the import changed."""
+
+PRINTED = (
+    r"\{'res': \{'input_path': 'general_image_classification_001\.jpg', 'page_index': None, "
+    r"'class_ids': array\(\[\d(, \d){4}\], dtype=int32\), "
+    r"'scores': array\(\[0\.\d+(, \d\.\d+(e-\d+)?)+ *\], dtype=float32\), "
+    r"'label_names': \['(red|blue) 猫, cat \d'(, '(red|blue) 猫, cat \d'){4}\]\}\}\n"
+)
+
+
+@pytest.fixture
+def model(ready: Path) -> clsctl.Classifier:
+    return create_model(model_dir=ready)
+
+
+@pytest.fixture
+def photo(tmp_path: Path) -> Path:
+    content = pictures.encoded(pictures.photo(), "PNG")
+    return pictures.write(tmp_path, {"photo.png": content})["photo.png"]
+
+
+def answers(results) -> list[tuple[str, list[int], list[float]]]:
+    return [(r.input_path, r.class_ids.tolist(), r.scores.tolist()) for r in results]
+
+
+def test_the_script_of_the_specification_runs_with_its_import_changed(ready, tmp_path, call):
+    """PP-LCNet_x1_0 is the small model of the tests under that name."""
+    assert call("models", "import", ready, "--name", "PP-LCNet_x1_0").returncode == 0
+    image = pictures.encoded(pictures.photo(), "JPEG")
+    pictures.write(tmp_path, {"general_image_classification_001.jpg": image})
+    done = subprocess.run(
+        [sys.executable, "-c", SCRIPT], capture_output=True, cwd=tmp_path, check=True
+    )
+    printed = done.stdout.decode()
+    assert re.fullmatch(PRINTED, printed), printed
+    assert done.stderr == b""
+    saved = json.loads((tmp_path / "output" / "res.json").read_text("utf-8"))
+    assert saved["input_path"] == "general_image_classification_001.jpg"
+    with Image.open(tmp_path / "output" / "general_image_classification_001_res.jpg") as drawn:
+        assert drawn.size == (pictures.WIDTH, pictures.HEIGHT)
+
+
+def test_importing_the_package_imports_nothing_heavy():
+    code = "import sys, clsctl; print([m for m in ('numpy', 'cv2', 'paddle') if m in sys.modules])"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, check=True)
+    assert done.stdout == b"[]\n"
+
+
+def test_the_parameters_of_the_specification_are_accepted(ready, photo):
+    model = create_model(
+        model_name="MobileNetV1_x0_25", model_dir=str(ready), device="cpu", topk=2, use_hpip=True
+    )
+    [result] = model.predict(input=str(photo), batch_size=1, topk=3)
+    assert len(result.class_ids) == 3
+    [result] = model.predict(str(photo))
+    assert len(result.class_ids) == 2
+
+
+def test_without_any_topk_the_model_decides(model, photo):
+    [result] = model.predict(photo)
+    assert len(result.class_ids) == 5
+
+
+def test_a_file_and_its_pixels_give_the_same(model, photo):
+    [from_path], [from_text] = model.predict(photo), model.predict(str(photo))
+    pixels = cv2.imread(str(photo))
+    [from_array] = model.predict(pixels)
+    [from_bytes] = model.predict(photo.read_bytes())
+    named = answers([from_path, from_text, from_array, from_bytes])
+    assert [name for name, *_ in named] == [str(photo), str(photo), "array[0]", "bytes[0]"]
+    assert len({(tuple(ids), tuple(scores)) for _, ids, scores in named}) == 1
+    [swapped] = model.predict(np.ascontiguousarray(pixels[:, :, ::-1]))
+    assert swapped.scores.tolist() != from_array.scores.tolist()
+
+
+def test_a_grey_array_is_an_image(model):
+    grey = pictures.photo()[:, :, 0]
+    [flat], [deep] = model.predict(grey), model.predict(np.dstack([grey] * 3))
+    assert flat.scores.tolist() == deep.scores.tolist()
+
+
+def test_a_list_may_hold_anything_and_keeps_its_order(model, photo, tmp_path):
+    pixels = cv2.imread(str(photo))
+    inputs = [str(photo), pixels, tmp_path, [pixels[::-1].copy(), "none.png"], 7]
+    results = list(model.predict(inputs, batch_size=2))
+    names = [result.input_path for result in results]
+    assert names == [str(photo), "array[0]", str(photo), "array[1]", "none.png", "int[0]"]
+    codes = [result.error.code if result.error else "" for result in results]
+    assert codes == ["", "", "", "", "E_INPUT_MISSING", "E_INPUT_TYPE"]
+
+
+def test_nothing_happens_until_somebody_asks(model, photo):
+    seen = []
+
+    def inputs():
+        for _ in range(1000):
+            seen.append(photo)
+            yield photo
+
+    output = model.predict(inputs())
+    assert seen == []
+    assert next(output).input_path == str(photo)
+    assert 0 < len(seen) < 100
+    output.close()
+    assert len(list(model.predict(photo))) == 1
+
+
+@pytest.mark.parametrize("value", [0, -1, 2.5, "5"])
+@pytest.mark.parametrize("name", ["topk", "batch_size"])
+def test_values_that_make_no_sense_are_refused_at_once(model, photo, name, value):
+    with pytest.raises(ClsctlError, match=f"{name} must be a whole number, 1 or more") as caught:
+        model.predict(photo, **{name: value})
+    assert caught.value.code == "E_VALUE"
+
+
+def test_numbers_of_numpy_are_numbers(model, photo):
+    [result] = model.predict(photo, topk=np.int64(2), batch_size=np.int32(3))
+    assert len(result.class_ids) == 2
+
+
+@pytest.mark.parametrize(
+    ("options", "code"),
+    [
+        ({"topk": 0}, "E_VALUE"),
+        ({"device": "gpu:0"}, "E_DEVICE_MISSING"),
+        ({"device": "vpu"}, "E_DEVICE_UNKNOWN"),
+        ({"backend": "none"}, "E_BACKEND_UNKNOWN"),
+        ({"model_name": "ResNet50"}, "E_MODEL_NAME_MISMATCH"),
+        ({"model_dir": "none"}, "E_MODEL_DIR_INVALID"),
+    ],
+)
+def test_a_model_that_cannot_be_made_says_why(ready, monkeypatch, options, code):
+    monkeypatch.setenv("PATH", "/nowhere")
+    with pytest.raises(ClsctlError) as caught:
+        create_model(**({"model_dir": ready} | options))
+    assert caught.value.code == code
+
+
+def test_settings_of_the_environment_hold_for_python_too(ready, photo, monkeypatch):
+    monkeypatch.setenv("CLSCTL_BACKEND", "paddle")
+    assert create_model(model_dir=ready).backend == "paddle"
+    assert create_model(model_dir=ready, backend="onnxruntime").backend == "onnxruntime"
+
+
+def test_two_generators_of_one_model_do_not_disturb_each_other(model, photo):
+    first, second = model.predict([photo] * 5), model.predict([photo] * 5)
+    mixed = [next(source) for _ in range(5) for source in (first, second)]
+    assert len({tuple(result.scores.tolist()) for result in mixed}) == 1

@@ -1,0 +1,160 @@
+"""What a person sees of a run, and what train.log and the callbacks keep of it."""
+
+from __future__ import annotations
+
+import json
+import os
+import pty
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from PIL import Image
+
+SCRIPT = """
+import sys
+from pathlib import Path
+from clsctl.training.display import EpochInfo, StepInfo, open_display
+display = open_display(Path(sys.argv[1]) / "train.log", 2)
+for epoch in (1, 2):
+    display.epoch_started(epoch, 20)
+    for step in range(1, 21):
+        display.step(StepInfo(epoch, step, 2 / step, 7e-4 * step / 20, 123.46, 3725.4))
+    display.epoch_ended(EpochInfo(epoch, 0.5, 1 - 0.1 * epoch, 0.995, 0.9, 38.2))
+display.close()
+"""
+NO_DRAWING = {"CLSCTL_DISABLED_PLUGINS": "train_callbacks.curves"}
+FIRST = "epoch 1/2  step 2/20  loss 1.0000  learning rate 7e-05  123.5 images/s  1:02:05 left"
+LAST = "epoch 2/2  loss 0.5000  top-1 80.00%  top-5 99.50%  best 90.00%  0:00:38"
+
+
+def watch(folder: Path, **env: str) -> subprocess.CompletedProcess[str]:
+    command = [sys.executable, "-c", SCRIPT, str(folder)]
+    environment = {**os.environ, **NO_DRAWING, **env}
+    done = subprocess.run(
+        command, capture_output=True, text=True, env=environment, timeout=60, check=False
+    )
+    assert done.returncode == 0, done.stderr
+    return done
+
+
+def without_times(text: str) -> list[str]:
+    lines = text.splitlines()
+    assert all(re.match(r"\d{4}-\d\d-\d\d \d\d:\d\d:\d\d  ", line) for line in lines)
+    return [line[21:] for line in lines]
+
+
+def test_lines_where_nobody_sits_at_a_terminal(tmp_path):
+    done = watch(tmp_path)
+    lines = without_times(done.stderr)
+    assert done.stdout == ""
+    assert len(lines) == 2 * (10 + 1)
+    assert (lines[0], lines[-1]) == (FIRST, LAST)
+    assert without_times((tmp_path / "train.log").read_text()) == lines
+
+
+def test_the_log_grows_when_a_run_goes_on(tmp_path):
+    (tmp_path / "train.log").write_text("before\n")
+    watch(tmp_path)
+    assert (tmp_path / "train.log").read_text().splitlines()[0] == "before"
+
+
+def test_a_table_on_a_terminal(tmp_path):
+    ours, theirs = pty.openpty()
+    environment = {**os.environ, **NO_DRAWING, "TERM": "xterm", "COLUMNS": "80", "LINES": "24"}
+    command = [sys.executable, "-c", SCRIPT, str(tmp_path)]
+    process = subprocess.Popen(command, stderr=theirs, env=environment)
+    os.close(theirs)
+    shown = b""
+    try:
+        while piece := os.read(ours, 4096):
+            shown += piece
+    except OSError:  # what Linux raises where the other end is closed
+        pass
+    os.close(ours)
+    assert process.wait(60) == 0
+    plain = re.sub(r"\x1b\[[0-9;?]*[A-Za-z]", "", shown.decode()).replace("\r", "\n")
+    lines = [line.rstrip() for line in plain.splitlines()]
+    assert "  epoch    loss    top-1    top-5     best     time" in lines
+    assert "    1/2  0.5000   90.00%   99.50%   90.00%  0:00:38  new best" in lines
+    assert "    2/2  0.5000   80.00%   99.50%   90.00%  0:00:38" in lines
+    assert len(without_times((tmp_path / "train.log").read_text())) == 22
+
+
+def test_every_step_and_epoch_is_kept_for_programs(tmp_path):
+    watch(tmp_path)
+    records = [json.loads(line) for line in (tmp_path / "metrics.jsonl").read_text().splitlines()]
+    assert len(records) == 2 * (20 + 1)
+    assert records[0] == {
+        "epoch": 1,
+        "batch": 1,
+        "loss": 2.0,
+        "learning_rate": 7e-4 / 20,
+        "images_per_s": 123.46,
+        "eta_s": 3725.4,
+    }
+    last = {"epoch": 2, "train_loss": 0.5, "top1": 0.8, "top5": 0.995, "best": 0.9, "seconds": 38.2}
+    assert records[-1] == last
+    assert (tmp_path / "results.csv").read_text() == (
+        "epoch,train_loss,top1,top5,best,seconds\n1,0.5,0.9,0.995,0.9,38.2\n2,0.5,0.8,0.995,0.9,38.2\n"
+    )
+
+
+def test_a_run_that_is_made_again_replaces_its_records(tmp_path):
+    watch(tmp_path)
+    before = {name: (tmp_path / name).read_bytes() for name in ("metrics.jsonl", "results.csv")}
+    watch(tmp_path)
+    assert {name: (tmp_path / name).read_bytes() for name in before} == before
+
+
+def test_curves_are_drawn(tmp_path):
+    pytest.importorskip("matplotlib")
+    watch(tmp_path, CLSCTL_DISABLED_PLUGINS="")
+    with Image.open(tmp_path / "curves.png") as image:
+        assert image.format == "PNG"
+        assert image.width > 3 * image.height > 900
+
+
+def test_tensorboard_reads_each_step_once_even_if_it_was_made_twice(tmp_path):
+    package = "tensorboard.backend.event_processing.event_accumulator"
+    accumulators = pytest.importorskip(package)
+    for _ in range(2):
+        watch(tmp_path)
+    events = accumulators.EventAccumulator(str(tmp_path / "tensorboard")).Reload()
+    assert [event.step for event in events.Scalars("loss")] == list(range(1, 41))
+    top1 = [(event.step, round(event.value, 4)) for event in events.Scalars("top1")]
+    assert top1 == [(20, 0.9), (40, 0.8)]
+
+
+def test_visualdl_gets_every_step(tmp_path):
+    visualdl = pytest.importorskip("visualdl")
+    watch(tmp_path)
+    (file,) = (tmp_path / "vdl").iterdir()
+    reader = visualdl.LogReader(logdir=str(tmp_path / "vdl"), file_path=str(file))
+    assert [record.id for record in reader.get_data("scalar", "loss")] == list(range(1, 41))
+
+
+def test_a_strangers_callback_that_fails_is_one_line(tmp_path):
+    site = tmp_path / "site"
+    info = site / "watcher-1.0.dist-info"
+    info.mkdir(parents=True)
+    (info / "METADATA").write_text("Metadata-Version: 2.1\nName: watcher\nVersion: 1.0\n")
+    (info / "entry_points.txt").write_text("[clsctl]\nwatcher = watcher\n")
+    (site / "watcher.py").write_text(
+        "from clsctl import hookimpl\n"
+        "from clsctl.types import TrainCallback\n"
+        "class Watcher:\n"
+        "    def __init__(self, run): self.log = run / 'watched.txt'\n"
+        "    def epoch_started(self, epoch, batches): self.log.write_text(f'{epoch} {batches}')\n"
+        "    def step(self, info): raise RuntimeError(f'no step {info.batch}')\n"
+        "@hookimpl\n"
+        "def clsctl_train_callbacks():\n"
+        "    return [TrainCallback('watcher', 'Watches.', Watcher)]\n"
+    )
+    done = watch(tmp_path, PYTHONPATH=str(site))
+    warnings = [line for line in done.stderr.splitlines() if line.startswith("warning")]
+    assert warnings == ["warning: train callback 'watcher' failed: no step 1"]
+    assert (tmp_path / "watched.txt").read_text() == "1 20"
+    assert (tmp_path / "results.csv").read_text().count("\n") == 3

@@ -1,0 +1,69 @@
+import itertools
+import json
+from pathlib import Path
+
+import pytest
+from tiny_training import OPTIONS, killed, state, write_dataset
+
+RICH = (
+    *("-m", "MobileNetV3_small_x0_35", *OPTIONS, "--save-every", "1"),
+    *("--set", "checkpoint.minutes=1e-9", "--set", "ema=0.9", "--set", "mix.mixup=0.2"),
+    *("--set", "optimizer.name=AdamW", "--set", "optimizer.accumulate=2", "--set", "epochs=2"),
+)
+
+
+@pytest.fixture
+def data(tmp_path: Path) -> Path:
+    return write_dataset(tmp_path / "data")
+
+
+def test_killed_again_and_again_it_ends_in_the_very_same_weights(data: Path, tmp_path: Path):
+    whole, broken = tmp_path / "whole", tmp_path / "broken"
+    assert not killed(whole, 10**6, ["train", *RICH, "-d", data, "-o", whole])
+    assert killed(broken, 40, ["train", *RICH, "-d", data, "-o", broken])
+    kills = 0
+    for event in itertools.chain((14, 21, 33, 47, 58), itertools.repeat(10**6)):
+        if not killed(broken, event, ["train", "--resume", broken]):
+            break
+        kills += 1
+    assert kills == 5
+    assert state(broken) == state(whole)
+    results = [json.loads((run / "train_result.json").read_text()) for run in (whole, broken)]
+    assert results[0] == results[1]
+    figures = [(run / "results.csv").read_text().splitlines() for run in (whole, broken)]
+    assert len(figures[1]) == 3
+    assert [line.rpartition(",")[0] for line in figures[0]] == [
+        line.rpartition(",")[0] for line in figures[1]
+    ]
+
+
+def test_every_part_of_a_recipe_together_learns(data: Path, tmp_path: Path):
+    """With nothing published here, a first run gives the weights to fine-tune and to learn from."""
+    first = clsctl.train(MODEL, data, tmp_path / "first", pretrained=False, **SMALL, epochs=1)
+    second = clsctl.train(
+        MODEL,
+        data,
+        tmp_path / "second",
+        **SMALL,
+        epochs=8,
+        weights=str(first.weights),
+        freeze_until="stage2",
+        data={"image_size": 64, "balanced": True, "cache": "ram"},
+        augment={"randaugment": 2, "erasing": 0.3},
+        mix={"cutmix": 1.0, "mixup": 0.2, "probability": 0.2},
+        loss={"focal_gamma": 1.0, "balanced": True},
+        distill={"teacher": MODEL, "weights": str(first.weights), "share": 0.1},
+        patience=6,
+    )
+    assert second.top1 >= 0.6
+    assert second.history[second.best_epoch - 1]["top1"] == second.top1
+    before, after = (read_pdparams(result.weights) for result in (first, second))
+    frozen = [name for name in before if (before[name] == after[name]).all()]
+    assert any(name.startswith("stem") or name.startswith("conv") for name in frozen)
+    assert not any(name.startswith("fc") for name in frozen)
+
+
+def test_evaluating_the_best_weights_gives_the_runs_best_metric(data: Path, tmp_path: Path):
+    result = clsctl.train(MODEL, data, tmp_path / "run", pretrained=False, **SMALL, epochs=2)
+    for model in ({"weights": result.weights}, {"model_dir": result.model_dir}):
+        assert clsctl.evaluate(data, **model).top1 == result.top1
