@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import functools
 from pathlib import Path
 
 import cv2
+import models
 import numpy as np
+import pytest
 
 import clsctl
 from clsctl.exporting import export_network
@@ -18,6 +21,17 @@ TRANSFORMS = describe(Preprocessing(resize_short=36, crop=32))
 TRAIN, VAL = 20, 12
 SHARPNESS = 8
 MISLABELLED = "val/0-3.png"
+
+
+def dataset(factory: pytest.TempPathFactory) -> Path:
+    """The dataset, made once in a test run."""
+    return models.once(factory, "evaluating-dataset", make_dataset)
+
+
+def run(factory: pytest.TempPathFactory) -> Path:
+    """The run, made once in a test run."""
+    data = dataset(factory)
+    return models.once(factory, "evaluating-run", functools.partial(make_run, dataset=data))
 
 
 def make_dataset(root: Path) -> None:

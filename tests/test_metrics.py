@@ -122,7 +122,13 @@ def test_a_bin_holds_its_upper_edge():
 
 @pytest.mark.parametrize(
     ("only_first", "only_second", "p_value"),
-    [(0, 0, 1.0), (5, 5, 1.0), (1, 9, 0.021484375), (10, 25, 0.01667384780012071), (0, 20, 2 / 2**20)],
+    [
+        (0, 0, 1.0),
+        (5, 5, 1.0),
+        (1, 9, 0.021484375),
+        (10, 25, 0.01667384780012071),
+        (0, 20, 2 / 2**20),
+    ],
 )
 def test_mcnemar(only_first, only_second, p_value):
     first = np.repeat([True, False, True], [only_first, only_second, 30])

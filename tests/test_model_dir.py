@@ -77,7 +77,7 @@ def test_a_missing_file_is_named(folder, missing, reason):
 )
 def test_settings_that_are_no_settings(folder, content):
     (folder / "inference.yml").write_bytes(content)
-    with pytest.raises(ModelError, match="its inference.yml (cannot be read|is not a mapping)"):
+    with pytest.raises(ModelError, match=r"its inference.yml (cannot be read|is not a mapping)"):
         read_model_dir(folder)
 
 

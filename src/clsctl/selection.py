@@ -23,9 +23,9 @@ def select_device(text: str, registry: Registry) -> DeviceId:
     """
     if text == "auto":
         return _best_device(registry.items("devices").values())
-    kind, _, number = text.partition(":")
+    kind, colon, number = text.partition(":")
     device: Device = registry.get("devices", kind)
-    if number and not number.isdecimal():
+    if colon and not number.isdecimal():
         raise UsageError(
             f"'{text}' is not a device: after the colon comes a number, as in {kind}:0",
             code="E_DEVICE_UNKNOWN",

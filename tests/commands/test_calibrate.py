@@ -1,0 +1,77 @@
+from __future__ import annotations
+
+import json
+import re
+import shutil
+
+import evaluating
+import pytest
+
+SCREEN = """\
+temperature  2.1962  (less sure than before)
+NLL          0.9508 -> 0.7711
+ECE          0.1609 -> 0.1746
+threshold    0.72094  precision 0.9333 (95 % 0.7018 to 0.9881) on 41.7% of the images
+"""
+
+
+@pytest.fixture
+def model(tmp_path, tmp_path_factory):
+    """A copy, since calibration is stored in it."""
+    run = evaluating.run(tmp_path_factory)
+    return shutil.copytree(run / "best_model/inference", tmp_path / "model")
+
+
+@pytest.fixture(scope="module")
+def dataset(tmp_path_factory):
+    return evaluating.dataset(tmp_path_factory)
+
+
+def scores(done):
+    assert done.returncode == 0, done.stderr
+    return json.loads(done.stdout)[0]["scores"]
+
+
+def test_calibrate_then_predict(clsctl, model, dataset):
+    options = ("--backend", "paddle", "--model-dir", model)
+    done = clsctl("calibrate", "-d", dataset, *options, "--precision", "0.9")
+    assert done.returncode == 0, done.stderr
+    assert done.stdout.startswith(SCREEN)
+    stored = json.loads((model / "clsctl.json").read_text(encoding="utf-8"))
+    assert stored["calibration"]["split"] == "val"
+    assert stored["calibration"]["threshold"]["wanted"] == 0.9
+    temperature = stored["calibration"]["temperature"]
+
+    predict = ("predict", dataset / "val/2-2.png", *options, "--format", "json")
+    plain = scores(clsctl(*predict))
+    whole = scores(clsctl(*predict, "--calibrated", "--threshold", "0"))
+    powers = [score ** (1 / temperature) for score in plain]
+    assert whole == pytest.approx([power / sum(powers) for power in powers], abs=1e-4)
+    assert scores(clsctl(*predict, "--calibrated")) == whole[:1]
+
+
+def test_what_was_stored_before_is_kept(clsctl, model, dataset):
+    (model / "clsctl.json").write_text('{"export": {"format": "paddle"}}', encoding="utf-8")
+    done = clsctl("calibrate", "-d", dataset, "--backend", "paddle", "--model-dir", model)
+    assert done.returncode == 0, done.stderr
+    assert "threshold" not in done.stdout
+    stored = json.loads((model / "clsctl.json").read_text(encoding="utf-8"))
+    assert stored["export"] == {"format": "paddle"}
+    assert stored["calibration"]["threshold"] is None
+
+
+def test_a_precision_out_of_reach_stores_nothing(clsctl, model, dataset):
+    options = ("--backend", "paddle", "--model-dir", model, "--precision", "1")
+    done = clsctl("calibrate", "-d", dataset, *options)
+    if done.returncode == 0:
+        assert "precision 1.0000" in done.stdout
+    else:
+        assert done.returncode == 3
+        assert re.search(r"no threshold gives a precision of 1: .* \[E_PRECISION\]", done.stderr)
+        assert not (model / "clsctl.json").exists()
+
+
+def test_predict_with_a_model_that_was_never_calibrated(clsctl, model, dataset):
+    done = clsctl("predict", dataset / "val/2-2.png", "--model-dir", model, "--calibrated")
+    assert done.returncode == 4
+    assert "is not calibrated [E_NOT_CALIBRATED]" in done.stderr

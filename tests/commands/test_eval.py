@@ -1,0 +1,119 @@
+from __future__ import annotations
+
+import csv
+import json
+
+import cv2
+import evaluating
+import pytest
+
+TABLE = """\
+Class          Precision  Recall         95 %     F1  Images
+red <b>            0.714   0.455  0.213-0.720  0.556      11
+green              0.692   0.750  0.468-0.911  0.720      12
+blue 蓝            0.750   0.923  0.667-0.986  0.828      13
+macro mean         0.719   0.709               0.701
+weighted mean      0.720   0.722               0.709
+"""
+SCREEN = f"""\
+MobileNetV1_x0_25 on evaluating-dataset, split val
+36 images, 3 classes, by the training network on cpu
+
+val.top1  0.7222  95 % 0.5601 to 0.8415
+val.top5  1.0000  (meaningless with 3 classes)
+ECE       0.1609  (expected calibration error)
+
+{TABLE}
+10 mistakes and 7 labels that are probably wrong: see mistakes.html
+
+Files: out/evaluate_result.json and out/evaluation
+"""
+
+
+@pytest.fixture(scope="module")
+def dataset(tmp_path_factory):
+    return evaluating.dataset(tmp_path_factory)
+
+
+@pytest.fixture(scope="module")
+def run(tmp_path_factory):
+    return evaluating.run(tmp_path_factory)
+
+
+def rows(path):
+    with path.open(encoding="utf-8", newline="") as stream:
+        return list(csv.reader(stream))
+
+
+def test_eval_of_a_run(clsctl, tmp_path, dataset, run):
+    done = clsctl("eval", "-d", dataset, "--weights", run, "-o", "out")
+    assert (done.returncode, done.stderr) == (0, "")
+    assert "\n".join(line.rstrip() for line in done.stdout.split("\n")) == SCREEN
+
+    result = json.loads((tmp_path / "out/evaluate_result.json").read_text(encoding="utf-8"))
+    assert result["done_flag"] is True
+    assert result["metrics"] == {"val.top1": 26 / 36, "val.top5": 1.0}
+    assert result["clsctl"]["top1"]["interval95"] == pytest.approx([0.5601, 0.8415], abs=1e-4)
+    assert result["clsctl"]["top5"]["meaningful"] is False
+    assert [figures["support"] for figures in result["clsctl"]["per_class"]] == [11, 12, 13]
+
+    files = tmp_path / "out/evaluation"
+    matrix = [[int(cell) for cell in row[1:]] for row in rows(files / "confusion_matrix.csv")[1:]]
+    assert sum(map(sum, matrix)) == 36
+    assert sum(matrix[i][i] for i in range(3)) == 26
+    predictions = rows(files / "predictions.csv")
+    assert predictions[0] == ["path", "label", "predicted", "confidence"]
+    assert sum(row[1] == row[2] for row in predictions[1:]) == 26
+    suspects = rows(files / "suspected_labels.csv")[1:]
+    assert len(suspects) == 7
+    assert [evaluating.MISLABELLED, "val.txt", "4", "blue 蓝"] in [row[:4] for row in suspects]
+    for name in ("confusion_matrix.png", "reliability.png"):
+        assert cv2.imread(str(files / name)).std() > 10
+
+
+def test_the_gallery_stands_alone_and_escapes_names(clsctl, tmp_path, dataset, run):
+    assert clsctl("eval", "-d", dataset, "--weights", run).returncode == 0
+    page = (tmp_path / "output/evaluation/mistakes.html").read_text(encoding="utf-8")
+    assert page.count("<figure>") == page.count("data:image/jpeg;base64,") == 17
+    assert "Most confident mistakes (10)" in page
+    assert "Labels that are probably wrong (7)" in page
+    assert "red &lt;b&gt;" in page
+    assert "red <b>" not in page
+    assert "http" not in page.replace("http-equiv", "")
+    assert f"{evaluating.MISLABELLED}, line 4 of val.txt" in page
+
+
+def test_eval_of_an_exported_model_agrees(clsctl, tmp_path, dataset, run):
+    model = run / "best_model/inference"
+    options = ("--model-dir", model, "--backend", "paddle", "-o", "out", "-b", "7")
+    done = clsctl("eval", "-d", dataset, *options)
+    assert done.returncode == 0, done.stderr
+    assert "by paddle on cpu" in done.stdout
+    assert "val.top1  0.7222  95 % 0.5601 to 0.8415" in done.stdout
+
+
+def test_compare(clsctl, tmp_path, dataset, run):
+    done = clsctl(
+        "eval", "-d", dataset, "--compare", run, run / "best_model/inference", "-o", "out"
+    )
+    assert done.returncode == 0, done.stderr
+    assert "B - A  +0.0000" in done.stdout
+    assert "only A is right on 0, only B on 0; McNemar p = 1\n" in done.stdout
+    assert "not shown to be more than chance" in done.stdout
+    found = json.loads((tmp_path / "out/compare_result.json").read_text(encoding="utf-8"))
+    assert found["comparison"]["p_value"] == 1
+    assert [model["top1"]["value"] for model in found["models"]] == [26 / 36, 26 / 36]
+    assert rows(tmp_path / "out/comparison.csv") == [["path", "label", "first", "second"]]
+
+
+def test_a_wrong_model_leaves_no_files(clsctl, tmp_path, dataset):
+    done = clsctl("eval", "-d", dataset, "--weights", "nowhere.pdparams", "-o", "out")
+    assert done.returncode == 4
+    assert "there are no weights at 'nowhere.pdparams' [E_WEIGHTS_NOT_FOUND]" in done.stderr
+    assert not (tmp_path / "out").exists()
+
+
+def test_compare_takes_no_other_model(clsctl, dataset, run):
+    done = clsctl("eval", "-d", dataset, "--compare", run, run, "-m", "PP-LCNet_x1_0")
+    assert done.returncode == 2
+    assert "[E_MODEL_CHOICE]" in done.stderr

@@ -1,0 +1,68 @@
+from __future__ import annotations
+
+import json
+import re
+
+import evaluating
+import pytest
+
+
+@pytest.fixture(scope="module")
+def dataset(tmp_path_factory):
+    return evaluating.dataset(tmp_path_factory)
+
+
+@pytest.fixture(scope="module")
+def run(tmp_path_factory):
+    return evaluating.run(tmp_path_factory)
+
+
+def test_export_then_predict(clsctl, tmp_path, dataset, run):
+    done = clsctl("export", "--weights", run, "-o", "model", "-d", dataset)
+    assert done.returncode == 0, done.stderr
+    heading, parity, accuracy = done.stdout.splitlines()
+    assert heading == "MobileNetV1_x0_25, 3 classes: model"
+    assert re.fullmatch(
+        r"inference.json: log-probabilities within \S+ of the network's on 16 real and 9 "
+        r"synthetic images \(limit 0.001\)",
+        parity,
+    )
+    assert accuracy == "top-1 of the network 0.7222, of the exported model 0.7222"
+    names = ["clsctl.json", "inference.json", "inference.pdiparams", "inference.yml"]
+    assert sorted(path.name for path in (tmp_path / "model").iterdir()) == names
+    facts = json.loads((tmp_path / "model/clsctl.json").read_text(encoding="utf-8"))
+    assert facts["export"]["format"] == "paddle"
+    assert sorted(facts["files"]) == names[1:]
+
+    image = dataset / "val/2-2.png"
+    done = clsctl("predict", image, "--model-dir", "model", "--format", "json")
+    assert json.loads(done.stdout)[0]["label_names"][0] == "blue 蓝"
+
+
+def test_without_a_check_it_says_so(clsctl, run):
+    done = clsctl("export", "--weights", run / "best_model", "-o", "model", "--no-check")
+    assert done.returncode == 0, done.stderr
+    assert done.stdout == "MobileNetV1_x0_25, 3 classes: model\nnot checked\n"
+
+
+def test_what_is_there_is_never_overwritten(clsctl, tmp_path, run):
+    (tmp_path / "model").mkdir()
+    done = clsctl("export", "--weights", run, "-o", "model")
+    assert done.returncode == 3
+    assert "[E_EXISTS]" in done.stderr
+    assert not any((tmp_path / "model").iterdir())
+
+
+def test_an_unknown_format(clsctl, tmp_path, run):
+    done = clsctl("export", "--weights", run, "-o", "model", "--to", "onx")
+    assert done.returncode == 2
+    assert "unknown format 'onx'. Did you mean onnx? [E_FORMAT_UNKNOWN]" in done.stderr
+
+
+def test_damaged_weights_leave_nothing(clsctl, tmp_path, run):
+    whole = (run / "best_model/best_model.pdparams").read_bytes()
+    (tmp_path / "cut.pdparams").write_bytes(whole[:5000])
+    done = clsctl("export", "-m", evaluating.NAME, "--weights", "cut.pdparams", "-o", "model")
+    assert done.returncode == 4
+    assert "[E_CHECKPOINT]" in done.stderr
+    assert [path.name for path in tmp_path.iterdir()] == ["cut.pdparams"]
