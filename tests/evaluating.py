@@ -1,4 +1,4 @@
-"""A small dataset with a wrong label in it, and a run whose network knows its classes fairly well."""
+"""A small dataset with a wrong label in it, and a run whose network knows its classes fairly."""
 
 from __future__ import annotations
 

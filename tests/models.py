@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shutil
 import subprocess
 import sys
 from collections.abc import Callable
@@ -60,3 +61,10 @@ def once(factory: pytest.TempPathFactory, name: str, make: Callable[[Path], obje
         if not path.exists():
             make(path)
     return path
+
+
+def spoilt_copy(source: Path, folder: Path, name: str, change: Callable[[bytes], bytes]) -> Path:
+    """A copy of a model directory with one file changed."""
+    shutil.copytree(source, folder)
+    (folder / name).write_bytes(change((folder / name).read_bytes()))
+    return folder

@@ -102,7 +102,7 @@ def test_an_unreadable_image_is_named_with_its_line(tmp_path, dataset, run):
         copy.parent.mkdir(exist_ok=True)
         copy.write_bytes(path.read_bytes())
     (tmp_path / "val/1-0.png").write_bytes(b"nothing")
-    with pytest.raises(DataError, match="val.txt, line 13: val/1-0.png"):
+    with pytest.raises(DataError, match=r"val\.txt, line 13: val/1-0\.png"):
         evaluate(tmp_path, weights=run)
 
 
@@ -156,7 +156,7 @@ def test_a_model_that_differs_is_not_written(tmp_path, run):
     folder.mkdir()
     export_network(network, folder, model.name, model.transforms, model.labels, 32)
     network.fc.bias.set_value(network.fc.bias + np.float32([0, 0, 0.01]))
-    with pytest.raises(ClsctlError, match="inference.json gives other scores") as caught:
+    with pytest.raises(ClsctlError, match=r"inference\.json gives other scores") as caught:
         check_model(network, folder, model.transforms)
     assert caught.value.code == "E_PARITY"
 

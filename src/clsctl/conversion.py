@@ -13,22 +13,17 @@ from __future__ import annotations
 import platform
 import subprocess
 import sys
-from collections.abc import Iterator
 from importlib import metadata
 from importlib.util import find_spec
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 from clsctl.config import folders
 from clsctl.disk import locked, replacing
 from clsctl.errors import ClsctlError, ModelError
 from clsctl.model_dir import read_model_dir, weights_sha256
 from clsctl.notes import note
+from clsctl.parity import compare_forms
 from clsctl.types import DeviceId, ModelSpec
-
-if TYPE_CHECKING:
-    import numpy as np
-    from numpy.typing import NDArray
 
 OPSET = 17
 PARITY_LIMIT = 1e-4
@@ -133,34 +128,11 @@ def _optimise(content: bytes, target: Path) -> None:
 
 
 def _difference(spec: ModelSpec, candidate: Path) -> float:
-    import numpy as np
-
     from clsctl.backends.onnxruntime import open_file
     from clsctl.backends.paddle_inference import PaddleSession
 
-    cpu = DeviceId("cpu")
-    reference, converted = PaddleSession(spec, cpu, 1), open_file(candidate, 1)
-    differences = []
-    for batch in _probes(spec):
-        # Probabilities hide differences in unlikely classes; their logarithms do not.
-        mine, theirs = (
-            np.log(np.maximum(session.run(batch), 1e-6)) for session in (converted, reference)
-        )
-        differences.append(float(np.abs(mine - theirs).max()))
-    return max(differences)
-
-
-def _probes(spec: ModelSpec) -> Iterator[NDArray[np.float32]]:
-    """Preprocessed noise, smooth and fine, at two batch sizes: what a real image may hold."""
-    import numpy as np
-
-    from clsctl.preprocess import compile_transforms
-
-    preprocess = compile_transforms(spec.transforms)
-    rng = np.random.default_rng(0)
-    for size, count in ((2, 1), (8, 2), (64, 1), (512, 2)):
-        images = rng.integers(0, 256, (count, size, size, 3), dtype=np.uint8)
-        yield np.stack([preprocess(image) for image in images])
+    reference = PaddleSession(spec, DeviceId("cpu"), 1)
+    return compare_forms(reference.run, open_file(candidate, 1).run, spec.transforms).difference
 
 
 def _target(spec: ModelSpec) -> Path:

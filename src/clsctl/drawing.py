@@ -33,13 +33,14 @@ def draw_label(pixels: NDArray[np.uint8], caption: str) -> Image:
 
     Args:
         pixels: uint8 [H, W, 3], RGB.
-        caption: Any text.
+        caption: Any text; line breaks become blanks.
     """
     from PIL import Image, ImageDraw
 
     image = Image.fromarray(pixels)
-    font = _fitting_font(caption, image.width)
-    text = _cut(caption, font, image.width)
+    line = " ".join(caption.split())
+    font = _fitting_font(line, image.width)
+    text = _cut(line, font, image.width)
     left, top, right, bottom = (int(edge) for edge in font.getbbox(text))
     pad = max(1, round(font.size / 5))
     draw = ImageDraw.Draw(image)
@@ -61,7 +62,8 @@ def _font(size: int) -> FreeTypeFont:
     from PIL import ImageFont
 
     with resources.as_file(resources.files("clsctl") / "fonts" / FONT) as path:
-        return ImageFont.truetype(Path(path), size)
+        # The other engine fails on some texts, and knows scripts that this font does not have.
+        return ImageFont.truetype(Path(path), size, layout_engine=ImageFont.Layout.BASIC)
 
 
 def _cut(text: str, font: FreeTypeFont, width: int) -> str:

@@ -7,6 +7,7 @@ import json
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass, field
+from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -163,8 +164,8 @@ def export_network(
     from paddle import nn
     from paddle.static import InputSpec
 
+    network = copy.deepcopy(network)
     if hasattr(network, "reparameterise"):
-        network = copy.deepcopy(network)
         network.reparameterise()
     classifier = nn.Sequential(network, nn.Softmax(axis=-1))
     classifier.eval()
@@ -190,6 +191,12 @@ def _write_onnx(
     folder: Path, labels: Sequence[str], transforms: Sequence[Mapping[str, Any]]
 ) -> None:
     """The same graph as ONNX; class names and preprocessing are in the file's own metadata."""
+    if find_spec("paddle2onnx") is None:
+        raise ModelError(
+            "--to onnx needs paddle2onnx, which has no build for Python 3.13",
+            code="E_CONVERSION",
+            hint="export with an older Python, or --to paddle",
+        )
     import onnx
 
     from clsctl.conversion import onnx_bytes

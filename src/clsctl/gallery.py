@@ -40,7 +40,7 @@ def render_gallery(evaluation: Evaluation) -> str:
 def _mistakes(evaluation: Evaluation) -> str:
     places = evaluation.mistakes
     chosen = [(place, evaluation.predicted[place]) for place in places[:SHOWN].tolist()]
-    text = "The wrong class that the model is surest of comes first; below it, the label."
+    text = "The wrong class that the model is surest of comes first."
     return _section("Most confident mistakes", text, len(places), _cards(evaluation, chosen))
 
 
@@ -69,16 +69,17 @@ def _cards(evaluation: Evaluation, chosen: Iterable[tuple[int, int]]) -> Iterabl
         label = int(evaluation.labels[place])
         line = f", line {sample.line} of {sample.file}" if sample.line else ""
         yield (
-            f'<figure><div><img src="{_thumbnail(evaluation.root / sample.path)}" alt=""></div>'
+            f'<figure><img src="{_thumbnail(evaluation.root / sample.path)}" alt="">'
             "<figcaption>"
-            f"{_row('wrong', evaluation.class_names[other], float(scores[other]))}"
-            f"{_row('right', evaluation.class_names[label], float(scores[label]))}"
+            f"{_row('model', evaluation.class_names[other], float(scores[other]))}"
+            f"{_row('label', evaluation.class_names[label], float(scores[label]))}"
             f"<small>{escape(_printable(sample.path + line))}</small></figcaption></figure>"
         )
 
 
 def _row(kind: str, name: str, score: float) -> str:
-    return f'<div class="row"><b class="{kind}">{escape(name)}</b><span>{score:.1%}</span></div>'
+    named = f'<i>{kind}</i><b class="{kind}">{escape(name)}</b>'
+    return f'<div class="row">{named}<span>{score:.1%}</span></div>'
 
 
 def _thumbnail(path: Path) -> str:

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from clsctl.errors import DataError, ModelError, UsageError
+from clsctl.errors import ModelError, UsageError
 from clsctl.model_dir import SETTINGS, read_model_dir
 from clsctl.notes import note
 from clsctl.types import ModelSpec
@@ -97,7 +97,7 @@ def class_names(
 
     Raises:
         UsageError: Nothing names them (`E_LABELS_MISSING`).
-        DataError: There are more or fewer names than classes (`E_LABELS_MISMATCH`).
+        ModelError: There are more or fewer names than classes (`E_LABELS_MISMATCH`).
     """
     from clsctl.datasets.layout import read_valid_dataset
     from clsctl.labels import imagenet_labels
@@ -116,7 +116,7 @@ def class_names(
             hint="-d DIR gives the dataset it was trained on, which does",
         )
     if len(names) != classes:
-        raise DataError(
+        raise ModelError(
             f"there are {len(names)} class names, but '{model.weights}' has {classes} classes",
             code="E_LABELS_MISMATCH",
             hint="give the dataset it was trained on",
@@ -139,10 +139,10 @@ def _bare(weights: Path, name: str | None) -> TrainedModel:
 
 def _weights_file(path: Path) -> Path:
     if path.is_dir():
-        # A run's folder, and the folder of its best weights.
-        for file in (path / BEST / f"{BEST}.pdparams", path / f"{BEST}.pdparams"):
-            if file.is_file():
-                return file
+        # A run's folder, or one inside it, which calls its weights by its own name.
+        for folder in (path / BEST, path.absolute()):
+            if (folder / f"{folder.name}.pdparams").is_file():
+                return folder / f"{folder.name}.pdparams"
     elif path.is_file():
         return path
     raise ModelError(

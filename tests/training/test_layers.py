@@ -131,7 +131,7 @@ def test_a_paddlex_file_is_taken_as_it_is(tmp_path: Path):
 def test_a_paddlex_file_with_a_wrong_key_is_refused(tmp_path: Path):
     path = tmp_path / "peer.yaml"
     path.write_text(PEER.replace("batch_size", "bach_size"))
-    with pytest.raises(UsageError, match="'Train.bach_size'. Did you mean Train.batch"):
+    with pytest.raises(UsageError, match=r"'Train\.bach_size'\. Did you mean Train\.batch"):
         file_layers(path)
 
 

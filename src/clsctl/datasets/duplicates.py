@@ -102,27 +102,26 @@ def near_pairs(prints: Fingerprints) -> NDArray[np.int64]:
     """
     import numpy as np
 
-    count = len(prints.hashes)
-    positions = np.arange(count)
-    first = _first_equal(prints)
-    distinct = np.flatnonzero(prints.textured & (first == positions))
-    copies = np.flatnonzero(prints.textured & (first != positions))
-    low, high = np.divmod(_close(prints.hashes[distinct]), max(len(distinct), 1))
-    low, high = np.sort([distinct[low], distinct[high]], axis=0)
-    alike = _colour_distance(prints.colours, low, high) <= MAX_COLOUR
-    low, high = (
-        np.concatenate(parts) for parts in ((first[copies], low[alike]), (copies, high[alike]))
-    )
-    pairs = np.stack([low, high, _different_bits(prints.hashes[low], prints.hashes[high])], axis=1)
+    textured = np.flatnonzero(prints.textured)
+    hashes, colours = prints.hashes[textured], prints.colours[textured]
+    first = _first_equal(hashes, colours)
+    is_copy = first != np.arange(len(first))
+    copies, distinct = np.flatnonzero(is_copy), np.flatnonzero(~is_copy)
+    low, high = np.divmod(_close(hashes[distinct]), max(len(distinct), 1))
+    low, high = distinct[low], distinct[high]
+    alike = _colour_distance(colours, low, high) <= MAX_COLOUR
+    low = np.concatenate([first[copies], low[alike]])
+    high = np.concatenate([copies, high[alike]])
+    bits = _different_bits(hashes[low], hashes[high])
+    pairs = np.stack([textured[low], textured[high], bits], axis=1)
     return pairs[np.lexsort((high, low))]
 
 
-def _first_equal(prints: Fingerprints) -> NDArray[np.int64]:
+def _first_equal(hashes: NDArray[np.uint64], colours: NDArray[np.uint8]) -> NDArray[np.int64]:
     """For each image the position of the first one with the same fingerprint."""
     import numpy as np
 
-    octets = prints.hashes.view(np.uint8).reshape(-1, _BLOCKS)
-    rows = np.hstack([octets, prints.colours])
+    rows = np.hstack([hashes.view(np.uint8).reshape(-1, _BLOCKS), colours])
     keys = rows.view(np.dtype((np.void, rows.shape[1]))).ravel()
     _, first, inverse = np.unique(keys, return_index=True, return_inverse=True)
     return first[inverse]

@@ -19,9 +19,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from clsctl.datasets.duplicates import GRID, Fingerprints, fingerprint, join
-from clsctl.decoding import pages, unsupported
+from clsctl.decoding import PILLOW, pages, unsupported
 from clsctl.errors import ClsctlError, DataError
 from clsctl.fetching import unreadable
+from clsctl.headers import format_of, read_header
 from clsctl.types import Progress
 
 if TYPE_CHECKING:
@@ -121,7 +122,7 @@ def scan_images(
             chunks.append(pending.popleft().result())
             progress(min(len(chunks) * CHUNK, len(names)), len(names))
 
-    with _quiet(), ThreadPoolExecutor(workers, thread_name_prefix="clsctl") as pool:
+    with _alone(), ThreadPoolExecutor(workers, thread_name_prefix="clsctl") as pool:
         try:
             for start in range(0, len(names), CHUNK):
                 part = names[start : start + CHUNK]
@@ -172,17 +173,32 @@ def _look_at_pixels(path: Path, max_pixels: int) -> _Seen:
 
 
 def _look_at_header(path: Path, max_pixels: int) -> _Seen:
+    """Read a header; a small file, which is read whole, is also known to be cut short."""
     head, size = _read(path, HEAD)
     if not head:
         raise DataError("the file is empty", code="E_IMAGE_EMPTY")
+    kind = format_of(head)
+    if kind is None:
+        raise unsupported()
     signature = _signature(size, head)
+    if kind == "PDF":
+        return _Seen(_Facts(mode="RGB", signature=signature))
+    if size == len(head) and kind not in PILLOW and not _is_whole(kind, head):
+        raise DataError(f"the {kind} file is cut short", code="E_IMAGE_TRUNCATED")
     facts = _header(io.BytesIO(head), signature) or _header(path, signature)
     if facts is None:
-        raise unsupported()
+        raise DataError(f"the header of the {kind} file is damaged", code="E_IMAGE_CORRUPT")
     if facts.width * facts.height > max_pixels:
-        message = f"the image is {facts.width} x {facts.height} pixels"
+        message = f"the image is {facts.width} x {facts.height} pixels, more than {max_pixels:,}"
         raise DataError(message, code="E_IMAGE_TOO_LARGE")
     return _Seen(facts)
+
+
+def _is_whole(kind: str, data: bytes) -> bool:
+    try:
+        return read_header(kind, data).whole
+    except ValueError:
+        return False
 
 
 def _read(path: Path, limit: int = -1) -> tuple[bytes, int]:
@@ -256,15 +272,18 @@ def _joined(chunks: Sequence[_Chunk], fast: bool) -> Scan:
 
 
 @contextmanager
-def _quiet() -> Iterator[None]:
-    """One core a thread, and no warnings about what is reported as a problem anyway."""
+def _alone() -> Iterator[None]:
+    """One core a thread, and Pillow neither limits sizes, which we do, nor warns of anything."""
     import cv2
+    from PIL import Image
 
-    threads = cv2.getNumThreads()
+    threads, limit = cv2.getNumThreads(), Image.MAX_IMAGE_PIXELS
     cv2.setNumThreads(0)
+    Image.MAX_IMAGE_PIXELS = None
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")
             yield
     finally:
         cv2.setNumThreads(threads)
+        Image.MAX_IMAGE_PIXELS = limit

@@ -17,8 +17,8 @@ from clsctl.datasets.samples import SPLITS, Dataset, Sample
 
 LABEL_FILE = "label.txt"
 _WHOLE = re.compile(r"[+-]?[0-9]+")
-_FIRST_FIELD = re.compile(r"(\S+)[ \t]+(\S.*)")
-_LAST_FIELD = re.compile(r"(.*\S)[ \t]+(\S+)")
+_FIRST_FIELD = re.compile(r"([^ \t]+)[ \t]+(.+)")
+_LAST_FIELD = re.compile(r"(.*[^ \t])[ \t]+([^ \t]+)")
 
 
 def list_file(split: str) -> str:

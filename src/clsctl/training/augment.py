@@ -111,12 +111,13 @@ def crop_box(
     Returns:
         Top, left, height and width, in pixels; always inside the image and never empty.
     """
-    ratio = rng.uniform(*options.crop_ratio)
-    most = min(width / height / ratio, height / width * ratio)
+    wide = math.sqrt(rng.uniform(*options.crop_ratio))
+    tall = 1 / wide
+    most = min(width / height / wide**2, height / width / tall**2)
     low, high = (min(part, most) for part in options.crop_scale)
-    area = height * width * rng.uniform(low, high)
-    box_width = min(max(int(math.sqrt(area * ratio)), 1), width)
-    box_height = min(max(int(math.sqrt(area / ratio)), 1), height)
+    side = math.sqrt(width * height * rng.uniform(low, high))
+    box_width = min(max(int(side * wide), 1), width)
+    box_height = min(max(int(side * tall), 1), height)
     top = int(rng.integers(height - box_height, endpoint=True))
     left = int(rng.integers(width - box_width, endpoint=True))
     return top, left, box_height, box_width

@@ -68,8 +68,9 @@ def _fit(job: Job, peak: float, display: Display, stop: Stop) -> Position:
     teacher = build_teacher(job)
     learner = open_learner(job)
     while not _finished(job, learner.position):
+        started = time.monotonic()
         _train_epoch(job, learner, teacher, peak, display, stop)
-        _end_epoch(job, learner, display)
+        _end_epoch(job, learner, display, started)
     return learner.position
 
 
@@ -161,9 +162,9 @@ def _loss(
     return loss * (1 - distill.share) + learnt * distill.share
 
 
-def _end_epoch(job: Job, learner: Learner, display: Display) -> None:
+def _end_epoch(job: Job, learner: Learner, display: Display, started: float) -> None:
     """Evaluate, keep what is best, and make the checkpoints of an epoch's end."""
-    started, position = time.monotonic(), learner.position
+    position = learner.position
     with learner.ema.applied() if learner.ema else nullcontext():
         top1, top5 = _evaluate(job, learner.network)
         _close_epoch(position, top1, top5)
