@@ -41,7 +41,8 @@ def test_without_results_there_are_still_the_names_of_the_columns():
     assert written().count("\n") == 1
 
 
-@given(st.text(st.characters(exclude_categories=["Cs"]), min_size=1))
+# Python before 3.13 forgets to quote a carriage return, and before 3.11 cannot read a NUL.
+@given(st.text(st.characters(exclude_categories=["Cs"], exclude_characters="\r\0"), min_size=1))
 def test_any_path_is_read_back_as_it_was(path):
     text = written(records.classified(path, None, (2, 0.5)))
     [row] = csv.DictReader(io.StringIO(text, newline=""))

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -32,7 +31,6 @@ if TYPE_CHECKING:
 
 # How much larger than the network's input cached images are, so that crops stay sharp.
 CACHED_SIZE = 2
-CACHED_SHARE = 0.5
 
 
 @dataclass(frozen=True)
@@ -239,14 +237,9 @@ def _workers(config: TrainConfig) -> int:
 
 
 def _reader(config: TrainConfig, preprocessing: Preprocessing) -> Read:
-    from clsctl.config import folders
-    from clsctl.training.cache import kept_in_memory, kept_on_disk, read_pixels, shrinking
+    from clsctl.config import folders, load_settings
+    from clsctl.training.cache import open_reader
 
-    if config.data.cache == "none":
-        return read_pixels
     side = CACHED_SIZE * preprocessing.crop
-    read = shrinking(read_pixels, side)
-    if config.data.cache == "disk":
-        return kept_on_disk(read, folders().cache / "images", side)
-    memory = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_AVPHYS_PAGES")
-    return kept_in_memory(read, int(memory * CACHED_SHARE))
+    folder = folders().cache / "images"
+    return open_reader(config.data.cache, side, folder, load_settings().max_pixels)

@@ -62,5 +62,5 @@ def _classes(result: Result) -> object:
     names = result.label_names or [f"class {class_id}" for class_id in result.class_ids]
     for rank, (name, score) in enumerate(zip(names, result.scores, strict=True), start=1):
         bar = Text("█" * round(float(score) * BAR_WIDTH), style="cyan")
-        table.add_row(str(rank), Text(name), f"{score:.5f}", bar)
+        table.add_row(str(rank), Text(" ".join(name.split())), f"{score:.5f}", bar)
     return table
