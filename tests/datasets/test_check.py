@@ -259,6 +259,15 @@ def test_every_code_is_tested():
     assert [code for code in CODES if code not in {*BROKEN.values()} and code not in layout] == []
 
 
+def test_every_code_is_documented():
+    page = Path(__file__).parents[2] / "docs/reference/dataset-problems.md"
+    rows = [
+        f"| `{code}` | {known.severity} | {known.title} | {known.hint} |"
+        for code, known in CODES.items()
+    ]
+    assert "\n".join(rows) in page.read_text(encoding="utf-8")
+
+
 # ---- many things wrong -------------------------------------------------------------------------
 
 

@@ -129,7 +129,11 @@ def _write_histogram(report: CheckReport, folder: Path) -> bytes:
 
 
 def _write_demos(dataset: Dataset, samples: Sequence[Sample], folder: Path) -> list[str]:
-    """Draw some samples' class names on them; returns the paths that the result lists."""
+    """Draw some samples' class names on them; returns the paths that the result lists.
+
+    They keep their base names, as in PaddleX, so that of two equal names the later one stays; the
+    page shows both.
+    """
     written = []
     for sample in _demo_samples(samples):
         pixels = load_pixels(dataset.image_path(sample))

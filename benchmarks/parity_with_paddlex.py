@@ -1,0 +1,113 @@
+"""The same awkward images through PaddleX and clsctl, on one model directory.
+
+    python benchmarks/parity_with_paddlex.py PADDLEX_PYTHON
+
+PADDLEX_PYTHON is the interpreter of an environment with `paddlex[base]==3.7.2` and
+`paddlepaddle==3.3.1`; this script runs in clsctl's own. The model is PP-LCNet_x1_0 with the weights
+of the golden rule, exported by clsctl; PaddleX loads what clsctl wrote. Prints, for each image, the
+largest difference of a score, or what PaddleX did where it gave no answer.
+"""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+import tempfile
+from pathlib import Path
+
+sys.path.insert(0, str(Path(__file__).parents[1] / "tests"))
+
+import golden_rules
+import pictures
+
+from clsctl import build
+from clsctl.catalog import get_entry
+from clsctl.exporting import export_network
+from clsctl.labels import imagenet_labels
+from clsctl.preprocess import describe
+
+MODEL = "PP-LCNet_x1_0"
+PEER = """
+import json, sys
+from paddlex import create_model
+model = create_model(model_name=sys.argv[1], model_dir=sys.argv[2])
+for path in sys.argv[3:]:
+    try:
+        results = list(model.predict(path, batch_size=1))
+        ids, scores = results[0]["class_ids"], results[0]["scores"]
+        ids = ids[0] if hasattr(ids[0], "__len__") else ids
+        row = [[int(i) for i in ids], [float(s) for s in scores]]
+    except BaseException as error:
+        row = f"{type(error).__name__}: {str(error).splitlines()[0] if str(error) else ''}"
+    print("ROW" + json.dumps([path, row]), flush=True)
+"""
+
+
+def main() -> None:
+    with tempfile.TemporaryDirectory() as scratch:
+        folder = Path(scratch)
+        _export(folder / "model")
+        files = _write_pictures(folder / "pictures")
+        peer = _paddlex(sys.argv[1], folder / "model", files)
+        for backend in ("paddle", "onnxruntime"):
+            _compare(backend, peer, _clsctl(folder / "model", files, backend))
+
+
+def _export(folder: Path) -> None:
+    facts, preprocessing = golden_rules.manifest(MODEL), get_entry(MODEL).exported
+    network = build(MODEL)
+    golden_rules.fill(network, facts["weight_seed"], facts["gain"])
+    folder.mkdir()
+    transforms = describe(preprocessing)
+    export_network(network, folder, MODEL, transforms, imagenet_labels(), preprocessing.crop)
+
+
+def _write_pictures(folder: Path) -> list[str]:
+    folder.mkdir()
+    damaged = {name: content for name, (content, _) in pictures.damaged().items()}
+    everything = {
+        **pictures.lossless(),
+        **pictures.lossless_grey(),
+        **pictures.lossy(),
+        **damaged,
+    }
+    return [str(path) for path in pictures.write(folder, everything).values()]
+
+
+def _paddlex(python: str, model: Path, files: list[str]) -> dict[str, object]:
+    command = [python, "-c", PEER, MODEL, str(model), *files]
+    output = subprocess.run(command, capture_output=True, text=True, check=False).stdout
+    lines = [line[3:] for line in output.splitlines() if line.startswith("ROW")]
+    return dict(map(json.loads, lines))
+
+
+def _clsctl(model: Path, files: list[str], backend: str) -> dict[str, dict[str, object]]:
+    command = [sys.executable, "-m", "clsctl", "predict", *files, "--model-dir", str(model)]
+    command += ["--backend", backend, "--format", "jsonl"]
+    output = subprocess.run(command, capture_output=True, text=True, check=False).stdout
+    records = [json.loads(line) for line in output.splitlines()]
+    # Of several pages the first one: what PaddleX gives first.
+    return {record["input_path"]: record for record in reversed(records)}
+
+
+def _compare(backend: str, peer: dict[str, object], mine: dict[str, dict[str, object]]) -> None:
+    worst, answered, same_ids = 0.0, 0, 0
+    print(f"\n{backend}")
+    for path, theirs in peer.items():
+        record, name = mine[path], Path(path).name
+        if isinstance(theirs, str) or "error" in record:
+            ours = record["error"]["code"] if "error" in record else "classified"
+            print(f"  {name:32} PaddleX: {str(theirs)[:60]:62} clsctl: {ours}")
+            continue
+        ids, scores = theirs
+        difference = max(abs(a - b) for a, b in zip(scores, record["scores"], strict=True))
+        answered, worst = answered + 1, max(worst, difference)
+        same_ids += ids == record["class_ids"]
+        if difference > 1e-5 or ids != record["class_ids"]:
+            print(f"  {name:32} {difference:.1e}  {ids} {record['class_ids']}")
+    print(f"  both answered {answered}: same ids {same_ids}, largest difference {worst:.1e}")
+
+
+if __name__ == "__main__":
+    main()
