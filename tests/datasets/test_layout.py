@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import csv
+import os
 from pathlib import Path
 
 import pytest
@@ -329,6 +330,16 @@ def test_table_that_is_none(tmp_path, name):
         pytest.importorskip("pyarrow")
     (tmp_path / name).write_bytes(b"path,label\n\xff\xfe\0")
     assert fails(tmp_path / name).code == "E_DATASET_UNREADABLE"
+
+
+def test_path_that_the_system_refuses(tmp_path):
+    assert fails(tmp_path / ("x" * 300)).code in ("E_DATASET_NOT_FOUND", "E_DATASET_UNREADABLE")
+
+
+@pytest.mark.skipif(os.getuid() == 0, reason="nothing is forbidden to root")
+def test_list_without_permission(root):
+    (root / "train.txt").chmod(0)
+    assert fails(root).code == "E_DATASET_UNREADABLE"
 
 
 def test_work_that_relies_on_the_lists_names_the_first_error(root):

@@ -42,13 +42,15 @@ def check(
     check_dataset/report.html, in the output folder. Exit status 3 if there is an error.
     """
     from clsctl.datasets.check import check_dataset
-    from clsctl.datasets.check_files import FOLDER, PAGE, write_check, write_failure
+    from clsctl.datasets.check_files import FOLDER, PAGE, prepare_output, write_check, write_failure
     from clsctl.datasets.check_json import verdict
     from clsctl.datasets.check_printing import print_check
-    from clsctl.datasets.printing import image_bar, print_json
+    from clsctl.datasets.printing import print_json
+    from clsctl.progress import count_bar
 
+    prepare_output(output)
     try:
-        with image_bar("Checking images") as progress:
+        with count_bar("Checking images") as progress:
             report = check_dataset(
                 path, fast=fast, strict=strict, ignore=ignore or (), progress=progress
             )

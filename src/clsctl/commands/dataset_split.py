@@ -82,10 +82,10 @@ def split(
     byte, whatever the order of the old ones. Old lists are kept as train.txt.bak, train.txt.bak1
     and so on; if the command is killed, either the old lists are there or the new ones.
     """
-    from clsctl.datasets.printing import image_bar
     from clsctl.datasets.split import make_folds, split_dataset
+    from clsctl.progress import count_bar
 
-    with image_bar("Comparing images") as progress:
+    with count_bar("Comparing images") as progress:
         how: dict[str, Any] = {
             "seed": seed,
             "stratify": stratify,

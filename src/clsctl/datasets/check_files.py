@@ -12,7 +12,8 @@ from __future__ import annotations
 import json
 import os
 import random
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -23,7 +24,6 @@ from clsctl.datasets.check_json import failed_fields, passed_fields, verdict
 from clsctl.datasets.histogram import draw_histogram
 from clsctl.datasets.lists import LABEL_FILE
 from clsctl.datasets.samples import Dataset, Sample
-from clsctl.datasets.write import label_lines
 from clsctl.decoding import pages
 from clsctl.disk import replacing
 from clsctl.drawing import draw_label
@@ -43,12 +43,23 @@ DEMOS = 10
 _DEMO_SEED = 123
 
 
+def prepare_output(output: Path) -> None:
+    """Make the folders for a check, and take away the result of an earlier one.
+
+    Raises:
+        UsageError: The folder cannot be written (`E_OUTPUT`).
+    """
+    with _explained(output):
+        (output / FOLDER / DEMO_FOLDER).mkdir(parents=True, exist_ok=True)
+        (output / RESULT).unlink(missing_ok=True)
+
+
 def write_check(report: CheckReport, output: Path) -> dict[str, Any]:
     """Write everything that is known about a checked dataset.
 
     Args:
         report: What was found.
-        output: A folder; files of an earlier check are replaced.
+        output: A folder that was prepared; files of an earlier check are replaced.
 
     Returns:
         The content of `check_dataset_result.json`.
@@ -57,9 +68,7 @@ def write_check(report: CheckReport, output: Path) -> dict[str, Any]:
         UsageError: The folder cannot be written (`E_OUTPUT`).
     """
     folder = output / FOLDER
-    try:
-        (folder / DEMO_FOLDER).mkdir(parents=True, exist_ok=True)
-        (output / RESULT).unlink(missing_ok=True)
+    with _explained(output):
         histogram = _write_histogram(report, folder)
         demos = {
             split: _write_demos(report.dataset, samples, folder)
@@ -67,27 +76,14 @@ def write_check(report: CheckReport, output: Path) -> dict[str, Any]:
         }
         _write_text(folder / PAGE, render_report(report, histogram, load_pixels))
         fields = _fields(report, folder, demos)
-        write_result(fields, output)
-    except OSError as error:
-        raise _unwritable(output, error) from None
+        _write_result(fields, output)
     return fields
 
 
 def write_failure(error: ClsctlError, output: Path) -> None:
-    """Write the result for something that could not be checked at all.
-
-    Raises:
-        UsageError: The folder cannot be written (`E_OUTPUT`).
-    """
-    try:
-        output.mkdir(parents=True, exist_ok=True)
-        write_result(failed_fields(error), output)
-    except OSError as problem:
-        raise _unwritable(output, problem) from None
-
-
-def write_result(fields: Mapping[str, Any], output: Path) -> None:
-    _write_text(output / RESULT, json.dumps(fields, indent=2, ensure_ascii=False) + "\n")
+    """Write the result for something that could not be checked at all; raises as `write_check`."""
+    with _explained(output):
+        _write_result(failed_fields(error), output)
 
 
 def load_pixels(path: Path) -> NDArray[np.uint8] | None:
@@ -113,7 +109,8 @@ def _label_file(dataset: Dataset, folder: Path) -> str:
     path = dataset.root / LABEL_FILE
     if not dataset.class_lines:
         path = folder / LABEL_FILE
-        _write_text(path, label_lines(dataset.class_names))
+        names = sorted(dataset.class_names.items())
+        _write_text(path, "".join(f"{class_id} {name}\n" for class_id, name in names))
     return os.path.relpath(path, folder)
 
 
@@ -162,14 +159,22 @@ def _demo_name(name: str) -> str:
     return name if writable else f"{name}.png"
 
 
+def _write_result(fields: Mapping[str, Any], output: Path) -> None:
+    _write_text(output / RESULT, json.dumps(fields, indent=2, ensure_ascii=False) + "\n")
+
+
 def _write_text(path: Path, text: str) -> None:
     with replacing(path) as temporary:
         temporary.write_text(text, encoding="utf-8", errors="replace")
 
 
-def _unwritable(output: Path, error: OSError) -> UsageError:
-    return UsageError(
-        f"cannot write to {output}: {error.strerror or error}",
-        code="E_OUTPUT",
-        hint="name another folder with -o",
-    )
+@contextmanager
+def _explained(output: Path) -> Iterator[None]:
+    try:
+        yield
+    except OSError as error:
+        raise UsageError(
+            f"cannot write to {output}: {error.strerror or error}",
+            code="E_OUTPUT",
+            hint="name another folder with -o",
+        ) from None

@@ -37,23 +37,17 @@ def read_dataset(path: Path) -> Dataset:
 
     Raises:
         DataError: There is nothing at the path (`E_DATASET_NOT_FOUND`), or nothing that is one of
-            the layouts (`E_DATASET_LAYOUT`); a table cannot be read (`E_DATASET_UNREADABLE`,
-            `E_EXTRA_MISSING`).
+            the layouts (`E_DATASET_LAYOUT`); or a folder, list or table cannot be read
+            (`E_DATASET_UNREADABLE`, `E_EXTRA_MISSING`).
     """
-    if path.is_file():
-        if path.suffix.lower() in TABLE_SUFFIXES:
-            return read_tables(path.parent, [path])
-        raise _no_layout(path, f"a file that is no {', '.join(TABLE_SUFFIXES)} table")
-    if not path.is_dir():
+    try:
+        return _read(path)
+    except OSError as error:
         raise DataError(
-            f"there is no dataset at {path}",
-            code="E_DATASET_NOT_FOUND",
-            hint="give the folder that holds label.txt, a folder of class folders, or a table",
-        )
-    dataset = _read_folder(path)
-    if dataset is None:
-        raise _no_layout(path, _contents(path))
-    return dataset
+            f"cannot read {error.filename or path}: {error.strerror or error}",
+            code="E_DATASET_UNREADABLE",
+            hint="the dataset's folder, lists and class folders must be readable to you",
+        ) from None
 
 
 def read_valid_dataset(path: Path, tolerated: Collection[str] = ()) -> Dataset:
@@ -79,6 +73,23 @@ def read_valid_dataset(path: Path, tolerated: Collection[str] = ()) -> Dataset:
             code="E_DATASET_INVALID",
             hint=f"`clsctl dataset check {path}` lists every problem with its fix",
         )
+    return dataset
+
+
+def _read(path: Path) -> Dataset:
+    if path.is_file():
+        if path.suffix.lower() in TABLE_SUFFIXES:
+            return read_tables(path.parent, [path])
+        raise _no_layout(path, f"a file that is no {', '.join(TABLE_SUFFIXES)} table")
+    if not path.is_dir():
+        raise DataError(
+            f"there is no dataset at {path}",
+            code="E_DATASET_NOT_FOUND",
+            hint="give the folder that holds label.txt, a folder of class folders, or a table",
+        )
+    dataset = _read_folder(path)
+    if dataset is None:
+        raise _no_layout(path, _contents(path))
     return dataset
 
 

@@ -3,11 +3,9 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Iterable, Mapping, Sequence
 
 from clsctl.datasets.problems import Problem
-from clsctl.types import Progress
 
 Row = Sequence[str]
 
@@ -34,32 +32,6 @@ def print_figures(titles: Row, rows: Sequence[Row], sums: Sequence[Row]) -> None
         cells = (Text("\n".join(column)) for column in zip(*part, strict=True))
         table.add_row(*cells, style=style)
     open_console().print(table)
-
-
-@contextmanager
-def image_bar(label: str) -> Iterator[Progress]:
-    """A bar on standard error that counts images, from the first report to the end of the block.
-
-    Where standard error is not a terminal, or nothing is reported, nothing is shown.
-    """
-    from rich.console import Console
-    from rich.progress import BarColumn, MofNCompleteColumn, TextColumn, TimeRemainingColumn
-    from rich.progress import Progress as Bars
-
-    columns = (TextColumn(label), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
-    console = Console(stderr=True)
-    bars = Bars(*columns, console=console, transient=True, disable=not console.is_terminal)
-
-    def show(done: int, total: int | None) -> None:
-        if not bars.task_ids:
-            bars.add_task(label)
-            bars.start()
-        bars.update(bars.task_ids[0], completed=done, total=total)
-
-    try:
-        yield show
-    finally:
-        bars.stop()
 
 
 def print_warnings(warnings: Iterable[Problem]) -> None:

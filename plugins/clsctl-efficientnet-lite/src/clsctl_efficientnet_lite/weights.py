@@ -111,7 +111,9 @@ def read_checkpoint(content: bytes) -> dict[str, NDArray[np.generic]]:
         dtypes = {view.storage.key: view.storage.dtype for view in views.values()}
         storages = {key: _read_storage(stream, dtypes[key]) for key in keys}
         return {name: _array(view, storages[view.storage.key]) for name, view in views.items()}
-    except (pickle.UnpicklingError, AttributeError, EOFError, KeyError, TypeError, ValueError):
+    except ModelError:
+        raise
+    except Exception:  # noqa: BLE001 - damaged bytes may raise anything in an unpickler
         raise _damaged("it is no PyTorch checkpoint") from None
 
 
