@@ -4,7 +4,7 @@
 
 PADDLEX_PYTHON is the interpreter of an environment with `paddlex[base]==3.7.2` and
 `paddlepaddle==3.3.1`; this script runs in clsctl's own. The model is PP-LCNet_x1_0 with the weights
-of the golden rule, exported by clsctl; PaddleX loads what clsctl wrote. Prints, for each image, the
+of the golden rule and its logits stretched, exported by clsctl; PaddleX loads what clsctl wrote. Prints, for each image, the
 largest difference of a score, or what PaddleX did where it gave no answer.
 """
 
@@ -19,7 +19,9 @@ from pathlib import Path
 sys.path.insert(0, str(Path(__file__).parents[1] / "tests"))
 
 import golden_rules
+import models
 import pictures
+from PIL import Image
 
 from clsctl import build
 from clsctl.catalog import get_entry
@@ -58,6 +60,7 @@ def _export(folder: Path) -> None:
     facts, preprocessing = golden_rules.manifest(MODEL), get_entry(MODEL).exported
     network = build(MODEL)
     golden_rules.fill(network, facts["weight_seed"], facts["gain"])
+    models.spread(network)
     folder.mkdir()
     transforms = describe(preprocessing)
     export_network(network, folder, MODEL, transforms, imagenet_labels(), preprocessing.crop)
@@ -66,10 +69,21 @@ def _export(folder: Path) -> None:
 def _write_pictures(folder: Path) -> list[str]:
     folder.mkdir()
     damaged = {name: content for name, (content, _) in pictures.damaged().items()}
+    turned = {f"turned-{i}.jpg": pictures.oriented("JPEG", i) for i in pictures.ORIENTATIONS}
+    sizes = {
+        f"{width}x{height}.jpg": pictures.encoded(pictures.photo(height, width, width), "JPEG")
+        for width, height in ((1, 1), (1, 300), (255, 257), (256, 256), (640, 427), (3000, 2001))
+    }
+    second = [Image.fromarray(pictures.photo(seed=1))]
+    pages = pictures.encoded(pictures.photo(), "TIFF", save_all=True, append_images=second)
     everything = {
         **pictures.lossless(),
         **pictures.lossless_grey(),
         **pictures.lossy(),
+        **turned,
+        **sizes,
+        "pages.tiff": pages,
+        "照片 1.png": pictures.encoded(pictures.photo(seed=5), "PNG"),
         **damaged,
     }
     return [str(path) for path in pictures.write(folder, everything).values()]

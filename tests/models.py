@@ -9,6 +9,7 @@ import sys
 from collections.abc import Callable
 from contextlib import nullcontext
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import golden_rules
 import pictures
@@ -19,6 +20,9 @@ import clsctl
 from clsctl.exporting import export_network
 from clsctl.preprocess import describe
 from clsctl.types import Preprocessing
+
+if TYPE_CHECKING:
+    from paddle import nn
 
 NAME = "MobileNetV1_x0_25"
 LABELS = tuple(f"{colour} 猫, cat {number}" for number in range(5) for colour in ("red", "blue"))
@@ -31,14 +35,22 @@ def export_tiny(folder: Path, legacy: bool = False) -> None:
     folder.mkdir()
     network = clsctl.build(NAME, num_classes=len(LABELS), seed=0)
     golden_rules.fill(network, seed=0, gain=golden_rules.manifest(NAME)["gain"])
-    network.eval()
-    with paddle.no_grad():
-        logits = network(paddle.to_tensor(golden_rules.make_input(0, [64, 3, 224, 224])))
-        network.fc.bias.set_value((network.fc.bias - logits.mean(0)) * (8 / logits.std()))
-        network.fc.weight.set_value(network.fc.weight * (8 / logits.std()))
+    spread(network)
     transforms = describe(Preprocessing(resize_short=256, crop=224))
     with paddle.pir_utils.DygraphOldIrGuard() if legacy else nullcontext():
         export_network(network, folder, NAME, transforms, LABELS, 224)
+
+
+def spread(network: nn.Layer, deviation: float = 8) -> None:
+    """Centre and stretch the logits, for images to differ in their classes and in how sure."""
+    import paddle
+
+    network.eval()
+    head = dict(network.named_sublayers())[network.head_name]
+    with paddle.no_grad():
+        logits = network(paddle.to_tensor(golden_rules.make_input(0, [64, 3, 224, 224])))
+        head.bias.set_value((head.bias - logits.mean(0)) * (deviation / logits.std()))
+        head.weight.set_value(head.weight * (deviation / logits.std()))
 
 
 def prepare(model: Path, home: Path) -> None:
