@@ -4,8 +4,9 @@
 
 PADDLEX_PYTHON is the interpreter of an environment with `paddlex[base]==3.7.2` and
 `paddlepaddle==3.3.1`; this script runs in clsctl's own. The model is PP-LCNet_x1_0 with the weights
-of the golden rule and its logits stretched, exported by clsctl; PaddleX loads what clsctl wrote. Prints, for each image, the
-largest difference of a score, or what PaddleX did where it gave no answer.
+of the golden rule, its logits stretched for answers to vary, exported by clsctl; PaddleX loads what
+clsctl wrote. Prints what PaddleX did where it gave no answer, and where both gave one, the
+differences and their sum.
 """
 
 from __future__ import annotations
@@ -60,7 +61,7 @@ def _export(folder: Path) -> None:
     facts, preprocessing = golden_rules.manifest(MODEL), get_entry(MODEL).exported
     network = build(MODEL)
     golden_rules.fill(network, facts["weight_seed"], facts["gain"])
-    models.spread(network)
+    models.spread(network, deviation=2)
     folder.mkdir()
     transforms = describe(preprocessing)
     export_network(network, folder, MODEL, transforms, imagenet_labels(), preprocessing.crop)
