@@ -201,12 +201,12 @@ def read_rows() -> dict[str, str]:
 
 
 def write_rows(rows: dict[str, str]) -> None:
-    from clsctl.conversion import PARITY_LIMIT
+    from clsctl.parity import LIMIT
 
     TABLE.parent.mkdir(parents=True, exist_ok=True)
     lines = [f"{rows[name]}\n" for name in sorted(rows)]
     part = TABLE.with_suffix(".part")
-    part.write_text(HEAD.format(limit=PARITY_LIMIT) + "".join(lines), encoding="utf-8")
+    part.write_text(HEAD.format(limit=LIMIT) + "".join(lines), encoding="utf-8")
     part.replace(TABLE)
 
 

@@ -22,11 +22,10 @@ from clsctl.disk import locked, replacing
 from clsctl.errors import ClsctlError, ModelError
 from clsctl.model_dir import read_model_dir, weights_sha256
 from clsctl.notes import note
-from clsctl.parity import compare_forms
+from clsctl.parity import Parity, compare_forms
 from clsctl.types import DeviceId, ModelSpec
 
 OPSET = 17
-PARITY_LIMIT = 1e-4
 
 
 def onnx_model(spec: ModelSpec) -> Path:
@@ -53,14 +52,14 @@ def convert(spec: ModelSpec, target: Path) -> float:
     """Convert in this process; returns the largest difference of any log-probability.
 
     Raises:
-        ModelError: There is no ONNX form, or it differs by more than `PARITY_LIMIT`
-            (`E_CONVERSION`); what then lies at `target` must not be used.
+        ModelError: There is no ONNX form, or it gives other scores (`E_CONVERSION`); what then
+            lies at `target` must not be used.
     """
     _optimise(onnx_bytes(spec), target)
-    difference = _difference(spec, target)
-    if not difference <= PARITY_LIMIT:
-        raise _error(spec, f"the ONNX form differs from Paddle's result by {difference:.2g}")
-    return difference
+    parity = _compare(spec, target)
+    if not parity.holds:
+        raise _error(spec, f"the ONNX form differs from Paddle's result by {parity.difference:.2g}")
+    return parity.difference
 
 
 def _convert_in_child(spec: ModelSpec, target: Path) -> None:
@@ -127,12 +126,12 @@ def _optimise(content: bytes, target: Path) -> None:
     onnxruntime.InferenceSession(content, options, providers=["CPUExecutionProvider"])
 
 
-def _difference(spec: ModelSpec, candidate: Path) -> float:
+def _compare(spec: ModelSpec, candidate: Path) -> Parity:
     from clsctl.backends.onnxruntime import open_file
     from clsctl.backends.paddle_inference import PaddleSession
 
     reference = PaddleSession(spec, DeviceId("cpu"), 1)
-    return compare_forms(reference.run, open_file(candidate, 1).run, spec.transforms).difference
+    return compare_forms(reference.run, open_file(candidate, 1).run, spec.transforms)
 
 
 def _target(spec: ModelSpec) -> Path:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from bisect import bisect_right
 from importlib import resources
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -69,6 +70,6 @@ def _font(size: int) -> FreeTypeFont:
 def _cut(text: str, font: FreeTypeFont, width: int) -> str:
     if font.getlength(text) <= width:
         return text
-    while text and font.getlength(f"{text}…") > width:
-        text = text[:-1]
-    return f"{text}…"
+    lengths = range(len(text))
+    fitting = bisect_right(lengths, float(width), key=lambda n: font.getlength(f"{text[:n]}…"))
+    return f"{text[: max(0, fitting - 1)]}…"

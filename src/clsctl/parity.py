@@ -15,6 +15,8 @@ if TYPE_CHECKING:
 
     Run = Callable[[NDArray[np.float32]], NDArray[np.float32]]
 
+# With the weights of tests/golden the right conversions of all 80 networks differ by 3e-4 at most,
+# a wrong padding or clip of a single layer makes 4e-2 or more.
 LIMIT = 1e-3
 LEAST = 1e-6
 

@@ -11,10 +11,11 @@ from paddle.nn import functional as F
 
 import clsctl
 from clsctl.catalog import get_entry
-from clsctl.conversion import OPSET, PARITY_LIMIT, convert
+from clsctl.conversion import OPSET, convert
 from clsctl.errors import ModelError
 from clsctl.exporting import export_network
 from clsctl.model_dir import read_model_dir
+from clsctl.parity import LIMIT
 from clsctl.preprocess import describe
 
 paddle2onnx = pytest.importorskip("paddle2onnx", reason="it has no build for Python 3.13")
@@ -53,7 +54,7 @@ def convert_as(monkeypatch, tmp_path):
 
 def test_a_right_graph_passes_by_a_wide_margin(exported, convert_as):
     spec, graph = exported
-    assert convert_as(spec, graph) < PARITY_LIMIT / 2
+    assert convert_as(spec, graph) < LIMIT / 10
 
 
 @pytest.mark.parametrize("which", [0, -1], ids=["first", "last"])
