@@ -8,6 +8,7 @@ import subprocess
 import sys
 from collections.abc import Callable
 from contextlib import nullcontext
+from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -25,6 +26,9 @@ if TYPE_CHECKING:
     from paddle import nn
 
 NAME = "MobileNetV1_x0_25"
+BACKEND = "onnxruntime" if find_spec("paddle2onnx") else "paddle"
+"""What `auto` chooses on a CPU; paddle2onnx has no build for Python 3.13."""
+
 LABELS = tuple(f"{colour} 猫, cat {number}" for number in range(5) for colour in ("red", "blue"))
 
 

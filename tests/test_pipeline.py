@@ -6,6 +6,7 @@ import functools
 from collections.abc import Iterator
 from pathlib import Path
 
+import models
 import numpy as np
 import pictures
 import pytest
@@ -13,15 +14,22 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from PIL import Image
 
-from clsctl.backends.onnxruntime import open_model
 from clsctl.config import Settings
 from clsctl.errors import ModelError
 from clsctl.model_dir import read_model_dir
 from clsctl.pipeline import Engine, batched, classify
+from clsctl.plugins import default_registry
 from clsctl.results import Result
-from clsctl.types import DeviceId
+from clsctl.types import DeviceId, ModelSpec, Session
 
 CPU = DeviceId("cpu")
+
+
+def open_model(spec: ModelSpec, device: DeviceId, threads: int) -> Session:
+    session: Session = (
+        default_registry().get("backends", models.BACKEND).open(spec, device, threads)
+    )
+    return session
 
 
 @pytest.fixture
@@ -90,7 +98,7 @@ def test_an_image_that_the_model_cannot_take_is_a_record(ready, tmp_path, album)
     assert (small.error.code, empty.error.code) == ("E_IMAGE_TOO_SMALL", "E_IMAGE_EMPTY")
 
 
-class Session:
+class Told:
     """A backend that gives what it is told to, as a plugin's may."""
 
     def __init__(self, output: object) -> None:
@@ -119,7 +127,7 @@ class Session:
     ],
 )
 def test_a_model_that_is_no_classifier_is_reported(ready, album, output, said):
-    engine = Engine(read_model_dir(ready), CPU, lambda threads: Session(output), Settings())
+    engine = Engine(read_model_dir(ready), CPU, lambda threads: Told(output), Settings())
     with pytest.raises(ModelError, match=said) as caught:
         list(classify(engine, [album[0]]))
     assert caught.value.code == "E_MODEL_UNUSABLE"

@@ -14,7 +14,6 @@ import platform
 import subprocess
 import sys
 from importlib import metadata
-from importlib.util import find_spec
 from pathlib import Path
 
 from clsctl.config import folders
@@ -38,8 +37,6 @@ def onnx_model(spec: ModelSpec) -> Path:
     target = _target(spec)
     if target.exists():
         return target
-    if find_spec("paddle2onnx") is None:
-        raise _error(spec, "paddle2onnx is not installed; it has no build for Python 3.13")
     with locked(folders().cache, f"onnx-{target.stem}"):
         if not target.exists():
             _raise_verdict(target)

@@ -63,7 +63,8 @@ def test_neither_batches_nor_threads_change_scores(name, spec, images, threads):
 
 
 @pytest.mark.parametrize(
-    ("name", "package"), [("onnxruntime", "onnxruntime"), ("paddle", "paddle")]
+    ("name", "package"),
+    [("onnxruntime", "onnxruntime"), ("onnxruntime", "paddle2onnx"), ("paddle", "paddle")],
 )
 def test_a_missing_library_is_named_with_the_command_that_installs_it(name, package, monkeypatch):
     monkeypatch.setitem(sys.modules, package, None)

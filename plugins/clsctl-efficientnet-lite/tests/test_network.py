@@ -138,7 +138,7 @@ def test_logits_and_scores_are_those_of_the_reference(photo, pulled, reference):
     probabilities = np.exp(expected - expected.max())
     probabilities /= probabilities.sum()
     best = probabilities.argsort()[::-1][:5]
-    for backend in ("onnxruntime", "paddle"):
+    for backend in ("auto", "paddle"):
         [result] = create_model(NAME, backend=backend).predict(photo)
         assert result.class_ids.tolist() == best.tolist()
         np.testing.assert_allclose(result.scores, probabilities[best], atol=2e-5)

@@ -81,3 +81,9 @@ def _check() -> None:
             code="E_BACKEND_MISSING",
             hint="pip install onnxruntime",
         )
+    if find_spec("paddle2onnx") is None:
+        raise DeviceError(
+            "backend 'onnxruntime' needs paddle2onnx to convert models, which is not installed",
+            code="E_BACKEND_MISSING",
+            hint="pip install paddle2onnx, for which there is no build for Python 3.13 yet",
+        )
