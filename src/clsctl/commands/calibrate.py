@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from clsctl import hookimpl
+from clsctl.commands._options import Backend, Batch, Device, Model
 from clsctl.types import Command
 
 if TYPE_CHECKING:
@@ -21,9 +22,7 @@ def clsctl_commands() -> list[Command]:
 
 def calibrate(
     dataset: Annotated[Path, typer.Option("-d", "--dataset", help="A dataset's folder or table.")],
-    model: Annotated[
-        str | None, typer.Option("-m", "--model", help="A model of the catalog.")
-    ] = None,
+    model: Model = None,
     model_dir: Annotated[Path | None, typer.Option(help="An exported model's folder.")] = None,
     precision: Annotated[
         float | None,
@@ -34,15 +33,9 @@ def calibrate(
     split: Annotated[
         str, typer.Option(help="train, val or test; not what the model was trained on.")
     ] = "val",
-    device: Annotated[
-        str | None, typer.Option(help="auto, cpu, gpu[:N] or npu[:N].", show_default="auto")
-    ] = None,
-    backend: Annotated[
-        str | None, typer.Option(help="auto, or a backend's name.", show_default="auto")
-    ] = None,
-    batch: Annotated[
-        int, typer.Option("-b", "--batch", min=1, help="Images in one run of the network.")
-    ] = 32,
+    device: Device = None,
+    backend: Backend = None,
+    batch: Batch = 32,
 ) -> None:
     """Fit a temperature, and a threshold for a wanted precision, and store them with the model.
 

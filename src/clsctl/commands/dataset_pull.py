@@ -8,6 +8,7 @@ from typing import Annotated
 import typer
 
 from clsctl import hookimpl
+from clsctl.commands._options import Mirrors, Offline
 from clsctl.errors import Interrupted
 from clsctl.types import Command
 
@@ -23,16 +24,8 @@ def pull(
         Path | None,
         typer.Option("-o", "--output", metavar="DIR", help="Its folder.", show_default="./NAME"),
     ] = None,
-    mirror: Annotated[
-        list[str] | None,
-        typer.Option(
-            metavar="URL-or-DIR",
-            help="Tried first; holds the published files directly below it. May be repeated.",
-        ),
-    ] = None,
-    offline: Annotated[
-        bool | None, typer.Option("--offline", help="Never open a socket.", show_default=False)
-    ] = None,
+    mirror: Mirrors = None,
+    offline: Offline = None,
 ) -> None:
     """Download a demo dataset, resuming where a download broke off, and print where it is.
 

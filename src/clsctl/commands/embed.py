@@ -8,6 +8,7 @@ from typing import Annotated
 import typer
 
 from clsctl import hookimpl
+from clsctl.commands._options import Batch, OwnWeights, RequiredModel
 from clsctl.types import Command
 
 
@@ -18,14 +19,10 @@ def clsctl_commands() -> list[Command]:
 
 def embed(
     inputs: Annotated[list[str], typer.Argument(metavar="INPUT...", help="As for predict.")],
-    model: Annotated[str, typer.Option("-m", "--model", help="A model of the catalog.")],
+    model: RequiredModel,
     output: Annotated[Path, typer.Option("-o", "--output", help="A .npz or .parquet file.")],
-    weights: Annotated[
-        Path | None, typer.Option(help="A .pdparams of your own, not the published weights.")
-    ] = None,
-    batch: Annotated[
-        int, typer.Option("-b", "--batch", min=1, help="Images in one run of the network.")
-    ] = 16,
+    weights: OwnWeights = None,
+    batch: Batch = 16,
 ) -> None:
     """Compute each image's embedding: what the network hands to its classifier.
 

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from clsctl import hookimpl
+from clsctl.commands._options import Batch, Device
 from clsctl.types import Command
 
 if TYPE_CHECKING:
@@ -42,16 +43,12 @@ def evaluate(
     output: Annotated[
         Path, typer.Option("-o", "--output", help="Where evaluate_result.json and the rest go.")
     ] = Path("output"),
-    device: Annotated[
-        str | None, typer.Option(help="auto, cpu, gpu[:N] or npu[:N].", show_default="auto")
-    ] = None,
+    device: Device = None,
     backend: Annotated[
         str | None,
         typer.Option(help="auto, or a backend's name; for exported models.", show_default="auto"),
     ] = None,
-    batch: Annotated[
-        int, typer.Option("-b", "--batch", min=1, help="Images in one run of the network.")
-    ] = 32,
+    batch: Batch = 32,
 ) -> None:
     """Measure accuracy, per class too, and calibration; show mistakes and suspected labels.
 

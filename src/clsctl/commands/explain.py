@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from clsctl import hookimpl
+from clsctl.commands._options import OwnWeights, RequiredModel
 from clsctl.errors import UsageError
 from clsctl.types import Command
 
@@ -26,15 +27,13 @@ def clsctl_commands() -> list[Command]:
 
 def explain(
     image: Annotated[str, typer.Argument(metavar="IMAGE", help="A file or URL.")],
-    model: Annotated[str, typer.Option("-m", "--model", help="A model of the catalog.")],
+    model: RequiredModel,
     output: Annotated[Path, typer.Option("-o", "--output", help="A .png or .jpg file.")],
     class_id: Annotated[
         int | None,
         typer.Option("--class", min=0, help="The class to explain.", show_default="the best"),
     ] = None,
-    weights: Annotated[
-        Path | None, typer.Option(help="A .pdparams of your own, not the published weights.")
-    ] = None,
+    weights: OwnWeights = None,
 ) -> None:
     """Draw a class-activation map (Grad-CAM) beside what the network saw of the image.
 

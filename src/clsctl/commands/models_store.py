@@ -8,6 +8,7 @@ from typing import Annotated, Literal
 import typer
 
 from clsctl import hookimpl
+from clsctl.commands._options import Mirrors, Offline
 from clsctl.errors import Interrupted, ModelError
 from clsctl.types import Command, ModelEntry, WeightKind
 
@@ -33,19 +34,11 @@ def pull(
         Literal["inference", "train", "all"],
         typer.Option(help="inference to predict with, train to fine-tune from."),
     ] = "inference",
-    mirror: Annotated[
-        list[str] | None,
-        typer.Option(
-            metavar="URL-or-DIR",
-            help="Tried first; holds the published files directly below it. May be repeated.",
-        ),
-    ] = None,
+    mirror: Mirrors = None,
     force: Annotated[
         bool, typer.Option("--force", help="Pull again, to repair damaged files.")
     ] = False,
-    offline: Annotated[
-        bool | None, typer.Option("--offline", help="Never open a socket.", show_default=False)
-    ] = None,
+    offline: Offline = None,
 ) -> None:
     """Download models into the store, check them, and print where they are.
 

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Annotated, TextIO
 import typer
 
 from clsctl import hookimpl
+from clsctl.commands._options import Backend, Batch, Device, Model, Offline
 from clsctl.errors import DataError, Interrupted, NetworkError, SomeInputsFailed
 from clsctl.notes import note
 from clsctl.types import Command, RecordWriter
@@ -33,24 +34,16 @@ def predict(
             help="Files, folders, globs, http(s) URLs, @list.txt, or - for standard input.",
         ),
     ],
-    model: Annotated[
-        str | None, typer.Option("-m", "--model", help="A model of the catalog.")
-    ] = None,
+    model: Model = None,
     model_dir: Annotated[
         Path | None, typer.Option(help="A model directory of your own, instead of -m.")
     ] = None,
     topk: Annotated[
         int | None, typer.Option("-k", "--topk", min=1, help="Classes to show for each image.")
     ] = None,
-    device: Annotated[
-        str | None, typer.Option(help="auto, cpu, gpu[:N] or npu[:N].", show_default="auto")
-    ] = None,
-    backend: Annotated[
-        str | None, typer.Option(help="auto, or a backend's name.", show_default="auto")
-    ] = None,
-    batch: Annotated[
-        int, typer.Option("-b", "--batch", min=1, help="Images in one run of the network.")
-    ] = 1,
+    device: Device = None,
+    backend: Backend = None,
+    batch: Batch = 1,
     threshold: Annotated[
         float | None,
         typer.Option(
@@ -84,9 +77,7 @@ def predict(
         Path | None, typer.Option(help="Save each result as JSON into this folder.")
     ] = None,
     executor: Annotated[str, typer.Option(help="Where the job runs.")] = "local",
-    offline: Annotated[
-        bool | None, typer.Option("--offline", help="Never open a socket.", show_default=False)
-    ] = None,
+    offline: Offline = None,
 ) -> None:
     """Classify images and print the best classes of each.
 

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from clsctl import hookimpl
+from clsctl.commands._options import Device, Model
 from clsctl.errors import UsageError
 from clsctl.types import Command
 
@@ -25,9 +26,7 @@ def train(
     run_folder: Annotated[
         Path | None, typer.Argument(metavar="[DIR]", help="With --resume: the run's folder.")
     ] = None,
-    model: Annotated[
-        str | None, typer.Option("-m", "--model", help="A model of the catalog.")
-    ] = None,
+    model: Model = None,
     dataset: Annotated[
         Path | None, typer.Option("-d", "--dataset", help="The dataset: a folder or a table.")
     ] = None,
@@ -54,9 +53,7 @@ def train(
     save_every: Annotated[
         int | None, typer.Option(help="Keep a checkpoint every so many epochs.")
     ] = None,
-    device: Annotated[
-        str | None, typer.Option(help="auto, cpu, gpu[:N] or npu[:N].", show_default="auto")
-    ] = None,
+    device: Device = None,
     seed: Annotated[int | None, typer.Option(help="Fixes everything that is drawn.")] = None,
     resume: Annotated[
         bool, typer.Option("--resume", help="Go on with the run in DIR, or in -o.")

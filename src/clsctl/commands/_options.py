@@ -1,0 +1,33 @@
+"""Options that mean the same in every command that has them."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+RequiredModel = Annotated[str, typer.Option("-m", "--model", help="A model of the catalog.")]
+Model = Annotated[str | None, typer.Option("-m", "--model", help="A model of the catalog.")]
+OwnWeights = Annotated[
+    Path | None, typer.Option(help="A .pdparams of your own, not the published weights.")
+]
+Device = Annotated[
+    str | None, typer.Option(help="auto, cpu, gpu[:N] or npu[:N].", show_default="auto")
+]
+Backend = Annotated[
+    str | None, typer.Option(help="auto, or a backend's name.", show_default="auto")
+]
+Batch = Annotated[
+    int, typer.Option("-b", "--batch", min=1, help="Images in one run of the network.")
+]
+Offline = Annotated[
+    bool | None, typer.Option("--offline", help="Never open a socket.", show_default=False)
+]
+Mirrors = Annotated[
+    list[str] | None,
+    typer.Option(
+        metavar="URL-or-DIR",
+        help="Tried first; holds the published files directly below it. May be repeated.",
+    ),
+]
