@@ -150,9 +150,9 @@ def exported_differences(
 
 def in_paddle(spec: Any, images: Any, scores: Any) -> float:
     from clsctl.backends.paddle_inference import PaddleSession
-    from clsctl.types import DeviceId
+    from clsctl.types import DeviceId, Placement
 
-    return log_difference(PaddleSession(spec, DeviceId("cpu"), 1).run(images), scores)
+    return log_difference(PaddleSession(spec, Placement(DeviceId("cpu"), 1)).run(images), scores)
 
 
 def in_onnxruntime(spec: Any, images: Any, scores: Any) -> float:

@@ -20,24 +20,21 @@ from clsctl.model_dir import read_model_dir
 from clsctl.pipeline import Engine, batched, classify
 from clsctl.plugins import default_registry
 from clsctl.results import Result
-from clsctl.types import DeviceId, ModelSpec, Session
+from clsctl.types import DeviceId, ModelSpec, Placement, Session
 
 CPU = DeviceId("cpu")
 
 
-def open_model(spec: ModelSpec, device: DeviceId, threads: int) -> Session:
-    session: Session = (
-        default_registry().get("backends", models.BACKEND).open(spec, device, threads)
-    )
+def open_model(spec: ModelSpec, threads: int, streams: int) -> Session:
+    backend = default_registry().get("backends", models.BACKEND)
+    session: Session = backend.open(spec, Placement(CPU, threads, streams))
     return session
 
 
 @pytest.fixture
 def engine(ready: Path) -> Engine:
     spec = read_model_dir(ready)
-    return Engine(
-        spec, CPU, functools.cache(lambda threads: open_model(spec, CPU, threads)), Settings()
-    )
+    return Engine(spec, CPU, functools.cache(functools.partial(open_model, spec)), Settings())
 
 
 @pytest.fixture
@@ -93,7 +90,7 @@ def test_an_image_that_the_model_cannot_take_is_a_record(ready, tmp_path, album)
             text = text.replace(b"resize_short: 256", b"size: [91, 60]")
         (folder / path.name).write_bytes(text)
     spec = read_model_dir(folder)
-    engine = Engine(spec, CPU, lambda threads: open_model(spec, CPU, threads), Settings())
+    engine = Engine(spec, CPU, functools.partial(open_model, spec), Settings())
     [small, empty] = classify(engine, [album[0], album[3]], batch_size=2)
     assert (small.error.code, empty.error.code) == ("E_IMAGE_TOO_SMALL", "E_IMAGE_EMPTY")
 
@@ -127,14 +124,14 @@ class Told:
     ],
 )
 def test_a_model_that_is_no_classifier_is_reported(ready, album, output, said):
-    engine = Engine(read_model_dir(ready), CPU, lambda threads: Told(output), Settings())
+    engine = Engine(read_model_dir(ready), CPU, lambda threads, streams: Told(output), Settings())
     with pytest.raises(ModelError, match=said) as caught:
         list(classify(engine, [album[0]]))
     assert caught.value.code == "E_MODEL_UNUSABLE"
 
 
 def test_a_session_that_does_not_open_ends_it(ready, album):
-    def fail(threads: int) -> object:
+    def fail(threads: int, streams: int) -> object:
         raise ModelError("it is damaged")
 
     engine = Engine(read_model_dir(ready), CPU, fail, Settings())
@@ -148,9 +145,9 @@ def test_a_session_that_does_not_open_ends_it(ready, album):
 def test_where_there_are_few_batches_they_share_the_cores(ready, album, inputs, threads, expected):
     spec, asked = read_model_dir(ready), []
 
-    def open_session(count: int) -> object:
-        asked.append(count)
-        return open_model(spec, CPU, count)
+    def open_session(threads: int, streams: int) -> object:
+        asked.append(threads)
+        return open_model(spec, threads, streams)
 
     list(classify(Engine(spec, CPU, open_session, Settings(threads=threads)), album[:1] * inputs))
     assert asked == [expected]

@@ -12,7 +12,7 @@ from clsctl.errors import ClsctlError, DeviceError, ModelError
 from clsctl.model_dir import read_model_dir
 from clsctl.plugins import Registry, load_registry
 from clsctl.selection import select_backend, select_device
-from clsctl.types import Backend, Device, DeviceId, ModelSpec
+from clsctl.types import Backend, Device, DeviceId, ModelSpec, Placement
 
 CPU = DeviceId("cpu")
 
@@ -119,13 +119,13 @@ def test_auto_takes_the_usable_backend_of_highest_priority(spec):
         backend("fast", 97),
         backend("slow", 96),
     )
-    assert select_backend("auto", spec, CPU, registry).name == "fast"
+    assert select_backend("auto", spec, Placement(CPU), registry).name == "fast"
 
 
 def test_auto_says_why_it_left_out_a_backend(spec, capsys):
     unfit = backend("unfit", 99, prepare=raising(ModelError("it has a fault")))
     registry = registry_with(unfit, backend("fast", 98))
-    assert select_backend("auto", spec, CPU, registry).name == "fast"
+    assert select_backend("auto", spec, Placement(CPU), registry).name == "fast"
     assert capsys.readouterr().err == "note: it has a fault; trying the next backend\n"
 
 
@@ -139,10 +139,10 @@ def test_auto_says_why_it_left_out_a_backend(spec, capsys):
 )
 def test_a_backend_that_was_asked_for_is_never_replaced(spec, changes, code):
     with pytest.raises(ClsctlError) as caught:
-        select_backend("mine", spec, CPU, registry_with(backend("mine", **changes)))
+        select_backend("mine", spec, Placement(CPU), registry_with(backend("mine", **changes)))
     assert caught.value.code == code
 
 
 def test_a_device_that_no_backend_serves(spec):
     with pytest.raises(DeviceError, match="no installed backend runs MobileNetV1_x0_25 on tpu:0"):
-        select_backend("auto", spec, DeviceId("tpu"), load_registry())
+        select_backend("auto", spec, Placement(DeviceId("tpu")), load_registry())

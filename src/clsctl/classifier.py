@@ -16,7 +16,7 @@ from clsctl.preprocess import compile_transforms
 from clsctl.results import Result
 from clsctl.selection import select_backend, select_device
 from clsctl.store import Store, open_store, unwatched
-from clsctl.types import ModelSpec, Progress
+from clsctl.types import ModelSpec, Placement, Progress
 
 
 class Classifier:
@@ -39,10 +39,12 @@ class Classifier:
         registry = registry or default_registry()
         self.model = model
         self.device = select_device(device, registry)
-        chosen = select_backend(backend, model, self.device, registry)
+        settings = settings or load_settings()
+        placement = Placement(self.device, precision=settings.precision)
+        chosen = select_backend(backend, model, placement, registry)
         self.backend = chosen.name
         self.topk = _checked("topk", topk) or model.topk
-        self._engine = open_engine(model, self.device, chosen, settings or load_settings())
+        self._engine = open_engine(model, self.device, chosen, settings)
 
     def predict(
         self,

@@ -15,6 +15,7 @@ from typing import Any
 import platformdirs
 
 from clsctl.errors import UsageError, unknown_name
+from clsctl.types import PRECISIONS
 
 if sys.version_info >= (3, 11):
     import tomllib
@@ -53,6 +54,12 @@ def _list(value: object) -> tuple[str, ...]:
     return tuple(value)
 
 
+def _precision(value: object) -> str:
+    if value not in PRECISIONS:
+        raise ValueError(f"must be one of {', '.join(PRECISIONS)}")
+    return str(value)
+
+
 def _setting(default: Any, parse: Callable[[object], Any], help_text: str) -> Any:
     return field(default=default, metadata={"parse": parse, "help": help_text})
 
@@ -64,6 +71,7 @@ class Settings:
     model: str = _setting("", _text, "Model for `predict` where -m is not given")
     device: str = _setting("auto", _text, "Device: auto, cpu, gpu[:N], npu[:N]")
     backend: str = _setting("auto", _text, "Inference backend, or auto")
+    precision: str = _setting("fp32", _precision, "fp32, bf16, fp16 or int8")
     mirrors: tuple[str, ...] = _setting((), _list, "URLs or folders tried before the catalog's own")
     offline: bool = _setting(False, _switch, "Never open a socket")
     max_pixels: int = _setting(178_956_970, _whole, "Largest image that is decoded, in pixels")

@@ -22,7 +22,7 @@ from clsctl.errors import ClsctlError, ModelError
 from clsctl.model_dir import read_model_dir, weights_sha256
 from clsctl.notes import note
 from clsctl.parity import Parity, compare_forms
-from clsctl.types import DeviceId, ModelSpec
+from clsctl.types import DeviceId, ModelSpec, Placement
 
 OPSET = 17
 
@@ -127,7 +127,7 @@ def _compare(spec: ModelSpec, candidate: Path) -> Parity:
     from clsctl.backends.onnxruntime import open_file
     from clsctl.backends.paddle_inference import PaddleSession
 
-    reference = PaddleSession(spec, DeviceId("cpu"), 1)
+    reference = PaddleSession(spec, Placement(DeviceId("cpu"), 1))
     return compare_forms(reference.run, open_file(candidate, 1).run, spec.transforms)
 
 

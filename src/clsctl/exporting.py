@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 from clsctl.errors import ModelError, UsageError, unknown_name
 from clsctl.model_dir import read_model_dir, write_settings
 from clsctl.parity import Parity, compare_forms
-from clsctl.types import DeviceId
+from clsctl.types import DeviceId, Placement
 
 if TYPE_CHECKING:
     import numpy as np
@@ -212,7 +212,7 @@ def _exported_forms(folder: Path) -> Iterator[tuple[str, Run]]:
     from clsctl.backends.paddle_inference import PaddleSession
 
     spec = read_model_dir(folder)
-    yield spec.graph.name, PaddleSession(spec, DeviceId("cpu"), 1).run
+    yield spec.graph.name, PaddleSession(spec, Placement(DeviceId("cpu"), 1)).run
     if (folder / ONNX).exists():
         yield ONNX, open_file(folder / ONNX, 1).run
 

@@ -21,7 +21,7 @@ from clsctl.errors import ClsctlError, ModelError
 from clsctl.inputs import Source, expand, read
 from clsctl.preprocess import compile_transforms
 from clsctl.results import OutputNames, Result, failed, succeeded, top_k
-from clsctl.types import Backend, DeviceId, ModelSpec, Sample, Session
+from clsctl.types import Backend, DeviceId, ModelSpec, Placement, Sample, Session
 
 if TYPE_CHECKING:
     import numpy as np
@@ -38,11 +38,11 @@ BATCHES_AHEAD = 2
 
 @dataclass(frozen=True, slots=True)
 class Engine:
-    """A model ready to run: `session(threads)` opens it, or returns the one opened before."""
+    """A model to run: `session(threads, streams)` opens it, or returns what it opened before."""
 
     model: ModelSpec
     device: DeviceId
-    session: Callable[[int], Session]
+    session: Callable[[int, int], Session]
     settings: Settings
 
 
@@ -60,8 +60,9 @@ def open_engine(
     """
 
     @functools.cache
-    def session(threads: int) -> Session:
-        opened = backend.open(model, device, threads)
+    def session(threads: int, streams: int) -> Session:
+        placement = Placement(device, threads, streams, settings.precision)
+        opened = backend.open(model, placement)
         if temperature == 1:
             return opened
         from clsctl.calibration import CalibratedSession
@@ -95,7 +96,7 @@ def classify(
     pending = deque(pool.submit(work, batch) for batch in first)
     limit = len(first) * BATCHES_AHEAD
     try:
-        work.open_session(cores // len(first))
+        work.open_session(cores // len(first), len(first))
         for batch in batches:
             pending.append(pool.submit(work, batch))
             while pending and (len(pending) > limit or pending[0].done()):
@@ -116,10 +117,10 @@ class _Worker:
         self.preprocess = compile_transforms(engine.model.transforms)
         self.names = OutputNames()
 
-    def open_session(self, threads: int) -> None:
+    def open_session(self, threads: int, streams: int) -> None:
         """Open it in the caller's thread, while the first images are being decoded."""
         try:
-            self.session.set_result(self.engine.session(threads))
+            self.session.set_result(self.engine.session(threads, streams))
         except BaseException as error:
             self.session.set_exception(error)
             raise

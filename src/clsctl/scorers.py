@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 from clsctl.errors import UsageError
 from clsctl.model_dir import SETTINGS
 from clsctl.trained import TrainedModel, find_trained, input_side
-from clsctl.types import DeviceId, ModelSpec
+from clsctl.types import DeviceId, ModelSpec, Placement
 
 if TYPE_CHECKING:
     import numpy as np
@@ -111,10 +111,11 @@ def open_exported(spec: ModelSpec, settings: Settings) -> Scorer:
     from clsctl.plugins import default_registry
     from clsctl.selection import select_backend
 
-    device = _device(settings)
-    backend = select_backend(settings.backend, spec, device, default_registry())
-    session = backend.open(spec, device, settings.threads or available_cores())
-    runner = f"{backend.name} on {device}"
+    threads = settings.threads or available_cores()
+    placement = Placement(_device(settings), threads, precision=settings.precision)
+    backend = select_backend(settings.backend, spec, placement, default_registry())
+    session = backend.open(spec, placement)
+    runner = f"{backend.name} on {placement.device}"
     return Scorer(spec.name, spec.directory, runner, spec.transforms, spec.labels, session.run)
 
 

@@ -11,7 +11,7 @@ from collections.abc import Iterable
 from clsctl.errors import DeviceError, ModelError, UsageError
 from clsctl.notes import note
 from clsctl.plugins import Registry
-from clsctl.types import Backend, Device, DeviceId, ModelSpec
+from clsctl.types import Backend, Device, DeviceId, ModelSpec, Placement
 
 
 def select_device(text: str, registry: Registry) -> DeviceId:
@@ -40,24 +40,26 @@ def select_device(text: str, registry: Registry) -> DeviceId:
     return DeviceId(kind, index)
 
 
-def select_backend(text: str, spec: ModelSpec, device: DeviceId, registry: Registry) -> Backend:
-    """The backend that `text` names, prepared to run the model on the device.
+def select_backend(text: str, spec: ModelSpec, placement: Placement, registry: Registry) -> Backend:
+    """The backend that `text` names, prepared to run the model so.
 
     Raises:
         UsageError: There is no backend of that name (`E_BACKEND_UNKNOWN`).
         DeviceError: It is not installed, or does not run on the device (`E_BACKEND_MISSING`).
         ModelError: It cannot run this model.
     """
+    device = placement.device
     if text != "auto":
         backend: Backend = registry.get("backends", text)
         backend.check()
         if device.kind not in backend.devices:
             raise _missing(f"backend '{text}' does not run on {device}", registry)
-        backend.prepare(spec)
+        backend.prepare(spec, placement)
         return backend
     backends: Iterable[Backend] = registry.items("backends").values()
     for backend in sorted(backends, key=lambda backend: -backend.priority):
-        if device.kind in backend.devices and _installed(backend) and _prepared(backend, spec):
+        usable = device.kind in backend.devices and _installed(backend)
+        if usable and _prepared(backend, spec, placement):
             return backend
     raise _missing(f"no installed backend runs {spec.name} on {device}", registry)
 
@@ -80,9 +82,9 @@ def _installed(backend: Backend) -> bool:
     return True
 
 
-def _prepared(backend: Backend, spec: ModelSpec) -> bool:
+def _prepared(backend: Backend, spec: ModelSpec, placement: Placement) -> bool:
     try:
-        backend.prepare(spec)
+        backend.prepare(spec, placement)
     except ModelError as error:
         note(f"{error.message}; trying the next backend")
         return False

@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from clsctl.results import Result
 
 WeightKind = Literal["inference", "training"]
+PRECISIONS = ("fp32", "bf16", "fp16", "int8")
 
 
 # ---- what a model is ---------------------------------------------------------------------------
@@ -199,15 +200,31 @@ class Device:
 
 
 @dataclass(frozen=True, slots=True)
+class Placement:
+    """Where and how a session runs a model.
+
+    Attributes:
+        threads: CPU threads of one run; 0 means every core.
+        streams: Runs that go on at the same time, each in a thread of the caller's.
+        precision: Of the arithmetic, one of PRECISIONS; less than fp32 only where asked for.
+    """
+
+    device: DeviceId
+    threads: int = 0
+    streams: int = 1
+    precision: str = "fp32"
+
+
+@dataclass(frozen=True, slots=True)
 class Backend:
     """A library that runs exported models.
 
     Attributes:
         devices: Kinds of device it can use.
         check: Raises DeviceError, saying what to install, where the library is missing.
-        open: Loads a model on a device with a number of threads.
+        open: Loads a model; its session may be run by `streams` threads at the same time.
         prepare: Makes what it needs beside the model directory, once; raises ModelError where it
-            cannot run the model.
+            cannot run the model so.
         priority: With `--backend auto` the usable backend of highest priority is taken.
     """
 
@@ -215,8 +232,8 @@ class Backend:
     help: str
     devices: tuple[str, ...]
     check: Callable[[], None]
-    open: Callable[[ModelSpec, DeviceId, int], Session]
-    prepare: Callable[[ModelSpec], object] = lambda spec: None
+    open: Callable[[ModelSpec, Placement], Session]
+    prepare: Callable[[ModelSpec, Placement], object] = lambda spec, placement: None
     priority: int = 0
 
 

@@ -18,7 +18,7 @@ from clsctl.labels import imagenet_labels
 from clsctl.model_dir import read_model_dir
 from clsctl.parity import LIMIT
 from clsctl.preprocess import describe
-from clsctl.types import DeviceId, Preprocessing
+from clsctl.types import DeviceId, Placement, Preprocessing
 
 # The heavy families in small: what an operator exports to does not depend on how many there are.
 SMALLER = {
@@ -47,7 +47,10 @@ def test_the_exported_forms_give_the_network_s_scores(tmp_path, name):
     settings = yaml.safe_load((tmp_path / "inference.yml").read_text(encoding="utf-8"))
     assert len(settings["PostProcess"]["Topk"]["label_list"]) == 1000
     assert convert(spec, tmp_path / "model.onnx") <= LIMIT
-    for session in (PaddleSession(spec, DeviceId("cpu"), 1), open_file(tmp_path / "model.onnx", 1)):
+    for session in (
+        PaddleSession(spec, Placement(DeviceId("cpu"), 1)),
+        open_file(tmp_path / "model.onnx", 1),
+    ):
         for batch in (1, 3):
             scores = session.run(images[:batch])
             np.testing.assert_allclose(scores.sum(axis=1), 1, atol=1e-5)

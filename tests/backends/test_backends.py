@@ -13,7 +13,7 @@ from golden_rules import make_input
 from clsctl.errors import DeviceError, ModelError
 from clsctl.model_dir import read_model_dir
 from clsctl.plugins import default_registry
-from clsctl.types import DeviceId, ModelSpec, Session
+from clsctl.types import DeviceId, ModelSpec, Placement, Session
 
 CPU = DeviceId("cpu")
 NAMES = sorted(
@@ -39,7 +39,7 @@ def opened(name: str, spec: ModelSpec, threads: int = 1) -> Session:
         backend.check()
     except DeviceError as error:
         pytest.skip(error.message)
-    return backend.open(spec, CPU, threads)
+    return backend.open(spec, Placement(CPU, threads, 3))
 
 
 @pytest.mark.parametrize("name", NAMES)
@@ -93,4 +93,4 @@ def test_paddle_never_falls_back_from_a_gpu_that_it_cannot_use(tiny):
         pytest.skip("this PaddlePaddle is a CUDA build")
     backend = default_registry().get("backends", "paddle")
     with pytest.raises(DeviceError, match="is a CPU build and cannot run on gpu:0"):
-        backend.open(read_model_dir(tiny), DeviceId("gpu"), 1)
+        backend.open(read_model_dir(tiny), Placement(DeviceId("gpu"), 1))

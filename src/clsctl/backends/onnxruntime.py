@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 from clsctl import hookimpl
 from clsctl.conversion import onnx_model
 from clsctl.errors import DeviceError, ModelError
-from clsctl.types import Backend, DeviceId, ModelSpec
+from clsctl.types import Backend, ModelSpec, Placement
 
 if TYPE_CHECKING:
     import numpy as np
@@ -25,7 +25,7 @@ def clsctl_backends() -> list[Backend]:
             ("cpu",),
             _check,
             open_model,
-            prepare=onnx_model,
+            prepare=lambda spec, placement: onnx_model(spec),
             priority=10,
         )
     ]
@@ -44,9 +44,9 @@ class OnnxSession:
         return scores
 
 
-def open_model(spec: ModelSpec, device: DeviceId, threads: int) -> OnnxSession:
+def open_model(spec: ModelSpec, placement: Placement) -> OnnxSession:
     """Load the model's ONNX form, converting it first where that was not done before."""
-    return open_file(onnx_model(spec), threads)
+    return open_file(onnx_model(spec), placement.threads)
 
 
 def open_file(path: Path, threads: int) -> OnnxSession:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from clsctl import hookimpl
 from clsctl.errors import DeviceError, ModelError
-from clsctl.types import Backend, DeviceId, ModelSpec
+from clsctl.types import Backend, DeviceId, ModelSpec, Placement
 
 if TYPE_CHECKING:
     import numpy as np
@@ -30,11 +30,11 @@ class PaddleSession:
     accelerator is kept busy by one, and its memory may not hold more.
     """
 
-    def __init__(self, spec: ModelSpec, device: DeviceId, threads: int) -> None:
+    def __init__(self, spec: ModelSpec, placement: Placement) -> None:
         from paddle import inference
 
         try:
-            self._original = inference.create_predictor(_config(spec, device, threads))
+            self._original = inference.create_predictor(_config(spec, placement))
         except (RuntimeError, ValueError, OSError) as error:
             lines = str(error).strip().splitlines() or [type(error).__name__]
             raise ModelError(
@@ -42,7 +42,7 @@ class PaddleSession:
                 code="E_MODEL_UNREADABLE",
                 hint="`clsctl models verify` finds damaged files",
             ) from None
-        self._clonable = device.kind == "cpu"
+        self._clonable = placement.device.kind == "cpu"
         self._idle: queue.SimpleQueue[Any] = queue.SimpleQueue()
         self._idle.put(self._original)
 
@@ -74,9 +74,10 @@ def _check() -> None:
         )
 
 
-def _config(spec: ModelSpec, device: DeviceId, threads: int) -> Any:
+def _config(spec: ModelSpec, placement: Placement) -> Any:
     from paddle import inference
 
+    device, threads = placement.device, placement.threads
     config = inference.Config(str(spec.graph), str(spec.params))
     config.disable_glog_info()
     config.enable_new_ir(spec.graph.suffix == ".json")

@@ -92,7 +92,7 @@ def predict(
     from clsctl.progress import transfer_bar
     from clsctl.results import above
     from clsctl.selection import select_backend, select_device
-    from clsctl.types import PredictJob
+    from clsctl.types import Placement, PredictJob
 
     registry = default_registry()
     settings = load_settings(device=device, backend=backend, offline=offline)
@@ -103,7 +103,8 @@ def predict(
     temperature, least = read_calibration(spec.directory) if calibrated else (1.0, 0.0)
     least = least if threshold is None else threshold
     where = select_device(settings.device, registry)
-    engine = select_backend(settings.backend, spec, where, registry)
+    placement = Placement(where, precision=settings.precision)
+    engine = select_backend(settings.backend, spec, placement, registry)
     if writer.name == "table" or sys.stderr.isatty():
         print(f"{spec.name} on {where} with {engine.name}", file=sys.stderr)
     job = PredictJob(

@@ -112,6 +112,7 @@ def _receive(
     with part.open("ab") as out:
         for block in response.iter_raw():
             out.write(block)
+            out.flush()  # what has arrived is not asked for again, even if this run is killed
             if out.tell() > request.max_bytes:
                 raise too_large("the server sent", request.max_bytes)
             request.progress(out.tell(), total)
