@@ -156,9 +156,11 @@ def in_paddle(spec: Any, images: Any, scores: Any) -> float:
 
 
 def in_onnxruntime(spec: Any, images: Any, scores: Any) -> float:
+    from clsctl.backends.onnxruntime import FORM
     from clsctl.conversion import convert
+    from clsctl.types import DeviceId, Placement
 
-    return convert(spec, spec.directory / "model.onnx")
+    return convert(FORM, spec, Placement(DeviceId("cpu"), 1), spec.directory / "model.onnx")
 
 
 def in_openvino(spec: Any, images: Any, scores: Any) -> float | None:

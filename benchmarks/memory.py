@@ -1,9 +1,10 @@
-"""Resident memory while thousands of inputs are classified: it has to stay flat.
+"""Memory and throughput while thousands of inputs are classified: both have to stay as they are.
 
     python benchmarks/memory.py [INPUTS] [BATCH]
 
 The inputs are one small JPEG, named again and again in a list; the model is the small one of the
-tests. Prints the process's resident memory at points on the way.
+tests. Prints the process's resident memory, and the images a second since the line
+before, at points on the way.
 """
 
 from __future__ import annotations
@@ -12,6 +13,7 @@ import re
 import subprocess
 import sys
 import tempfile
+import time
 from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).parents[1] / "tests"))
@@ -37,11 +39,15 @@ def main() -> None:
 
 
 def _watch(command: list[str], inputs: int) -> None:
+    step, since = inputs // POINTS, time.perf_counter()
     with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as process:
         assert process.stdout is not None
         for number, _ in enumerate(process.stdout, start=1):
-            if number % (inputs // POINTS) == 1:
-                print(f"{number:>8} inputs  {_resident(process.pid) / 1024:7.1f} MiB")
+            if number % step == 0 and number < inputs:
+                now = time.perf_counter()
+                speed, since = step / (now - since), now
+                memory = _resident(process.pid) / 1024
+                print(f"{number:>8} inputs  {memory:7.1f} MiB  {speed:8.1f} images/s", flush=True)
 
 
 def _resident(pid: int) -> int:

@@ -25,7 +25,15 @@ def home(tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.MonkeyPat
     folder = tmp_path_factory.mktemp("home")
     monkeypatch.setenv("CLSCTL_HOME", str(folder))
     monkeypatch.setenv("COLUMNS", "80")
+    # What `auto` chooses is measured, which takes seconds and may differ from one day to the next.
+    monkeypatch.setenv("CLSCTL_BACKEND", models.BACKEND)
     return folder
+
+
+@pytest.fixture
+def one_thread(home: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """For tests that train: several that run at a time would wait for each other's threads."""
+    monkeypatch.setenv("CLSCTL_THREADS", "1")
 
 
 @pytest.fixture

@@ -20,6 +20,7 @@ from filelock import FileLock
 import clsctl
 from clsctl.exporting import export_network
 from clsctl.preprocess import describe
+from clsctl.processor import multiplies_int8
 from clsctl.types import Preprocessing
 
 if TYPE_CHECKING:
@@ -27,7 +28,11 @@ if TYPE_CHECKING:
 
 NAME = "MobileNetV1_x0_25"
 BACKEND = "onnxruntime" if find_spec("paddle2onnx") else "paddle"
-"""What `auto` chooses on a CPU; paddle2onnx has no build for Python 3.13."""
+"""What the tests predict with unless they ask for another one, and what `auto` takes for a single
+image; paddle2onnx has no build for Python 3.13."""
+
+QUANTISES = bool(find_spec("paddle2onnx")) and multiplies_int8()
+QUANTISES_WHERE = "int8 needs a processor that does not saturate, and paddle2onnx to convert"
 
 LABELS = tuple(f"{colour} 猫, cat {number}" for number in range(5) for colour in ("red", "blue"))
 
@@ -64,7 +69,7 @@ def prepare(model: Path, home: Path) -> None:
     subprocess.run(
         [sys.executable, "-m", "clsctl", "predict", image, "--model-dir", model],
         check=True,
-        env={**os.environ, "CLSCTL_HOME": str(home)},
+        env={**os.environ, "CLSCTL_HOME": str(home), "CLSCTL_BACKEND": BACKEND},
     )
 
 

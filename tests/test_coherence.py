@@ -11,7 +11,7 @@ from clsctl.config import setting_fields
 from clsctl.plugins import KINDS, load_registry
 
 ROOT = Path(__file__).parents[1]
-DOCS = sorted([*ROOT.glob("docs/**/*.md"), ROOT / "README.md"])
+DOCS = sorted([*ROOT.glob("docs/**/*.md"), ROOT / "README.md", ROOT / "benchmarks/README.md"])
 
 
 def documentation() -> str:
@@ -53,3 +53,9 @@ def test_links_between_pages_lead_somewhere(page):
     for target in re.findall(r"\]\(([^)#]+)\)", page.read_text(encoding="utf-8")):
         if "://" not in target:
             assert (page.parent / target).exists(), f"{page.name} links to {target}"
+
+
+def test_every_benchmark_is_described():
+    text = (ROOT / "benchmarks/README.md").read_text(encoding="utf-8")
+    for script in (ROOT / "benchmarks").glob("*.py"):
+        assert f"`{script.name}`" in text

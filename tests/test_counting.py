@@ -8,7 +8,7 @@ from golden_rules import manifest
 from paddle import nn
 
 from clsctl import build
-from clsctl.counting import macs, parameters
+from clsctl.counting import activations, macs, parameters
 
 # Grouped, biased and asymmetrically padded convolutions; attention; batch statistics.
 NETWORKS = [
@@ -59,6 +59,11 @@ def test_counts_by_hand():
     pixels = 4 * 3
     attention = 2 * 6 * pixels**2
     assert macs(network, (4, 8, 6)) == (conv + depthwise) * pixels + attention + fc
+
+
+def test_activations_by_hand():
+    network = nn.Sequential(nn.Conv2D(3, 4, 3, padding=1, bias_attr=False), nn.ReLU())
+    assert activations(network, (3, 8, 8)) == (3 + 2 * 4) * 8 * 8
 
 
 def test_frozen_parameters_are_not_trainable():

@@ -59,7 +59,7 @@ def test_labels_that_are_numbers_are_text(folder):
 @pytest.mark.parametrize(
     ("missing", "reason"),
     [
-        ("inference.json", "it holds neither inference.json nor inference.pdmodel"),
+        ("inference.json", "it holds none of inference.json, inference.pdmodel"),
         ("inference.pdiparams", "it holds no inference.pdiparams"),
         ("inference.yml", "it holds no inference.yml"),
     ],

@@ -54,6 +54,17 @@ def test_curves_from_the_first_epoch_on(tmp_path):
         assert looked_at(tmp_path / "curves.png")[0] > 1000
 
 
+@pytest.mark.filterwarnings("error")
+@pytest.mark.parametrize("count", [1, 2, 40])
+def test_accuracy_for_time_of_few_and_many_models(tmp_path, count):
+    points = {f"model {n}": (1.5**n, 50 + 40 * n / count) for n in range(count)}
+    points["a model that is beaten by the others " * 3] = (1.5**count, 40.0)
+    front = list(points)[:count]
+    plots.pareto(points, front, "this machine", "top-1, %", tmp_path / "pareto.png")
+    width, height = looked_at(tmp_path / "pareto.png")
+    assert width > height > 500
+
+
 def test_equal_figures_give_equal_files(tmp_path):
     for name in ("one.png", "two.png"):
         plots.confusion_matrix(np.eye(3, dtype=np.int64), ["a", "b", "c"], tmp_path / name)

@@ -192,26 +192,24 @@ def test_two_inputs_never_get_one_name_and_one_input_always_its_own(owners):
 
 scores = hnp.arrays(
     np.float32,
-    st.tuples(st.integers(1, 4), st.integers(1, 12)),
+    st.tuples(st.integers(1, 12)),
     elements=st.floats(0, 1, width=32) | st.sampled_from([0.0, 0.5, 1.0]),
 )
 
 
 @given(scores, st.integers(1, 15))
-def test_top_k_are_the_k_best_in_order(table, k):
-    ids, best = top_k(table, k)
-    width = min(k, table.shape[1])
-    assert (ids.dtype, best.dtype, ids.shape) == (np.int32, np.float32, (len(table), width))
-    np.testing.assert_array_equal(best, np.around(-np.sort(-table, axis=1)[:, :width], 5))
-    np.testing.assert_array_equal(np.around(np.take_along_axis(table, ids, 1), 5), best)
-    assert all(len(set(row)) == width for row in ids.tolist())
+def test_top_k_are_the_k_best_in_order(row, k):
+    ids, best = top_k(row, k)
+    width = min(k, len(row))
+    assert (ids.dtype, best.dtype, ids.shape) == (np.int32, np.float32, (width,))
+    np.testing.assert_array_equal(best, np.around(-np.sort(-row)[:width], 5))
+    np.testing.assert_array_equal(np.around(row[ids], 5), best)
+    assert len(set(ids.tolist())) == width
 
 
 @given(scores)
-def test_ties_are_ordered_as_paddlex_orders_them(table):
-    ids, _ = top_k(table, 5)
-    for row, found in zip(table, ids, strict=True):
-        np.testing.assert_array_equal(found, row.argsort(axis=0)[-5:][::-1])
+def test_ties_are_ordered_as_paddlex_orders_them(row):
+    np.testing.assert_array_equal(top_k(row, 5)[0], row.argsort(axis=0)[-5:][::-1])
 
 
 @given(st.lists(st.floats(0, 1, width=32), max_size=6), st.floats(0, 1))

@@ -55,7 +55,7 @@ def killed(folder: Path, event: int, arguments: Sequence[str | Path]) -> bool:
     """Run `clsctl ARGUMENTS`, killed at its n-th event; whether that came before its end."""
     command = [sys.executable, "-c", KILLED, str(folder), str(event), *map(str, arguments)]
     done = subprocess.run(
-        command, capture_output=True, env={**os.environ, "OMP_NUM_THREADS": "1"}, timeout=300
+        command, capture_output=True, env={**os.environ, "CLSCTL_THREADS": "1"}, timeout=300
     )
     if done.returncode not in (0, -signal.SIGKILL):
         raise AssertionError(done.stderr.decode())

@@ -24,6 +24,8 @@ if TYPE_CHECKING:
     from clsctl.evaluation import evaluate as evaluate
     from clsctl.exporting import Export as Export
     from clsctl.exporting import export as export
+    from clsctl.quantization import Quantized as Quantized
+    from clsctl.quantization import quantize as quantize
     from clsctl.results import Result as Result
     from clsctl.training.running import TrainResult as TrainResult
     from clsctl.training.running import train as train
@@ -38,12 +40,14 @@ _LAZY = {
     "ClsctlError": "clsctl.errors",
     "Evaluation": "clsctl.evaluation",
     "Export": "clsctl.exporting",
+    "Quantized": "clsctl.quantization",
     "Result": "clsctl.results",
     "create_model": "clsctl.classifier",
     "train": "clsctl.training.running",
     "TrainResult": "clsctl.training.running",
     "evaluate": "clsctl.evaluation",
     "export": "clsctl.exporting",
+    "quantize": "clsctl.quantization",
 }
 
 __all__ = [
@@ -51,6 +55,7 @@ __all__ = [
     "ClsctlError",
     "Evaluation",
     "Export",
+    "Quantized",
     "Result",
     "TrainResult",
     "__version__",
@@ -59,6 +64,7 @@ __all__ = [
     "evaluate",
     "export",
     "hookimpl",
+    "quantize",
     "train",
 ]
 

@@ -1,5 +1,19 @@
-"""`python -m clsctl`."""
+"""`python -m clsctl`, and the `clsctl` command."""
 
-from clsctl.main import main
+import os
+import sys
+from typing import NoReturn
 
-main()
+
+def main() -> NoReturn:
+    """Ctrl-C while modules are still being imported ends in one line too."""
+    try:
+        from clsctl.main import main
+    except KeyboardInterrupt:
+        print("error: interrupted [E_INTERRUPTED]", file=sys.stderr, flush=True)
+        os._exit(130)
+    main()
+
+
+if __name__ == "__main__":
+    main()

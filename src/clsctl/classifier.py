@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import replace
 from numbers import Integral
 from pathlib import Path
 from typing import Any
@@ -13,10 +14,10 @@ from clsctl.model_dir import read_model_dir
 from clsctl.pipeline import classify, open_engine
 from clsctl.plugins import Registry, default_registry
 from clsctl.preprocess import compile_transforms
-from clsctl.results import Result
-from clsctl.selection import select_backend, select_device
+from clsctl.results import Result, above
+from clsctl.selection import select
 from clsctl.store import Store, open_store, unwatched
-from clsctl.types import ModelSpec, Placement, Progress
+from clsctl.types import ModelSpec, Progress
 
 
 class Classifier:
@@ -25,6 +26,9 @@ class Classifier:
     Attributes:
         model: The model directory it was loaded from.
         backend: Name of the backend that runs it.
+        device: Where it runs.
+        precision: Of the arithmetic, such as `fp32`.
+        threshold: Classes that score less are left out.
     """
 
     def __init__(
@@ -35,16 +39,21 @@ class Classifier:
         topk: int | None = None,
         settings: Settings | None = None,
         registry: Registry | None = None,
+        calibrated: bool = False,
+        threshold: float | None = None,
     ) -> None:
-        registry = registry or default_registry()
+        from clsctl.calibration import read_calibration
+
+        settings = replace(settings or load_settings(), device=device, backend=backend)
         self.model = model
-        self.device = select_device(device, registry)
-        settings = settings or load_settings()
-        placement = Placement(self.device, precision=settings.precision)
-        chosen = select_backend(backend, model, placement, registry)
-        self.backend = chosen.name
+        chosen, placement = select(model, settings, registry or default_registry())
+        self.backend, self.device = chosen.name, placement.device
+        self.precision = placement.precision
         self.topk = _checked("topk", topk) or model.topk
-        self._engine = open_engine(model, self.device, chosen, settings)
+        settings = replace(settings, precision=self.precision)
+        temperature, least = read_calibration(model.directory) if calibrated else (1.0, 0.0)
+        self.threshold = least if threshold is None else threshold
+        self._engine = open_engine(model, self.device, chosen, settings, temperature)
 
     def predict(
         self,
@@ -68,7 +77,8 @@ class Classifier:
             UsageError: batch_size or topk is below 1.
         """
         size, k = _checked("batch_size", batch_size), _checked("topk", topk)
-        return classify(self._engine, [input], size or 1, k or self.topk)
+        results = classify(self._engine, [input], size or 1, k or self.topk)
+        return (above(result, self.threshold) for result in results) if self.threshold else results
 
 
 def create_model(
@@ -79,27 +89,44 @@ def create_model(
     use_hpip: bool = False,
     *,
     backend: str | None = None,
+    precision: str | None = None,
+    calibrated: bool = False,
+    threshold: float | None = None,
 ) -> Classifier:
     """Load a model for prediction, downloading it first where that was not done before.
 
     Args:
         model_name: A model of a catalog. Where neither name nor directory is given, the configured
             default, else a model that is already here, else the catalog's default.
-        model_dir: A model directory of your own, as `clsctl export` or PaddleX writes it.
+        model_dir: A model directory of your own, as `clsctl export` or PaddleX writes it, or one
+            file in it, such as an ONNX file that `clsctl export` wrote.
         device: `auto`, `cpu`, `gpu:0`, `npu:0` ...
         topk: Classes to report; the model's own default where None.
-        use_hpip: PaddleX's high-performance switch. The fastest exact backend is the default here,
-            so it changes nothing.
+        use_hpip: PaddleX's high-performance switch. The fastest exact backend is the default here;
+            this also allows a lower precision, as `precision="auto"` does.
         backend: `auto`, or the name of a backend.
+        precision: `fp32`, `bf16`, `fp16`, `int8`, or `auto`: the fastest one that keeps this
+            model's answers on this machine.
+        calibrated: Apply the temperature and the threshold that `clsctl calibrate` stored.
+        threshold: Leave out classes that score less, 0 to 1; the calibrated one where None.
 
     Raises:
-        ModelError: The model is unknown, or its weights are not available.
+        ModelError: The model is unknown, its weights are not available, or it was never calibrated
+            (`E_NOT_CALIBRATED`).
         NetworkError: The weights could not be downloaded.
         DeviceError: The device or the backend is not there.
     """
-    settings = load_settings()
+    settings = load_settings(precision=precision or ("auto" if use_hpip else None))
     model = find_model(model_name, model_dir, settings)
-    return Classifier(model, device or settings.device, backend or settings.backend, topk, settings)
+    return Classifier(
+        model,
+        device or settings.device,
+        backend or settings.backend,
+        topk,
+        settings,
+        calibrated=calibrated,
+        threshold=threshold,
+    )
 
 
 def find_model(

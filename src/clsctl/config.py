@@ -49,14 +49,14 @@ def _list(value: object) -> tuple[str, ...]:
     """A list in config.toml; in the environment, items separated by commas or blanks."""
     if isinstance(value, str):
         return tuple(value.replace(",", " ").split())
-    if not isinstance(value, list) or not all(isinstance(item, str) for item in value):
+    if not isinstance(value, (list, tuple)) or not all(isinstance(item, str) for item in value):
         raise ValueError("must be a list of texts")
     return tuple(value)
 
 
 def _precision(value: object) -> str:
-    if value not in PRECISIONS:
-        raise ValueError(f"must be one of {', '.join(PRECISIONS)}")
+    if value not in (*PRECISIONS, "auto"):
+        raise ValueError(f"must be one of {', '.join(PRECISIONS)} or auto")
     return str(value)
 
 
@@ -71,10 +71,13 @@ class Settings:
     model: str = _setting("", _text, "Model for `predict` where -m is not given")
     device: str = _setting("auto", _text, "Device: auto, cpu, gpu[:N], npu[:N]")
     backend: str = _setting("auto", _text, "Inference backend, or auto")
-    precision: str = _setting("fp32", _precision, "fp32, bf16, fp16 or int8")
+    precision: str = _setting("fp32", _precision, "fp32, bf16, fp16, int8, or auto")
     mirrors: tuple[str, ...] = _setting((), _list, "URLs or folders tried before the catalog's own")
     offline: bool = _setting(False, _switch, "Never open a socket")
     max_pixels: int = _setting(178_956_970, _whole, "Largest image that is decoded, in pixels")
+    draft: int = _setting(
+        0, _whole, "Least short side of photos decoded at a reduced size; 0: full"
+    )
     max_download: int = _setting(8 << 30, _whole, "Largest download or archive, in bytes")
     timeout: int = _setting(30, _whole, "Seconds without a byte after which a server is given up")
     threads: int = _setting(0, _whole, "CPU threads; 0 means every core")
@@ -120,7 +123,7 @@ def load_settings(**options: Any) -> Settings:
     for item in setting_fields():
         variable = f"CLSCTL_{item.name.upper()}"
         if options.get(item.name) is not None:
-            value, origin = options[item.name], "option"
+            value, origin = _parse(item, options[item.name], "the option"), "option"
         elif variable in os.environ:
             value, origin = _parse(item, os.environ[variable], variable), variable
         elif item.name in from_file:

@@ -1,4 +1,4 @@
-"""A model directory -> ONNX, once, cached by the weights' SHA256, behind a parity gate.
+"""A model -> the form that a backend loads, once, cached by the weights' SHA256, behind a gate.
 
 The conversion runs in a process of its own (`python -m clsctl.conversion`): it needs Paddle, which
 the process that predicts shall not carry, and a crash in native code must not take that one down.
@@ -10,83 +10,77 @@ that failed is remembered and left to Paddle.
 
 from __future__ import annotations
 
-import platform
-import subprocess
 import sys
 from importlib import metadata
+from importlib.util import find_spec
 from pathlib import Path
 
 from clsctl.config import folders
 from clsctl.disk import locked, replacing
-from clsctl.errors import ClsctlError, ModelError
+from clsctl.errors import ClsctlError, DeviceError, ModelError
 from clsctl.model_dir import read_model_dir, weights_sha256
 from clsctl.notes import note
-from clsctl.parity import Parity, compare_forms
-from clsctl.types import DeviceId, ModelSpec, Placement
+from clsctl.parity import compare_forms
+from clsctl.plugins import default_registry
+from clsctl.processor import require_int8
+from clsctl.subprocesses import last_words, run_module
+from clsctl.types import DeviceId, Form, ModelSpec, Placement
 
 OPSET = 17
+CONVERTER = "paddle2onnx"
 
 
-def onnx_model(spec: ModelSpec) -> Path:
-    """The model's ONNX form, converted now if that was not done before.
+def form_path(form: Form, spec: ModelSpec, placement: Placement) -> Path:
+    """A model's form, made now if that was not done before.
 
     Raises:
-        ModelError: It cannot be converted, or differs from Paddle's result (`E_CONVERSION`); or
-            the cache cannot be written (see `clsctl.disk.explained`).
+        ModelError: There is no such form, or it differs from Paddle's result (`E_CONVERSION`); the
+            model was not quantised (`E_PRECISION_MISSING`); or the cache cannot be written (see
+            `clsctl.disk.explained`).
+        DeviceError: The converter is not installed (`E_BACKEND_MISSING`), or the processor would
+            compute int8 wrongly (`E_PRECISION_PROCESSOR`).
     """
-    target = _target(spec)
-    if target.exists():
+    quantised = _quantised(spec) if placement.precision == "int8" else None
+    target = _target(form, spec, placement)
+    if _is_current(target, quantised):
         return target
-    with locked(folders().cache, f"onnx-{target.stem}"):
-        if not target.exists():
+    if quantised is None:
+        _require_converter(form, spec)
+    with locked(folders().cache, f"{form.name}-{target.stem}"):
+        if not _is_current(target, quantised):
             _raise_verdict(target)
-            note(f"preparing {spec.name} for ONNX Runtime, once")
-            _convert_in_child(spec, target)
+            note(f"preparing {spec.name} for {form.library}, once")
+            _convert_in_child(form, spec, placement, target)
     return target
 
 
-def convert(spec: ModelSpec, target: Path) -> float:
+def convert(form: Form, spec: ModelSpec, placement: Placement, target: Path) -> float:
     """Convert in this process; returns the largest difference of any log-probability.
 
+    An int8 form differs on purpose, within the limits of `clsctl quantize`; a model that is no
+    Paddle model has no other reference than the library itself. For both this is 0.
+
     Raises:
-        ModelError: There is no ONNX form, or it gives other scores (`E_CONVERSION`); what then
+        ModelError: There is no such form, or it gives other scores (`E_CONVERSION`); what then
             lies at `target` must not be used.
     """
-    _optimise(onnx_bytes(spec), target)
-    parity = _compare(spec, target)
+    source = _source(form, spec, placement)
+    try:
+        form.write(source, target, placement)
+    except Exception as error:  # noqa: BLE001 - every library has exceptions of its own
+        reason = (str(error).strip().splitlines() or [type(error).__name__])[-1]
+        raise _error(form, spec, reason) from None
+    if placement.precision == "int8" or spec.format != "paddle":
+        return 0.0
+    from clsctl.backends.paddle_inference import PaddleSession
+
+    reference = PaddleSession(spec, Placement(DeviceId("cpu"), 1))
+    parity = compare_forms(reference.run, form.load(target, placement).run, spec.transforms)
     if not parity.holds:
-        raise _error(spec, f"the ONNX form differs from Paddle's result by {parity.difference:.2g}")
-    return parity.difference
-
-
-def _convert_in_child(spec: ModelSpec, target: Path) -> None:
-    target.parent.mkdir(parents=True, exist_ok=True)
-    with replacing(target) as part:
-        child = subprocess.run(
-            [sys.executable, "-m", __name__, spec.directory.absolute(), part, _verdict(target)],
-            capture_output=True,
-            text=True,
-            errors="replace",
-            check=False,
-            # Python looks for modules in the current folder, where the user's own files are.
-            cwd=target.parent,
+        raise _error(
+            form, spec, f"its form differs from Paddle's result by {parity.difference:.2g}"
         )
-        if child.returncode != 0:
-            _raise_verdict(target)
-            raise _error(spec, _last_words(child))
-
-
-def _raise_verdict(target: Path) -> None:
-    """Do not try again what cannot work."""
-    verdict = _verdict(target)
-    if verdict.exists():
-        raise _refusal(verdict.read_text(encoding="utf-8", errors="replace"))
-
-
-def _last_words(child: subprocess.CompletedProcess[str]) -> str:
-    if child.returncode < 0:
-        return f"the converter was ended by signal {-child.returncode}"
-    return (child.stderr.strip().splitlines() or ["the converter failed"])[-1]
+    return parity.difference
 
 
 def onnx_bytes(spec: ModelSpec) -> bytes:
@@ -108,70 +102,105 @@ def onnx_bytes(spec: ModelSpec) -> bytes:
             optimize_tool="None",
         )
     except (Exception, SystemExit):  # noqa: BLE001 - it prints what went wrong, then exits
-        raise _error(spec, "paddle2onnx cannot convert it") from None
+        raise _refusal(f"{spec.name} has no ONNX form: paddle2onnx cannot convert it") from None
     return content
 
 
-def _optimise(content: bytes, target: Path) -> None:
-    """Let ONNX Runtime fuse the graph for this processor once, not at every start."""
-    import onnxruntime
-
-    options = onnxruntime.SessionOptions()
-    options.graph_optimization_level = onnxruntime.GraphOptimizationLevel.ORT_ENABLE_ALL
-    options.optimized_model_filepath = str(target)
-    options.log_severity_level = 3
-    onnxruntime.InferenceSession(content, options, providers=["CPUExecutionProvider"])
-
-
-def _compare(spec: ModelSpec, candidate: Path) -> Parity:
-    from clsctl.backends.onnxruntime import open_file
-    from clsctl.backends.paddle_inference import PaddleSession
-
-    reference = PaddleSession(spec, Placement(DeviceId("cpu"), 1))
-    return compare_forms(reference.run, open_file(candidate, 1).run, spec.transforms)
-
-
-def _target(spec: ModelSpec) -> Path:
-    """Optimised graphs hold layouts of one processor and one runtime, so both are in the name."""
-    import onnxruntime
-
-    key = f"{weights_sha256(spec)}-{_processor()}-ort{onnxruntime.__version__}"
-    return folders().cache / "onnx" / f"{key}.onnx"
-
-
-def _processor() -> str:
+def forget(directory: Path) -> None:
+    """Delete what the cache holds of a model: whatever carries its weights' SHA256 in its name."""
     try:
-        with Path("/proc/cpuinfo").open(encoding="ascii", errors="ignore") as stream:
-            flags = next((line for line in stream if line.startswith("flags")), "")
-    except OSError:
-        flags = ""
-    widest = next((name for name in ("avx512f", "avx2", "avx") if f" {name}" in flags), "base")
-    return f"{platform.machine()}-{widest}"
+        key = weights_sha256(read_model_dir(directory))
+    except ModelError:
+        return  # A damaged model cannot say any more what was made of it.
+    for path in folders().cache.glob(f"*/{key}*"):
+        path.unlink()
+
+
+def _quantised(spec: ModelSpec) -> Path:
+    from clsctl.quantization import int8_form
+
+    require_int8()
+    return int8_form(spec)
+
+
+def _source(form: Form, spec: ModelSpec, placement: Placement) -> str | bytes:
+    if placement.precision == "int8":
+        return str(_quantised(spec))
+    if spec.format != "paddle":
+        return str(spec.graph)
+    try:
+        return onnx_bytes(spec)
+    except ModelError:
+        raise _error(form, spec, f"{CONVERTER} cannot convert it") from None
+
+
+def _target(form: Form, spec: ModelSpec, placement: Placement) -> Path:
+    """An exact form serves bf16 too, which is the way it is run."""
+    quantised = "-int8" if placement.precision == "int8" else ""
+    name = f"{weights_sha256(spec)}{quantised}-{form.belongs_to(placement)}{form.suffix}"
+    return folders().cache / form.name / name
+
+
+def _is_current(target: Path, source: Path | None) -> bool:
+    """Whether it is there, and no older than what it was made from."""
+    if not target.exists():
+        return False
+    return source is None or target.stat().st_mtime >= source.stat().st_mtime
+
+
+def _require_converter(form: Form, spec: ModelSpec) -> None:
+    if spec.format == "paddle" and find_spec(CONVERTER) is None:
+        raise DeviceError(
+            f"backend '{form.name}' needs {CONVERTER} to convert models, which is not installed",
+            code="E_BACKEND_MISSING",
+            hint=f"pip install {CONVERTER}, for which there is no build for Python 3.13 yet",
+        )
+
+
+def _convert_in_child(form: Form, spec: ModelSpec, placement: Placement, target: Path) -> None:
+    target.parent.mkdir(parents=True, exist_ok=True)
+    where = placement.device.kind, placement.precision
+    with replacing(target) as part:
+        files = spec.graph.absolute(), part, _verdict(target)
+        child = run_module(__name__, form.name, *where, *files, folder=target.parent)
+        if child.returncode != 0:
+            _raise_verdict(target)
+            raise _error(form, spec, last_words(child))
+
+
+def _raise_verdict(target: Path) -> None:
+    """Do not try again what cannot work."""
+    verdict = _verdict(target)
+    if verdict.exists():
+        raise _refusal(verdict.read_text(encoding="utf-8", errors="replace"))
 
 
 def _verdict(target: Path) -> Path:
-    """Says why this model has no ONNX form; another converter may find otherwise."""
-    return target.with_suffix(f".p2o{metadata.version('paddle2onnx')}.txt")
+    """Says why this model has no such form; another converter may find otherwise."""
+    version = metadata.version(CONVERTER) if find_spec(CONVERTER) else ""
+    return target.with_suffix(f".p2o{version}.txt")
 
 
-def _error(spec: ModelSpec, reason: str) -> ModelError:
-    return _refusal(f"{spec.name} cannot run in ONNX Runtime: {reason}")
+def _error(form: Form, spec: ModelSpec, reason: str) -> ModelError:
+    return _refusal(f"{spec.name} cannot run in {form.library}: {reason}")
 
 
 def _refusal(message: str) -> ModelError:
-    return ModelError(message, code="E_CONVERSION", hint="use --backend paddle")
+    return ModelError(message, code="E_CONVERSION", hint="use another backend, or --backend auto")
 
 
-def _main(directory: str, target: str, verdict: str) -> str | None:
+def _main(backend: str, device: str, precision: str, graph: str, target: str, verdict: str) -> str:
     """Only what was found out about the model becomes a verdict, not a full disk."""
+    form: Form = default_registry().get("backends", backend).form
+    placement = Placement(DeviceId(device), 1, precision=precision)
     try:
-        convert(read_model_dir(Path(directory)), Path(target))
+        convert(form, read_model_dir(Path(graph)), placement, Path(target))
     except ClsctlError as error:
         if error.code == "E_CONVERSION":
             Path(verdict).write_text(error.message, encoding="utf-8")
         return error.message
-    return None
+    return ""
 
 
 if __name__ == "__main__":
-    sys.exit(_main(*sys.argv[1:]))
+    sys.exit(_main(*sys.argv[1:]) or 0)

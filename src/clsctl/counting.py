@@ -66,6 +66,21 @@ def macs(network: nn.Layer, input_shape: Sequence[int]) -> int:
             not read, so one built under `paddle.LazyGuard` will do.
         input_shape: Channels, height and width of the image.
     """
+    return sum(map(_operation_macs, _operations(network, input_shape)))
+
+
+def activations(network: nn.Layer, input_shape: Sequence[int]) -> int:
+    """Numbers in an image and in all that operations make of it; training keeps most of them.
+
+    Args:
+        network: As for `macs`.
+        input_shape: Channels, height and width of the image.
+    """
+    return sum(map(_operation_outputs, _operations(network, input_shape)))
+
+
+def _operations(network: nn.Layer, input_shape: Sequence[int]) -> Iterator[Any]:
+    """The operations of the network's traced graph, in the order of computation."""
     import paddle
 
     # The forward methods are called as they stand: rewriting them for control flow, as Paddle
@@ -78,7 +93,8 @@ def macs(network: nn.Layer, input_shape: Sequence[int]) -> int:
     with _evaluation_mode(network):
         traced = paddle.jit.to_static(run, input_spec=[image], full_graph=True)
         program = traced.concrete_program.main_program
-    return sum(map(_operation_macs, program.global_block().ops))
+    # The operations are gone with the program, which lives while they are looked at.
+    yield from program.global_block().ops
 
 
 def _operation_macs(operation: Any) -> int:
@@ -92,6 +108,14 @@ def _operation_macs(operation: Any) -> int:
         return 0
     outputs: int = math.prod(operation.result(0).shape)
     return outputs * terms
+
+
+def _operation_outputs(operation: Any) -> int:
+    """Numbers in its main output; parameters and the graph's own bookkeeping make none."""
+    if not operation.name().startswith("pd_op."):
+        return 0
+    output = operation.result(0)
+    return math.prod(output.shape) if output.is_dense_tensor_type() else 0
 
 
 @contextmanager

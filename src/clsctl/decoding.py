@@ -1,8 +1,9 @@
 """Bytes -> pixels.
 
 JPEG, PNG, BMP, WebP, PNM and Sun raster are decoded by OpenCV, TIFF by Pillow and PDF by PDFium, as
-in PaddleX, so that pixels are the same to the bit. What PaddleX does not read (GIF, JPEG 2000,
-AVIF) is decoded by Pillow. What counts is how the bytes begin, never a file's name.
+in PaddleX, so that pixels are the same to the bit; for large JPEGs see `clsctl.jpeg`. What PaddleX
+does not read (GIF, JPEG 2000, AVIF) is decoded by Pillow. What counts is how the bytes begin, never
+a file's name.
 """
 
 from __future__ import annotations
@@ -19,6 +20,7 @@ from typing import TYPE_CHECKING, Any, cast
 
 from clsctl.errors import ClsctlError, DataError
 from clsctl.headers import FORMATS, UNPACKED, format_of, read_header
+from clsctl.jpeg import decode_large
 
 if TYPE_CHECKING:
     import numpy as np
@@ -43,12 +45,14 @@ PILLOW = {
 Page = tuple[int | None, Callable[[], "NDArray[np.uint8]"]]
 
 
-def pages(data: bytes, max_pixels: int) -> Iterator[Page]:
+def pages(data: bytes, max_pixels: int, draft: int = 0) -> Iterator[Page]:
     """The pages of an encoded image, each with a function that decodes it.
 
     Args:
         data: A whole file.
         max_pixels: Width times height above which a page is refused, before it is decoded.
+        draft: Where not 0, a JPEG is decoded at a half, quarter or eighth of its size, as long as
+            its short side keeps this many pixels: much faster, and other pixels.
 
     Yields:
         The page of a PDF or multi-page TIFF, from 0, or None for a single image; and a function
@@ -68,9 +72,11 @@ def pages(data: bytes, max_pixels: int) -> Iterator[Page]:
         yield from _pdf_pages(data, max_pixels)
     elif kind == "TIFF":
         yield from _tiff_pages(data, max_pixels)
+    elif kind in PILLOW:
+        yield None, functools.partial(_with_pillow, kind, data, max_pixels)
     else:
-        decode = _with_pillow if kind in PILLOW else _with_opencv
-        yield None, functools.partial(decode, kind, data, max_pixels)
+        draft = draft if kind == "JPEG" else 0
+        yield None, functools.partial(_with_opencv, kind, data, max_pixels, draft)
 
 
 def from_array(array: NDArray[Any]) -> NDArray[np.uint8]:
@@ -101,7 +107,7 @@ def from_array(array: NDArray[Any]) -> NDArray[np.uint8]:
 # ---- OpenCV ------------------------------------------------------------------------------------
 
 
-def _with_opencv(kind: str, data: bytes, max_pixels: int) -> NDArray[np.uint8]:
+def _with_opencv(kind: str, data: bytes, max_pixels: int, draft: int) -> NDArray[np.uint8]:
     import cv2
     import numpy as np
 
@@ -117,13 +123,32 @@ def _with_opencv(kind: str, data: bytes, max_pixels: int) -> NDArray[np.uint8]:
     flags = cv2.IMREAD_COLOR_RGB
     if kind == "WebP":  # OpenCV 4 and PaddleX do not turn WebP; OpenCV 5 would.
         flags |= cv2.IMREAD_IGNORE_ORIENTATION
+    reduced = _reduced(min(width, height), draft) if draft else 0
+    if kind == "JPEG" and not reduced:
+        fast = decode_large(data, width * height)
+        if fast is not None:
+            return fast
     try:
-        pixels: Any = cv2.imdecode(np.frombuffer(data, np.uint8), flags)
+        pixels: Any = cv2.imdecode(np.frombuffer(data, np.uint8), reduced or flags)
     except cv2.error:
         pixels = None
     if pixels is None:
         raise _truncated(kind) if kind in UNPACKED else _corrupt(kind)
+    if reduced:
+        cv2.cvtColor(pixels, cv2.COLOR_BGR2RGB, dst=pixels)
     return cast("NDArray[np.uint8]", pixels)
+
+
+def _reduced(short: int, draft: int) -> int:
+    """OpenCV's flag for the smallest size that keeps the short side above `draft`; 0 for none."""
+    import cv2
+
+    flags = {
+        8: cv2.IMREAD_REDUCED_COLOR_8,
+        4: cv2.IMREAD_REDUCED_COLOR_4,
+        2: cv2.IMREAD_REDUCED_COLOR_2,
+    }
+    return next((flag for part, flag in flags.items() if draft * part <= short), 0)
 
 
 # ---- Pillow ------------------------------------------------------------------------------------

@@ -7,6 +7,7 @@ ClsctlError                      exit status
 ├── NetworkError                 5  a server could not be reached or misbehaved
 ├── DeviceError                  6  a device or backend is not available
 ├── SomeInputsFailed             7  finished, but some inputs failed
+├── ProcessLost                  8  one of several processes died
 └── Interrupted                  130  Ctrl-C
 
 Exit status 0 means done and 1 a bug of ours. `main()` prints a ClsctlError once, so raise it
@@ -87,6 +88,13 @@ class SomeInputsFailed(ClsctlError):
 
     exit_status = 7
     default_code = "E_SOME_INPUTS_FAILED"
+
+
+class ProcessLost(ClsctlError):
+    """One of the processes that work together has died or cannot be reached."""
+
+    exit_status = 8
+    default_code = "E_PROCESS_LOST"
 
 
 class Interrupted(ClsctlError):

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import copy
 import json
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass, field
 from importlib.util import find_spec
@@ -24,8 +24,8 @@ if TYPE_CHECKING:
     from clsctl.parity import Run
     from clsctl.trained import TrainedModel
 
-FORMATS = ("paddle", "paddle-legacy", "onnx")
-ONNX = "inference.onnx"
+FORMATS = ("paddle", "paddle-legacy", "onnx", "openvino")
+ONNX, OPENVINO = "inference.onnx", "inference.xml"
 PHOTOS = 16
 """Images of the dataset that the gate looks at."""
 
@@ -68,8 +68,8 @@ def export(
         weights: A .pdparams file, or a run's folder with its best weights.
         output: The folder to make.
         model_name: The architecture, where nothing beside the weights names it.
-        to: `paddle` (PIR), `paddle-legacy` (.pdmodel), or `onnx`, which is `paddle` with an
-            inference.onnx beside it.
+        to: `paddle` (PIR), `paddle-legacy` (.pdmodel), or `paddle` with another form beside it:
+            `onnx` (inference.onnx) or `openvino` (inference.xml and inference.bin).
         check: Compare the scores of what was written with the network's.
         dataset: Gives the check real images; the accuracy on its validation images is compared
             too. Without it the check takes images of the dataset that the run was trained on,
@@ -110,6 +110,8 @@ def write_model(
         export_network(network, folder, model.name, model.transforms, labels, side)
     if to == "onnx":
         _write_onnx(folder, labels, model.transforms)
+    if to == "openvino":
+        _write_openvino(folder)
 
 
 def check_model(
@@ -123,13 +125,36 @@ def check_model(
     Raises:
         ModelError: A file gives other scores (`E_PARITY`).
     """
+    return _check_forms(network, _exported_forms(folder), transforms, photos)
+
+
+def check_graph(network: nn.Layer, folder: Path, transforms: Sequence[Mapping[str, Any]]) -> None:
+    """The same while training, where a predictor would change Paddle's threads for good.
+
+    Raises:
+        ModelError: The graph gives other scores (`E_PARITY`).
+    """
+    import paddle
+
+    graph = paddle.jit.load(str(folder / "inference"))
+
+    def run(images: NDArray[np.float32]) -> NDArray[np.float32]:
+        scores: NDArray[np.float32] = graph(paddle.to_tensor(images)).numpy()
+        return scores
+
+    _check_forms(network, [("inference.json", run)], transforms)
+
+
+def _check_forms(
+    network: nn.Layer,
+    forms: Iterable[tuple[str, Run]],
+    transforms: Sequence[Mapping[str, Any]],
+    photos: Sequence[NDArray[np.uint8]] = (),
+) -> dict[str, Parity]:
     from clsctl.scorers import network_run
 
     reference = network_run(network)
-    found = {
-        name: compare_forms(reference, run, transforms, photos)
-        for name, run in _exported_forms(folder)
-    }
+    found = {name: compare_forms(reference, run, transforms, photos) for name, run in forms}
     for name, parity in found.items():
         if not parity.holds:
             raise _differs(
@@ -191,20 +216,51 @@ def _write_onnx(
     folder: Path, labels: Sequence[str], transforms: Sequence[Mapping[str, Any]]
 ) -> None:
     """The same graph as ONNX; class names and preprocessing are in the file's own metadata."""
-    if find_spec("paddle2onnx") is None:
-        raise ModelError(
-            "--to onnx needs paddle2onnx, which has no build for Python 3.13",
-            code="E_CONVERSION",
-            hint="export with an older Python, or --to paddle",
-        )
+    content = _as_onnx(folder)
     import onnx
 
-    from clsctl.conversion import onnx_bytes
-
-    graph = onnx.load_from_string(onnx_bytes(read_model_dir(folder)))
+    graph = onnx.load_from_string(content)
     facts = {"labels": list(labels), "transform_ops": [dict(step) for step in transforms]}
     onnx.helper.set_model_props(graph, {key: json.dumps(facts[key]) for key in facts})
     onnx.save(graph, str(folder / ONNX))
+
+
+def _write_openvino(folder: Path) -> None:
+    """The same graph as OpenVINO's intermediate representation, in float32."""
+    _require("openvino", "which `pip install openvino` brings")
+    from clsctl.backends.openvino import import_openvino
+
+    content, openvino = _as_onnx(folder), import_openvino()
+    with _converting("OpenVINO cannot take this network"):
+        graph = openvino.Core().read_model(content)
+        openvino.save_model(graph, folder / OPENVINO, compress_to_fp16=False)
+
+
+def _as_onnx(folder: Path) -> bytes:
+    _require("paddle2onnx", "which has no build for Python 3.13")
+    from clsctl.conversion import onnx_bytes
+
+    return onnx_bytes(read_model_dir(folder))
+
+
+def _require(package: str, whence: str) -> None:
+    if find_spec(package) is None:
+        raise ModelError(
+            f"this format needs {package}, {whence}", code="E_CONVERSION", hint="or use --to paddle"
+        )
+
+
+@contextmanager
+def _converting(failure: str) -> Iterator[None]:
+    try:
+        yield
+    except RuntimeError as error:
+        reason = str(error).strip().splitlines()[-1].strip()
+        raise ModelError(
+            f"nothing was exported: {failure}: {reason}",
+            code="E_CONVERSION",
+            hint="use --to onnx or --to paddle",
+        ) from None
 
 
 def _exported_forms(folder: Path) -> Iterator[tuple[str, Run]]:
@@ -215,6 +271,18 @@ def _exported_forms(folder: Path) -> Iterator[tuple[str, Run]]:
     yield spec.graph.name, PaddleSession(spec, Placement(DeviceId("cpu"), 1)).run
     if (folder / ONNX).exists():
         yield ONNX, open_file(folder / ONNX, 1).run
+    if (folder / OPENVINO).exists():
+        yield OPENVINO, _run_openvino(folder / OPENVINO)
+
+
+def _run_openvino(path: Path) -> Run:
+    from clsctl.backends.openvino import DEVICE, OpenvinoSession, import_openvino
+
+    openvino = import_openvino()
+    with _converting("OpenVINO cannot run this network"):
+        # It would take bf16 by itself wherever the processor has it.
+        options = {"INFERENCE_PRECISION_HINT": "f32"}
+        return OpenvinoSession(openvino.Core().compile_model(path, DEVICE, options)).run
 
 
 # ---- the dataset -------------------------------------------------------------------------------

@@ -12,7 +12,7 @@ import os
 import sys
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import IO, TYPE_CHECKING, Any
 
@@ -53,7 +53,7 @@ def expand(inputs: object) -> Iterator[Source]:
         inputs: A file or folder (str or Path); a str may also be an http(s) URL, a glob, `-`
             (standard input: an image, or a list of inputs, one a line) or `@list.txt` (such a list
             in a file). An ndarray (see `clsctl.decoding.from_array`), or bytes of an encoded
-            image. Or an iterable of all these, nested as you like.
+            image. A Source is given back. Or an iterable of all these, nested as you like.
 
     Yields:
         A source each. A folder gives its images and PDFs at any depth, chosen by suffix and sorted
@@ -73,13 +73,17 @@ def read(source: Source, settings: Settings) -> Iterator[Sample]:
         A sample for each page of a PDF or multi-page TIFF, otherwise one. Whatever goes wrong is
         a sample that holds the error, whose message begins with the source's name.
     """
-    # A file's name need not be UTF-8, but what is printed must.
-    name = source.name.encode("utf-8", "replace").decode("utf-8")
+    name = printable(source.name)
     try:
         for page, decode in _pages(source, settings):
             yield _sample(name, page, decode)
     except ClsctlError as error:
         yield Sample(name, error=_named(error, name))
+
+
+def printable(name: str) -> str:
+    """A source's name as results hold it: a file's need not be UTF-8, but what is printed must."""
+    return name.encode("utf-8", "replace").decode("utf-8")
 
 
 # ---- expanding ---------------------------------------------------------------------------------
@@ -94,6 +98,8 @@ def _expand(item: object, seen: Counter[str]) -> Iterator[Source]:
         yield from _path(os.fspath(item))
     elif isinstance(item, np.ndarray):
         yield _numbered("array", item, seen)
+    elif isinstance(item, Source):
+        yield item
     elif isinstance(item, bytes | bytearray):
         yield _numbered("bytes", bytes(item), seen)
     elif isinstance(item, Iterable):
@@ -245,11 +251,11 @@ def _pages(source: Source, settings: Settings) -> Iterator[Page]:
     if isinstance(content, ClsctlError):
         raise content
     if isinstance(content, Path):
-        yield from pages(read_file(content), settings.max_pixels)
+        yield from pages(read_file(content), settings.max_pixels, settings.draft)
     elif isinstance(content, str):
-        yield from pages(download(content, settings), settings.max_pixels)
+        yield from pages(download(content, settings), settings.max_pixels, settings.draft)
     elif isinstance(content, bytes):
-        yield from pages(content, settings.max_pixels)
+        yield from pages(content, settings.max_pixels, settings.draft)
     else:
         yield None, functools.partial(from_array, content)
 
@@ -263,8 +269,9 @@ def _sample(name: str, page: int | None, decode: Callable[[], NDArray[np.uint8]]
 
 
 def _read_again(source: Source, page: int | None, settings: Settings) -> NDArray[np.uint8]:
+    exact = replace(settings, draft=0)
     try:
-        return next(decode() for number, decode in _pages(source, settings) if number == page)
+        return next(decode() for number, decode in _pages(source, exact) if number == page)
     except ClsctlError as error:
         raise _named(error, source.name) from None
 

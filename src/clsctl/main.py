@@ -20,6 +20,9 @@ from clsctl.errors import ClsctlError, Interrupted, UsageError
 from clsctl.plugins import Registry, default_registry
 from clsctl.types import Command
 
+NOBODY_READS = 141
+"""The exit status of a command whose output is a closed pipe: what SIGPIPE (13) gives others."""
+
 
 def main() -> NoReturn:
     """The `clsctl` command."""
@@ -117,9 +120,10 @@ def _paragraphs(docstring: str) -> str:
 def _output_failed(error: OSError, as_json: bool) -> int:
     """Whoever reads has seen enough, which is no failure to talk about; or the disk is full."""
     sys.stdout = io.StringIO()  # Python would try once more at its end.
+    if error.errno == errno.EPIPE:
+        return NOBODY_READS
     failure = UsageError(f"cannot write to standard output: {error.strerror}", code="E_OUTPUT")
-    if error.errno != errno.EPIPE:
-        print_error(failure, as_json)
+    print_error(failure, as_json)
     return failure.exit_status
 
 
@@ -128,7 +132,7 @@ def _admit_bug() -> None:
 
 
 def _interruptible(run: Callable[..., object]) -> Callable[..., object]:
-    """Keep Ctrl-C out of click's hands, which would end it with exit status 1."""
+    """Keep Ctrl-C and closed pipes out of click's hands, which would end with exit status 1."""
 
     @functools.wraps(run)
     def wrapped(*args: Any, **kwargs: Any) -> object:
@@ -136,6 +140,12 @@ def _interruptible(run: Callable[..., object]) -> Callable[..., object]:
             return run(*args, **kwargs)
         except KeyboardInterrupt:
             raise Interrupted("interrupted") from None
+        except BrokenPipeError as error:
+            raise typer.Exit(_output_failed(error, as_json=False)) from None
+        except SystemExit as stop:  # what Rich makes of it
+            if isinstance(stop.__context__, BrokenPipeError):
+                raise typer.Exit(NOBODY_READS) from None
+            raise
 
     return wrapped
 

@@ -2,11 +2,13 @@
 
 The directory is what PaddleX 3 reads and writes: `inference.json` (or the legacy
 `inference.pdmodel`), `inference.pdiparams` and `inference.yml`; beside them our own `clsctl.json`
-with provenance and the SHA256 of each file.
+with provenance and the SHA256 of each file. In place of Paddle's graph there may be an ONNX file
+or an OpenVINO IR.
 """
 
 from __future__ import annotations
 
+import functools
 import hashlib
 import json
 from collections.abc import Mapping, Sequence
@@ -14,37 +16,42 @@ from pathlib import Path
 from typing import Any
 
 from clsctl.errors import ModelError
-from clsctl.types import ModelSpec
+from clsctl.types import FORMATS, ModelSpec
 
-GRAPHS = ("inference.json", "inference.pdmodel")
+GRAPHS = ("inference.json", "inference.pdmodel", "inference.onnx", "inference.xml")
 PARAMS = "inference.pdiparams"
+PARAMS_SUFFIX = {".json": ".pdiparams", ".pdmodel": ".pdiparams", ".xml": ".bin"}
+"""Of the file with the weights, by the graph's; an ONNX file holds them itself."""
 SETTINGS = "inference.yml"
 PROVENANCE = "clsctl.json"
 DEFAULT_TOPK = 5
 
 
-def read_model_dir(directory: Path) -> ModelSpec:
+def read_model_dir(path: Path) -> ModelSpec:
     """Read and validate a model directory.
+
+    Args:
+        path: The directory, or one of the graphs in it, such as `model.onnx`. An ONNX file without
+            an inference.yml beside it describes its preprocessing and classes in its own metadata,
+            as `clsctl export --to onnx` writes them.
 
     Raises:
         ModelError: A file is missing or inference.yml says something unusable
             (`E_MODEL_DIR_INVALID`).
     """
-    if not directory.is_dir():
-        raise _invalid(directory, "there is no such directory")
-    graph = next((directory / name for name in GRAPHS if (directory / name).is_file()), None)
-    if graph is None:
-        raise _invalid(directory, f"it holds neither {' nor '.join(GRAPHS)}")
-    for name in (PARAMS, SETTINGS):
-        if not (directory / name).is_file():
-            raise _invalid(directory, f"it holds no {name}")
-    settings = _read_settings(directory)
+    graph = _find_graph(path)
+    directory = graph.parent
+    suffix = PARAMS_SUFFIX.get(graph.suffix)
+    params = graph.with_suffix(suffix) if suffix else None
+    if params is not None and not params.is_file():
+        raise _invalid(path, f"it holds no {params.name}")
+    settings = _read_settings(graph)
     topk = _section(_section(settings, "PostProcess", directory), "Topk", directory)
     return ModelSpec(
         name=str(_section(settings, "Global", directory).get("model_name") or directory.name),
         directory=directory,
         graph=graph,
-        params=directory / PARAMS,
+        params=params,
         transforms=_transforms(settings, directory),
         labels=_labels(topk, directory),
         topk=_topk(topk, directory),
@@ -78,8 +85,9 @@ def weights_sha256(spec: ModelSpec) -> str:
     """
     recorded = _recorded_checksums(spec.directory)
     joined = "".join(
-        _trusted(path, recorded, spec.directory / PROVENANCE) or file_sha256(path)
+        _trusted(path, recorded, spec.directory / PROVENANCE) or _sha256_now(path)
         for path in (spec.graph, spec.params)
+        if path is not None
     )
     return hashlib.sha256(joined.encode()).hexdigest()
 
@@ -91,6 +99,17 @@ def file_sha256(path: Path) -> str:
         while block := stream.read(1 << 20):
             digest.update(block)
     return digest.hexdigest()
+
+
+def _sha256_now(path: Path) -> str:
+    status = path.stat()
+    return _sha256_of(path, status.st_size, status.st_mtime_ns, status.st_ino)
+
+
+@functools.lru_cache(maxsize=16)
+def _sha256_of(path: Path, *state: int) -> str:
+    """Several steps of a command ask for it, and a large file takes a while."""
+    return file_sha256(path)
 
 
 def _recorded_checksums(directory: Path) -> dict[str, Any]:
@@ -110,9 +129,23 @@ def _trusted(path: Path, recorded: Mapping[str, Any], record: Path) -> str:
     return str(facts.get("sha256", "")) if unchanged else ""
 
 
-def _read_settings(directory: Path) -> Mapping[str, Any]:
+def _find_graph(path: Path) -> Path:
+    if path.is_file() and path.suffix in FORMATS:
+        return path
+    if not path.is_dir():
+        raise _invalid(path, "there is no such directory")
+    graph = next((path / name for name in GRAPHS if (path / name).is_file()), None)
+    if graph is None:
+        raise _invalid(path, f"it holds none of {', '.join(GRAPHS)}")
+    return graph
+
+
+def _read_settings(graph: Path) -> Mapping[str, Any]:
     import yaml
 
+    directory = graph.parent
+    if not (directory / SETTINGS).is_file():
+        return _read_metadata(graph)
     loader = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
     try:
         text = (directory / SETTINGS).read_text(encoding="utf-8")
@@ -123,6 +156,29 @@ def _read_settings(directory: Path) -> Mapping[str, Any]:
     if not isinstance(content, dict):
         raise _invalid(directory, f"its {SETTINGS} is not a mapping")
     return content
+
+
+def _read_metadata(graph: Path) -> Mapping[str, Any]:
+    """What an ONNX file says of itself, in the words of inference.yml."""
+    if graph.suffix != ".onnx":
+        raise _invalid(graph.parent, f"it holds no {SETTINGS}")
+    from clsctl.backends.onnxruntime import read_metadata
+
+    said = read_metadata(graph)
+    try:
+        transforms, labels = (json.loads(said[key]) for key in ("transform_ops", "labels"))
+    except (KeyError, ValueError):
+        raise ModelError(
+            f"nothing says how images become the input of '{graph}'",
+            code="E_MODEL_DIR_INVALID",
+            hint=f"put an {SETTINGS} beside it, with its preprocessing and class names, or write "
+            "it with `clsctl export --to onnx`, which puts them into the file",
+        ) from None
+    return {
+        "Global": {"model_name": graph.stem},
+        "PreProcess": {"transform_ops": transforms},
+        "PostProcess": {"Topk": {"label_list": labels}},
+    }
 
 
 def _section(settings: Mapping[str, Any], name: str, directory: Path) -> Mapping[str, Any]:
@@ -155,10 +211,11 @@ def _topk(section: Mapping[str, Any], directory: Path) -> int:
     return topk
 
 
-def _invalid(directory: Path, reason: str) -> ModelError:
+def _invalid(path: Path, reason: str) -> ModelError:
     return ModelError(
-        f"'{directory}' is not a usable model directory: {reason}",
+        f"'{path}' is not a usable model directory: {reason}",
         code="E_MODEL_DIR_INVALID",
-        hint="a model directory holds inference.json (or inference.pdmodel), "
-        "inference.pdiparams and inference.yml, as PaddleX and `clsctl export` write it",
+        hint="a model directory holds inference.json (or inference.pdmodel), inference.pdiparams "
+        "and inference.yml, as PaddleX and `clsctl export` write it; or inference.yml and an ONNX "
+        "file or OpenVINO IR",
     )

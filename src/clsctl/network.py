@@ -23,12 +23,17 @@ class Network(nn.Layer):
         decays_vectors: Whether the family's recipe applies weight decay to parameters of one
             dimension too: biases, norms and scales.
         no_weight_decay: Further parameters that it spares, by the last part of their names.
+        channels_last: Whether `forward_features` also works on maps [N, H, W, C], once its
+            convolutions, norms and pools do; training on a processor is faster so. A block that
+            names the axis of the channels calls it `channel_axis`, which is then set to -1; one
+            that names others says `channels_last = False` itself.
     """
 
     num_features: int
     head_name: str
     decays_vectors: bool = True
     no_weight_decay: tuple[str, ...] = ()
+    channels_last: bool = False
 
     def forward_features(self, x: Tensor) -> Tensor:
         """The last feature map [N, C, H, W], or tokens [N, L, C], for images [N, 3, H, W]."""
@@ -113,6 +118,13 @@ def stage(
     return nn.Sequential(("downsample", downsample), ("blocks", blocks))
 
 
+class ScaleChannels(nn.Layer):
+    """Multiplies the channels of maps [N, C, H, W] by weights [N, C, 1, 1]."""
+
+    def forward(self, x: Tensor, weights: Tensor) -> Tensor:
+        return x * weights
+
+
 class SqueezeExcite(nn.Layer):
     """Scales channels by what two layers make of their means (Hu et al. 2017, arXiv:1709.01507)."""
 
@@ -123,10 +135,12 @@ class SqueezeExcite(nn.Layer):
         self.act = nn.ReLU()
         self.conv2 = nn.Conv2D(channels // 4, channels, 1)
         self.gate = gate()
+        self.scale = ScaleChannels()
 
     def forward(self, x: Tensor) -> Tensor:
         weights: Tensor = self.gate(self.conv2(self.act(self.conv1(self.avg_pool(x)))))
-        return x * weights
+        y: Tensor = self.scale(x, weights)
+        return y
 
 
 def numbered_stages(depths: Sequence[int]) -> dict[str, tuple[str, ...]]:

@@ -21,7 +21,7 @@ def writing(path: Path) -> Iterator[Path]:
     Raises:
         UsageError: The system refused, for instance because the disk is full (`E_OUTPUT`).
     """
-    try:
+    with explained(path):
         if path.exists() and not path.is_file():
             yield path
             return
@@ -29,6 +29,13 @@ def writing(path: Path) -> Iterator[Path]:
             path.parent.mkdir(parents=True, exist_ok=True)
         with replacing(path.resolve()) as part:
             yield part
+
+
+@contextmanager
+def explained(path: Path) -> Iterator[None]:
+    """Turn an OSError met while writing to `path` into a UsageError (`E_OUTPUT`)."""
+    try:
+        yield
     except BrokenPipeError:
         raise  # Whoever reads has seen enough, which is no failure.
     except OSError as error:

@@ -19,6 +19,7 @@ if TYPE_CHECKING:
 # a wrong padding or clip of a single layer makes 4e-2 or more.
 LIMIT = 1e-3
 LEAST = 1e-6
+TOSS_UP = 0.01
 
 
 class Parity(NamedTuple):
@@ -68,6 +69,34 @@ def compare_forms(
         differences.append(np.abs(one - other).max())
     # NumPy's maximum, unlike Python's, keeps what is not a number.
     return Parity(len(photos), sum(map(len, synthetic)), float(np.max(differences)))
+
+
+def agreement(exact: Run, other: Run, images: Sequence[NDArray[np.float32]]) -> float:
+    """Share of the inputs, each [1, 3, H, W], that both forms put into the same class.
+
+    Classes that the exact form holds for equally likely, within TOSS_UP, count as the same.
+    """
+    same = 0
+    for image in images:
+        scores = exact(image)[0]
+        same += scores.max() - scores[other(image).argmax()] <= TOSS_UP
+    return float(same / len(images))
+
+
+def sample_inputs(transforms: Sequence[Mapping[str, Any]]) -> list[NDArray[np.float32]]:
+    """Inputs [1, 3, H, W] to time a network with, and to ask whether it changes its mind.
+
+    64 made-up images: areas of random colours, from a few large to many small ones.
+    """
+    import numpy as np
+
+    from clsctl.preprocess import compile_transforms
+
+    preprocess = compile_transforms(transforms)
+    rng = np.random.default_rng(0)
+    sizes = 8 * (2, 3, 4, 6, 8, 16, 32, 64)
+    images = (rng.integers(0, 256, (size, size, 3), dtype=np.uint8) for size in sizes)
+    return [preprocess(image)[None] for image in images]
 
 
 def _synthetic() -> Iterator[list[NDArray[np.uint8]]]:

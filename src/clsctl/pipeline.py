@@ -1,24 +1,27 @@
 """Inputs -> batches -> backend -> results, in input order, with every core busy.
 
-Each worker thread takes a batch of inputs and does everything for it: read, decode, preprocess,
-run, rank. On a CPU that is one single-threaded run a core, which beats one run over all cores;
-only where there are fewer batches than cores do they share them. At most a few batches are under
-way, so memory stays flat however long the input is.
+Each thread takes a batch of inputs and does everything for it: read, decode, preprocess, run, rank.
+On a CPU that is one single-threaded run a core, which beats one run over all cores; only where
+there are fewer batches than cores do they share them. At most a few batches are under way, so
+memory stays flat however long the input is, and a writer that is slow slows down the reading.
 """
 
 from __future__ import annotations
 
+import contextlib
+import ctypes
 import functools
 import itertools
+import math
 import os
-from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from concurrent.futures import Future, ThreadPoolExecutor
-from dataclasses import dataclass, replace
+from concurrent.futures import Future
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, TypeVar
 
 from clsctl.errors import ClsctlError, ModelError
 from clsctl.inputs import Source, expand, read
+from clsctl.parallel import ordered_map
 from clsctl.preprocess import compile_transforms
 from clsctl.results import OutputNames, Result, failed, succeeded, top_k
 from clsctl.types import Backend, DeviceId, ModelSpec, Placement, Sample, Session
@@ -33,7 +36,9 @@ if TYPE_CHECKING:
 
 T = TypeVar("T")
 
-BATCHES_AHEAD = 2
+# Of glibc's mallopt: from which size memory is mapped anew, and how much is kept when it is free.
+_M_MMAP_THRESHOLD, _M_TRIM_THRESHOLD = -3, -1
+_KEPT = 1 << 30
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,7 +78,11 @@ def open_engine(
 
 
 def classify(
-    engine: Engine, inputs: Iterable[object], batch_size: int = 1, topk: int = 5
+    engine: Engine,
+    inputs: Iterable[object],
+    batch_size: int = 1,
+    topk: int = 5,
+    live: bool = False,
 ) -> Iterator[Result]:
     """Classify a stream of inputs.
 
@@ -81,6 +90,7 @@ def classify(
         inputs: What `clsctl.inputs.expand` accepts.
         batch_size: Images in one run of the network.
         topk: Classes to report for each image.
+        live: The inputs arrive over time, so that none may wait for those after it.
 
     Yields:
         One result for each image or page, in input order; an input that fails yields an error
@@ -88,24 +98,28 @@ def classify(
     """
     cores = engine.settings.threads or available_cores()
     batches = batched(expand(inputs), batch_size)
-    first = list(itertools.islice(batches, cores))
+    first = list(itertools.islice(batches, 1 if live else cores))
     if not first:
         return
+    reuse_memory()
+    threads = cores if live else len(first)
     work = _Worker(engine, batch_size, topk)
-    pool = ThreadPoolExecutor(len(first), thread_name_prefix="clsctl")
-    pending = deque(pool.submit(work, batch) for batch in first)
-    limit = len(first) * BATCHES_AHEAD
-    try:
-        work.open_session(cores // len(first), len(first))
-        for batch in batches:
-            pending.append(pool.submit(work, batch))
-            while pending and (len(pending) > limit or pending[0].done()):
-                yield from pending.popleft().result()
-        while pending:
-            yield from pending.popleft().result()
-    finally:
-        # Not waiting for what still runs, which may be a server that has stalled.
-        pool.shutdown(wait=False, cancel_futures=True)
+    with ordered_map(work, itertools.chain(first, batches), threads) as results:
+        work.open_session(cores // threads, threads)
+        yield from itertools.chain.from_iterable(results)
+
+
+@functools.cache
+def reuse_memory() -> None:
+    """Keep the memory of large images for the next one, for as long as this process runs.
+
+    The system would otherwise clear every page anew, which for a photo of 12 megapixels takes as
+    long as half its decoding, and lets threads wait for each other.
+    """
+    with contextlib.suppress(OSError, AttributeError):  # not glibc
+        mallopt = ctypes.CDLL(None).mallopt
+        mallopt(_M_MMAP_THRESHOLD, _KEPT)
+        mallopt(_M_TRIM_THRESHOLD, _KEPT)
 
 
 class _Worker:
@@ -140,30 +154,27 @@ class _Worker:
         if sample.pixels is None:
             return source, sample, None
         try:
-            return source, replace(sample, pixels=None), self.preprocess(sample.pixels)
+            return source, Sample(sample.source, sample.page), self.preprocess(sample.pixels)
         except ClsctlError as error:
             return source, Sample(sample.source, sample.page, error=error), None
 
     def _classify(self, group: Sequence[Prepared]) -> list[Result]:
         tensors = [tensor for _, _, tensor in group if tensor is not None]
-        ranked = iter(self._rank(tensors)) if tensors else iter(())
+        scores = iter(self._scores(tensors) if tensors else ())
         return [
-            failed(sample) if tensor is None else self._result(source, sample, *next(ranked))
+            failed(sample) if tensor is None else self._result(source, sample, next(scores))
             for source, sample, tensor in group
         ]
 
-    def _rank(
-        self, tensors: Sequence[NDArray[np.float32]]
-    ) -> Iterator[tuple[NDArray[np.int32], NDArray[np.float32]]]:
+    def _scores(self, tensors: Sequence[NDArray[np.float32]]) -> NDArray[np.float32]:
         import numpy as np
 
-        scores = _run(self.session.result(), np.stack(tensors), self.engine.model)
-        return zip(*top_k(scores, self.topk), strict=True)
+        batch = np.stack(tensors) if len(tensors) > 1 else tensors[0][None]
+        return _run(self.session.result(), batch, self.engine.model)
 
-    def _result(
-        self, source: Source, sample: Sample, ids: NDArray[np.int32], best: NDArray[np.float32]
-    ) -> Result:
+    def _result(self, source: Source, sample: Sample, scores: NDArray[np.float32]) -> Result:
         load = source.loader(sample, self.engine.settings)
+        ids, best = top_k(scores, self.topk)
         return succeeded(sample, ids, best, self.engine.model.labels, load, self.names)
 
 
@@ -175,7 +186,7 @@ def _run(session: Session, batch: NDArray[np.float32], model: ModelSpec) -> NDAr
         raise _unusable(model, f"it fails on a batch of shape {batch.shape}: {reason}") from None
     if scores.ndim != 2 or len(scores) != len(batch):
         raise _unusable(model, f"an output of shape {scores.shape} is no classifier's")
-    if scores.min() != scores.min():
+    if math.isnan(scores.min()):
         raise _unusable(model, "its scores are not numbers")
     if model.labels and scores.shape[1] > len(model.labels):
         reason = f"it has {scores.shape[1]} outputs and names for {len(model.labels)} classes"

@@ -1,4 +1,4 @@
-"""Pictures of figures, as PNG: training curves, a confusion matrix, a reliability diagram.
+"""Pictures of figures, as PNG: training curves, confusion, reliability, accuracy for time.
 
 Matplotlib is an extra; without it every function here raises DataError (`E_EXTRA_MISSING`).
 """
@@ -6,7 +6,8 @@ Matplotlib is an extra; without it every function here raises DataError (`E_EXTR
 from __future__ import annotations
 
 import importlib.util
-from collections.abc import Sequence
+import itertools
+from collections.abc import Mapping, Sequence
 from importlib import resources
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -15,6 +16,7 @@ from clsctl.drawing import FONT
 from clsctl.errors import DataError
 from clsctl.metrics import expected_calibration_error, reliability_bins
 from clsctl.outputs import writing
+from clsctl.point_labels import label_points
 
 if TYPE_CHECKING:
     import numpy as np
@@ -24,6 +26,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from clsctl.training.display import EpochInfo, StepInfo
+    from clsctl.training.rate_test import Point
 
 BLUE, ORANGE, GREEN, GREY = "#1f5c99", "#d9822b", "#2e8540", "#8a8f98"
 DPI = 110
@@ -60,6 +63,20 @@ def training_curves(steps: Sequence[StepInfo], epochs: Sequence[EpochInfo], path
         axes.legend(frameon=False)
     for axes in (loss, accuracy, rate):
         axes.locator_params("x", integer=True)
+    _save(figure, path)
+
+
+def rate_range(points: Sequence[Point], chosen: float, path: Path) -> None:
+    """Draw a learning-rate range test: the loss over the rate, and the rate that was chosen."""
+    figure = _figure(6, 3.6)
+    axes = figure.subplots()
+    rates = [point.learning_rate for point in points]
+    axes.plot(rates, [point.loss for point in points], color=GREY, lw=0.7, label="of a step")
+    axes.plot(rates, [point.smoothed for point in points], color=BLUE, label="smoothed")
+    axes.axvline(chosen, color=GREEN, ls="--", label=f"chosen: {chosen:.3g}")
+    axes.set_xscale("log")
+    axes.legend(frameon=False)
+    _style(axes, "Training loss", "learning rate")
     _save(figure, path)
 
 
@@ -118,6 +135,38 @@ def reliability(confidences: NDArray[Any], correct: NDArray[Any], path: Path) ->
     _save(figure, path)
 
 
+def pareto(
+    points: Mapping[str, tuple[float, float]],
+    front: Sequence[str],
+    title: str,
+    left: str,
+    path: Path,
+) -> None:
+    """Draw accuracy over latency, and a line through what nothing else beats in both.
+
+    Args:
+        points: Milliseconds of one image and accuracy in percent, by name.
+        front: Names of the points on the line, the fastest first.
+        left: What the accuracy is.
+    """
+    figure = _figure(9, 5.6)
+    axes = figure.subplots()
+    others = [name for name in points if name not in front]
+    corners = _corners([points[name] for name in front], max(ms for ms, _ in points.values()))
+    axes.plot(*zip(*corners, strict=True), color=BLUE, lw=1.2, alpha=0.5)
+    axes.scatter(*_columns(points, front), s=50, color=BLUE, label="the best for their time")
+    axes.scatter(*_columns(points, others), s=25, color=GREY, label="beaten by these")
+    axes.set_xscale("log")
+    axes.margins(0.12)
+    _style(axes, title, "one image, milliseconds (network only, all cores)")
+    axes.set_ylabel(left)
+    _plain_numbers(axes)
+    axes.legend(frameon=False, loc="lower right")
+    figure.draw_without_rendering()  # which settles where the points are
+    label_points(axes, points, [*front, *others], len(front), corners)
+    _save(figure, path)
+
+
 # ---- parts -------------------------------------------------------------------------------------
 
 
@@ -145,6 +194,30 @@ def _style(axes: Axes, title: str, below: str) -> None:
     axes.set_xlabel(below)
     axes.grid(alpha=0.25)
     axes.spines[["top", "right"]].set_visible(False)
+
+
+def _columns(
+    points: Mapping[str, tuple[float, float]], names: Sequence[str]
+) -> tuple[list[float], list[float]]:
+    return [points[name][0] for name in names], [points[name][1] for name in names]
+
+
+def _corners(front: Sequence[tuple[float, float]], end: float) -> list[tuple[float, float]]:
+    """The stairs over a front: what accuracy can be had for each time."""
+    return [
+        corner
+        for (ms, top1), (next_ms, _) in itertools.pairwise([*front, (end, 0)])
+        for corner in ((ms, top1), (next_ms, top1))
+    ]
+
+
+def _plain_numbers(axes: Axes) -> None:
+    """Milliseconds as people write them, not as powers of ten."""
+    from matplotlib.ticker import LogLocator, NullFormatter
+
+    axes.xaxis.set_major_locator(LogLocator(subs=(1, 2, 5)))
+    axes.xaxis.set_major_formatter("{x:g}")
+    axes.xaxis.set_minor_formatter(NullFormatter())
 
 
 def _mark_best(axes: Axes, epochs: Sequence[EpochInfo]) -> None:

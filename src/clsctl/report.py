@@ -14,6 +14,7 @@ from rich.text import Text
 from clsctl.types import ModelEntry, Preprocessing, WeightKind
 
 if TYPE_CHECKING:
+    from clsctl.bench.records import Measurement
     from clsctl.counting import Costs
 
 PIPED_WIDTH = 160
@@ -29,12 +30,12 @@ LIBRARIES = {"cv2": "OpenCV", "pil": "Pillow"}
 _Column = tuple[str, Callable[[ModelEntry], str], int]
 _MODEL_COLUMNS: Sequence[_Column] = (
     ("Family\n", lambda entry: entry.family, 118),
-    ("Top-1\n%", lambda entry: _figure(entry.top1), 0),
-    ("CPU ms\nnormal", lambda entry: _figure(entry.cpu_ms and entry.cpu_ms[0]), 57),
-    ("CPU ms\nhigh-perf.", lambda entry: _figure(entry.cpu_ms and entry.cpu_ms[1]), 88),
-    ("GPU ms\nnormal", lambda entry: _figure(entry.gpu_ms and entry.gpu_ms[0]), 75),
-    ("GPU ms\nhigh-perf.", lambda entry: _figure(entry.gpu_ms and entry.gpu_ms[1]), 100),
-    ("Size\nMiB", lambda entry: _figure(entry.size_mb, digits=1), 66),
+    ("Top-1\n%", lambda entry: figure(entry.top1), 0),
+    ("CPU ms\nnormal", lambda entry: figure(entry.cpu_ms and entry.cpu_ms[0]), 57),
+    ("CPU ms\nhigh-perf.", lambda entry: figure(entry.cpu_ms and entry.cpu_ms[1]), 88),
+    ("GPU ms\nnormal", lambda entry: figure(entry.gpu_ms and entry.gpu_ms[0]), 75),
+    ("GPU ms\nhigh-perf.", lambda entry: figure(entry.gpu_ms and entry.gpu_ms[1]), 100),
+    ("Size\nMiB", lambda entry: figure(entry.size_mb, digits=1), 66),
 )
 
 
@@ -49,10 +50,20 @@ def open_console() -> Console:
 # ---- models ------------------------------------------------------------------------------------
 
 
-def print_model_table(models: Sequence[ModelEntry], pulled: frozenset[str]) -> None:
-    """Print one line for each model, with as many figures as fit, and where they come from."""
+def print_model_table(
+    models: Sequence[ModelEntry],
+    pulled: frozenset[str],
+    measured: Mapping[str, Measurement] | None = None,
+) -> None:
+    """Print one line for each model, with as many figures as fit, and where they come from.
+
+    Args:
+        pulled: Names of the models that are on this machine.
+        measured: This machine's figures by name, to stand beside the published ones.
+    """
     console = open_console()
-    columns = [column for column in _MODEL_COLUMNS if console.width >= column[2]]
+    offered = _MODEL_COLUMNS if measured is None else _with_measured(measured)
+    columns = [column for column in offered if console.width >= column[2]]
     table = Table(box=None, pad_edge=False, padding=(0, 2, 0, 0), header_style="bold")
     table.add_column("Model\n", no_wrap=True)
     for header, _, _ in columns:
@@ -62,9 +73,29 @@ def print_model_table(models: Sequence[ModelEntry], pulled: frozenset[str]) -> N
     table.add_row(names, *("\n".join(map(cell, models)) for _, cell, _ in columns))
     console.print(table)
     count = "1 model" if len(models) == 1 else f"{len(models)} models"
-    console.print(f"\n{count}.  ★ core  ✓ on this machine", style="dim")
+    here = "" if measured is None else "  Here: measured by `clsctl bench`"
+    console.print(f"\n{count}.  ★ core  ✓ on this machine{here}", style="dim")
     for catalog, figures in {entry.catalog: entry.figures for entry in models}.items():
         console.print(f"Figures of the catalog '{catalog}': {figures}", style="dim")
+
+
+def _with_measured(measured: Mapping[str, Measurement]) -> Sequence[_Column]:
+    """Published top-1 and CPU latency, and what this machine showed."""
+
+    def column(header: str, figure_of: Callable[[Measurement], str], width: int) -> _Column:
+        def cell(entry: ModelEntry) -> str:
+            return figure_of(measured[entry.name]) if entry.name in measured else figure(None)
+
+        return f"Here\n{header}", cell, width
+
+    return (
+        *_MODEL_COLUMNS[1:3],
+        column("ms", lambda record: figure(record.all_threads.p50), 0),
+        column("images/s", lambda record: figure(record.images_per_second, digits=0), 78),
+        column("MiB", lambda record: figure(record.memory_mb, digits=0), 88),
+        column("top-1", lambda record: figure(record.top1), 96),
+        column("backend", lambda record: record.backend, 110),
+    )
 
 
 def _marked(entry: ModelEntry, pulled: bool) -> Text:
@@ -72,7 +103,8 @@ def _marked(entry: ModelEntry, pulled: bool) -> Text:
     return Text.assemble((entry.name, "bold" if entry.core else ""), (marks, "cyan"))
 
 
-def _figure(value: float | None, digits: int = 2) -> str:
+def figure(value: float | None, digits: int = 2) -> str:
+    """A number for a table; a dash where there is none."""
     return "-" if value is None else f"{value:.{digits}f}"
 
 

@@ -91,9 +91,17 @@ class Result:
         """
         from clsctl.drawing import draw_label
 
+        return {"res": draw_label(self.pixels(), self._caption())}
+
+    def pixels(self) -> NDArray[np.uint8]:
+        """The image, read again: uint8 [height, width, 3], RGB.
+
+        Raises:
+            ClsctlError: The image could not be read.
+        """
         if self.error is not None or self._load is None:
             raise self.error or UsageError("this result does not hold its image")
-        return {"res": draw_label(self._load(), self._caption())}
+        return self._load()
 
     def print(
         self,
@@ -165,27 +173,24 @@ class Result:
         path = Path(save_path)
         if path.suffix.lower() in suffixes:
             return path
-        stem = _stem(self.input_path)
+        stem = stem_of(self.input_path)
         if self.page_index is not None:
             stem = f"{stem}_{self.page_index}"
         return self._names.claim(path, stem, default, (self.input_path, self.page_index))
 
 
 def top_k(scores: NDArray[np.float32], k: int) -> tuple[NDArray[np.int32], NDArray[np.float32]]:
-    """The k best classes of each row, best first.
+    """The k best classes of one image, best first.
 
     Args:
-        scores: float32 [N, classes].
+        scores: float32 [classes].
         k: How many; all of them where there are fewer.
 
     Returns:
-        class_ids int32 [N, min(k, classes)] and scores float32, rounded to five decimals.
+        class_ids int32 [min(k, classes)] and scores float32, rounded to five decimals.
     """
-    import numpy as np
-
-    ids = np.argsort(scores, axis=1)[:, ::-1][:, :k]
-    best = np.take_along_axis(scores, ids, axis=1)
-    return ids.astype(np.int32), np.around(best, SCORE_DECIMALS)
+    ids = scores.argsort()[::-1][:k]
+    return ids.astype("int32"), scores[ids].round(SCORE_DECIMALS)
 
 
 def succeeded(
@@ -218,7 +223,7 @@ def above(result: Result, threshold: float) -> Result:
     )
 
 
-def _stem(source: str) -> str:
+def stem_of(source: str) -> str:
     """An input's name without folder and suffix, fit to begin the name of a file."""
     stem = Path(_url_path(source)).stem.replace("\0", "_") or "image"
     return stem.encode()[:LONGEST_STEM].decode(errors="ignore")

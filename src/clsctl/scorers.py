@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from clsctl.errors import UsageError
 from clsctl.model_dir import SETTINGS
 from clsctl.trained import TrainedModel, find_trained, input_side
-from clsctl.types import DeviceId, ModelSpec, Placement
+from clsctl.types import DeviceId, ModelSpec
 
 if TYPE_CHECKING:
     import numpy as np
@@ -109,13 +109,12 @@ def open_exported(spec: ModelSpec, settings: Settings) -> Scorer:
     """An exported model, run by a backend."""
     from clsctl.pipeline import available_cores
     from clsctl.plugins import default_registry
-    from clsctl.selection import select_backend
+    from clsctl.selection import select
 
+    backend, placement = select(spec, settings, default_registry())
     threads = settings.threads or available_cores()
-    placement = Placement(_device(settings), threads, precision=settings.precision)
-    backend = select_backend(settings.backend, spec, placement, default_registry())
-    session = backend.open(spec, placement)
-    runner = f"{backend.name} on {placement.device}"
+    session = backend.open(spec, replace(placement, threads=threads))
+    runner = f"{backend.name} on {placement}"
     return Scorer(spec.name, spec.directory, runner, spec.transforms, spec.labels, session.run)
 
 

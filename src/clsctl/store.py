@@ -151,17 +151,20 @@ class Store:
             }
 
     def remove(self, name: str) -> None:
-        """Delete a model and whatever a broken-off pull of it left.
+        """Delete a model, what was derived from it, and whatever a broken-off pull of it left.
 
         Raises:
             ModelError: There is nothing of that name (`E_MODEL_NOT_PULLED`).
         """
+        from clsctl.conversion import forget
+
         places = {kind: (self.folder(name, kind), self._partial(name, kind)) for kind in KINDS}
         kinds = [kind for kind in KINDS if any(path.exists() for path in places[kind])]
         if not kinds:
             raise not_pulled(name)
         for kind in kinds:
             with locked(self.root, f"{name}-{kind}"):
+                forget(self.folder(name, kind))
                 self._retire(name, kind)
                 shutil.rmtree(self._partial(name, kind))
 

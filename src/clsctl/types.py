@@ -7,7 +7,7 @@ does the work; that callable, not the descriptor, imports what is heavy.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, Protocol, TextIO
 
@@ -23,6 +23,8 @@ if TYPE_CHECKING:
 
 WeightKind = Literal["inference", "training"]
 PRECISIONS = ("fp32", "bf16", "fp16", "int8")
+FORMATS = {".json": "paddle", ".pdmodel": "paddle", ".onnx": "onnx", ".xml": "openvino"}
+"""What a model's graph is written in, by the suffix of its file."""
 
 
 # ---- what a model is ---------------------------------------------------------------------------
@@ -103,8 +105,9 @@ class ModelSpec:
     """A model directory, read and validated: everything a backend and the pipeline need.
 
     Attributes:
-        graph: `inference.json` (PIR) or `inference.pdmodel` (legacy).
-        params: `inference.pdiparams`.
+        graph: `inference.json` (PIR), `inference.pdmodel` (legacy), an ONNX file, or the `.xml`
+            of an OpenVINO IR.
+        params: `inference.pdiparams` or the IR's `.bin`; None where the graph's file holds them.
         transforms: `PreProcess.transform_ops` of inference.yml, in order.
         labels: Class names by id; empty where the directory names none.
         topk: Default number of classes to report.
@@ -113,10 +116,15 @@ class ModelSpec:
     name: str
     directory: Path
     graph: Path
-    params: Path
+    params: Path | None
     transforms: tuple[Mapping[str, Any], ...]
     labels: tuple[str, ...]
     topk: int
+
+    @property
+    def format(self) -> str:
+        """One of FORMATS."""
+        return FORMATS[self.graph.suffix]
 
 
 # ---- what travels through prediction -----------------------------------------------------------
@@ -214,6 +222,34 @@ class Placement:
     streams: int = 1
     precision: str = "fp32"
 
+    def __str__(self) -> str:
+        """As a person reads it: `cpu`, or `cpu in bf16`."""
+        return (
+            f"{self.device}" if self.precision == "fp32" else f"{self.device} in {self.precision}"
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class Form:
+    """What a backend loads in place of a model's own files; see `clsctl.conversion`.
+
+    Attributes:
+        name: The backend's.
+        library: The backend's, as a person reads it.
+        suffix: Of the form's file.
+        belongs_to: Says what it depends on besides the model, such as the library's version.
+        write: Makes it from ONNX, given as bytes or as a path, or from the path of the model's own
+            graph; raises whatever the library does where it cannot.
+        load: Loads what was written.
+    """
+
+    name: str
+    library: str
+    suffix: str
+    belongs_to: Callable[[Placement], str]
+    write: Callable[[str | bytes, Path, Placement], None]
+    load: Callable[[Path, Placement], Session]
+
 
 @dataclass(frozen=True, slots=True)
 class Backend:
@@ -223,9 +259,13 @@ class Backend:
         devices: Kinds of device it can use.
         check: Raises DeviceError, saying what to install, where the library is missing.
         open: Loads a model; its session may be run by `streams` threads at the same time.
-        prepare: Makes what it needs beside the model directory, once; raises ModelError where it
-            cannot run the model so.
-        priority: With `--backend auto` the usable backend of highest priority is taken.
+        prepare: Makes what it needs beside the model directory, once. Raises ModelError where it
+            cannot run the model so, DeviceError where something for it is not installed.
+        priority: Higher where it starts sooner: decides where nothing was measured.
+        precisions: By kind of device; fp32 only where that is not named.
+        formats: Of the models it can run; values of FORMATS.
+        packages: Distributions that bring the library, whose version a measurement belongs to.
+        form: What it converts models to, if it does.
     """
 
     name: str
@@ -235,6 +275,10 @@ class Backend:
     open: Callable[[ModelSpec, Placement], Session]
     prepare: Callable[[ModelSpec, Placement], object] = lambda spec, placement: None
     priority: int = 0
+    precisions: Mapping[str, Sequence[str]] = field(default_factory=dict)
+    formats: tuple[str, ...] = ("paddle",)
+    packages: tuple[str, ...] = ()
+    form: Form | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -321,6 +365,9 @@ class PredictJob:
         batch_size: Images in one run of the network.
         topk: Classes to report for each image.
         temperature: What the logits are divided by; see `clsctl.calibration`.
+        threshold: Classes that score below it are left out.
+        live: The inputs arrive over time, so that none may wait for those after it.
+        options: What `Executor.options` returned for the options that a person gave.
     """
 
     model: ModelSpec
@@ -331,15 +378,43 @@ class PredictJob:
     batch_size: int = 1
     topk: int = 5
     temperature: float = 1.0
+    threshold: float = 0.0
+    live: bool = False
+    options: Any = None
+
+
+class RunTo(Protocol):
+    """Classifies a job's inputs and writes the results into a folder, as files of its own."""
+
+    def __call__(self, job: PredictJob, folder: Path, writer: str, resume: bool) -> tuple[int, int]:
+        """Returns how many results the folder then holds, and how many of them are errors.
+
+        Args:
+            folder: Where to write; made where it is missing.
+            writer: Name of the writer that gives the files their format, such as `jsonl`.
+            resume: Keep what an earlier run of the same job completed there, and do the rest.
+        """
 
 
 @dataclass(frozen=True, slots=True)
 class Executor:
-    """Where a prediction job runs; `run` yields results in input order."""
+    """Where a prediction job runs.
+
+    Attributes:
+        run: Yields results in input order.
+        run_to: Takes the place of `run` where `-o` names a folder, that is, has no suffix of a
+            format; None where results always come back one by one.
+        options: Holds the executor's own options, such as a frozen dataclass: its parameters,
+            with Typer annotations and a default each, become options of `clsctl predict`, and
+            what it returns is the job's `options`. The annotations' names must be imported, not
+            only under TYPE_CHECKING.
+    """
 
     name: str
     help: str
     run: Callable[[PredictJob], Iterator[Result]]
+    run_to: RunTo | None = None
+    options: Callable[..., object] = lambda: None
 
 
 @dataclass(frozen=True, slots=True)

@@ -10,7 +10,7 @@ from families import SMALL
 from golden_rules import fill, make_input, manifest
 
 import clsctl
-from clsctl.backends.onnxruntime import open_file
+from clsctl.backends.onnxruntime import FORM, open_file
 from clsctl.backends.paddle_inference import PaddleSession
 from clsctl.conversion import convert
 from clsctl.exporting import export_network
@@ -28,6 +28,7 @@ SMALLER = {
     "SwinTransformer_tiny_patch4_window7_224": {"width": 48, "depths": (2, 2, 2, 2)},
 }
 SIDE = 224
+ON_CPU = Placement(DeviceId("cpu"), 1)
 
 pytest.importorskip("paddle2onnx", reason="it has no build for Python 3.13")
 
@@ -46,9 +47,9 @@ def test_the_exported_forms_give_the_network_s_scores(tmp_path, name):
     assert spec.name == name
     settings = yaml.safe_load((tmp_path / "inference.yml").read_text(encoding="utf-8"))
     assert len(settings["PostProcess"]["Topk"]["label_list"]) == 1000
-    assert convert(spec, tmp_path / "model.onnx") <= LIMIT
+    assert convert(FORM, spec, ON_CPU, tmp_path / "model.onnx") <= LIMIT
     for session in (
-        PaddleSession(spec, Placement(DeviceId("cpu"), 1)),
+        PaddleSession(spec, ON_CPU),
         open_file(tmp_path / "model.onnx", 1),
     ):
         for batch in (1, 3):

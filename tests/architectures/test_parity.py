@@ -10,6 +10,7 @@ from paddle import Tensor, nn
 from paddle.nn import functional as F
 
 import clsctl
+from clsctl.backends.onnxruntime import FORM
 from clsctl.catalog import get_entry
 from clsctl.conversion import OPSET, convert
 from clsctl.errors import ModelError
@@ -17,10 +18,12 @@ from clsctl.exporting import export_network
 from clsctl.model_dir import read_model_dir
 from clsctl.parity import LIMIT
 from clsctl.preprocess import describe
+from clsctl.types import DeviceId, Placement
 
 paddle2onnx = pytest.importorskip("paddle2onnx", reason="it has no build for Python 3.13")
 onnx = pytest.importorskip("onnx")
 
+ON_CPU = Placement(DeviceId("cpu"), 1)
 # The second is a hard one: the reference's hard-swish layers damp any difference.
 NAMES = ["MobileNetV2_x0_25", "PP-LCNet_x1_0"]
 
@@ -47,7 +50,7 @@ def convert_as(monkeypatch, tmp_path):
     def convert_(spec, graph):
         content = graph.SerializeToString()
         monkeypatch.setattr(paddle2onnx, "export", lambda *args, **options: content)
-        return convert(spec, tmp_path / "model.onnx")
+        return convert(FORM, spec, ON_CPU, tmp_path / "model.onnx")
 
     return convert_
 
@@ -110,4 +113,4 @@ def test_a_known_fault_of_the_converter_is_refused(tmp_path: Path):
     transforms = describe(get_entry(NAMES[0]).preprocessing)
     export_network(Careless(), tmp_path, "careless", transforms, [], 224)
     with pytest.raises(ModelError, match="differs from Paddle's result"):
-        convert(read_model_dir(tmp_path), tmp_path / "model.onnx")
+        convert(FORM, read_model_dir(tmp_path), ON_CPU, tmp_path / "model.onnx")

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import subprocess
 import sys
 from concurrent.futures import ThreadPoolExecutor
+from importlib.util import find_spec
 from pathlib import Path
 
 import numpy as np
@@ -35,11 +37,13 @@ def spec(ready: Path) -> ModelSpec:
 
 def opened(name: str, spec: ModelSpec, threads: int = 1) -> Session:
     backend = default_registry().get("backends", name)
+    placement = Placement(CPU, threads, 3)
     try:
         backend.check()
+        backend.prepare(spec, placement)
     except DeviceError as error:
         pytest.skip(error.message)
-    return backend.open(spec, Placement(CPU, threads, 3))
+    return backend.open(spec, placement)
 
 
 @pytest.mark.parametrize("name", NAMES)
@@ -64,7 +68,7 @@ def test_neither_batches_nor_threads_change_scores(name, spec, images, threads):
 
 @pytest.mark.parametrize(
     ("name", "package"),
-    [("onnxruntime", "onnxruntime"), ("onnxruntime", "paddle2onnx"), ("paddle", "paddle")],
+    [("onnxruntime", "onnxruntime"), ("openvino", "openvino"), ("paddle", "paddle")],
 )
 def test_a_missing_library_is_named_with_the_command_that_installs_it(name, package, monkeypatch):
     monkeypatch.setitem(sys.modules, package, None)
@@ -74,6 +78,57 @@ def test_a_missing_library_is_named_with_the_command_that_installs_it(name, pack
         default_registry().get("backends", name).check()
     assert caught.value.code == "E_BACKEND_MISSING"
     assert caught.value.hint.startswith("pip install ")
+
+
+def test_a_missing_converter_is_named(tiny, monkeypatch):
+    monkeypatch.setitem(sys.modules, "paddle2onnx", None)
+    backend = default_registry().get("backends", "onnxruntime")
+    with pytest.raises(DeviceError, match="needs paddle2onnx to convert models") as caught:
+        backend.prepare(read_model_dir(tiny), Placement(CPU))
+    assert caught.value.code == "E_BACKEND_MISSING"
+
+
+def test_a_gpu_needs_the_gpu_build_of_onnx_runtime(tiny):
+    import onnxruntime
+
+    if "CUDAExecutionProvider" in onnxruntime.get_available_providers():
+        pytest.skip("this ONNX Runtime is a CUDA build")
+    backend = default_registry().get("backends", "onnxruntime")
+    with pytest.raises(DeviceError, match="cannot use its CUDAExecutionProvider") as caught:
+        backend.prepare(read_model_dir(tiny), Placement(DeviceId("gpu")))
+    assert "onnxruntime-gpu" in caught.value.hint
+
+
+def test_tensorrt_is_named_with_the_command_that_installs_it():
+    if find_spec("tensorrt"):
+        pytest.skip("TensorRT is installed")
+    with pytest.raises(DeviceError, match="needs TensorRT, which is not installed") as caught:
+        default_registry().get("backends", "tensorrt").check()
+    assert caught.value.hint.startswith("pip install tensorrt")
+
+
+def test_openvino_says_in_a_line_what_it_cannot_load(tmp_path):
+    pytest.importorskip("openvino")
+    path = tmp_path / "damaged.blob"
+    for content in (b"", b"no blob" * 1000):
+        path.write_bytes(content)
+        form = default_registry().get("backends", "openvino").form
+        with pytest.raises(ModelError, match=f"OpenVINO cannot load {path}: ") as caught:
+            form.load(path, Placement(CPU))
+        assert caught.value.code == "E_MODEL_UNREADABLE"
+        assert "\n" not in caught.value.message
+
+
+def test_openvino_reports_to_nobody():
+    """Its import would send an event over the network, from a process that it forks for that."""
+    if find_spec("openvino") is None:
+        pytest.skip("OpenVINO is not installed")
+    code = (
+        "import sys; from clsctl.backends.openvino import import_openvino; import_openvino(); "
+        "print([m for m in sys.modules if m.startswith(('openvino_telemetry.', 'multiproc'))])"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, check=True)
+    assert done.stdout == b"[]\n"
 
 
 def test_paddle_says_in_a_line_why_it_cannot_load_a_model(tiny, tmp_path):

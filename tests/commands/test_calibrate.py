@@ -6,6 +6,8 @@ import shutil
 import evaluating
 import pytest
 
+from clsctl import create_model
+
 SCREEN = """\
 temperature  2.1962  (less sure than before)
 NLL          0.9508 -> 0.7711
@@ -47,6 +49,12 @@ def test_calibrate_then_predict(clsctl, model, dataset):
     powers = [score ** (1 / temperature) for score in plain]
     assert whole == pytest.approx([power / sum(powers) for power in powers], abs=1e-4)
     assert scores(clsctl(*predict, "--calibrated")) == whole[:1]
+
+    python = {"model_dir": model, "backend": "paddle", "calibrated": True}
+    image = dataset / "val/2-2.png"
+    for threshold, wanted in ((None, whole[:1]), (0, whole)):
+        [result] = create_model(**python, threshold=threshold).predict(image)
+        assert result.scores == pytest.approx(wanted)
 
 
 def test_what_was_stored_before_is_kept(clsctl, model, dataset):

@@ -39,6 +39,17 @@ def test_export_then_predict(clsctl, tmp_path, dataset, run):
     assert json.loads(done.stdout)[0]["label_names"][0] == "blue 蓝"
 
 
+def test_export_to_openvino(clsctl, tmp_path, run):
+    pytest.importorskip("openvino")
+    pytest.importorskip("paddle2onnx")
+    done = clsctl("export", "--weights", run, "-o", "model", "--to", "openvino")
+    assert done.returncode == 0, done.stderr
+    *_, parity = done.stdout.splitlines()
+    assert parity.startswith("inference.xml: log-probabilities within ")
+    names = {path.name for path in (tmp_path / "model").iterdir()}
+    assert names >= {"inference.json", "inference.xml", "inference.bin"}
+
+
 def test_without_a_check_it_says_so(clsctl, run):
     done = clsctl("export", "--weights", run / "best_model", "-o", "model", "--no-check")
     assert done.returncode == 0, done.stderr

@@ -13,8 +13,10 @@ from pathlib import Path
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from measurements import measured
 from stores import entry, model_files, write_files
 
+from clsctl.bench.records import save_measurements
 from clsctl.catalog import get_entry
 from clsctl.commands.models import pareto_front
 from clsctl.counting import costs
@@ -112,6 +114,32 @@ def test_listing_models_imports_nothing_heavy():
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, check=False)
     assert done.stderr.split() == []
     assert b"PP-LCNet_x1_0" in done.stdout
+
+
+def test_this_machines_figures_stand_beside_the_published(capsys):
+    save_measurements([measured("StarNet-S4", ms=8.0), measured("StarNet-S4", precision="bf16")])
+    assert run(["models", "list", "--family", "StarNet", "--measured"]) == 0
+    table, caption = capsys.readouterr().out.split("\n\n")
+    assert table == (
+        "Model       Top-1  CPU ms  Here      Here\n"
+        "                %  normal    ms  images/s\n"
+        "StarNet-S4  79.00   15.40  8.00       700\n"
+        "StarNet-S3  77.00   11.05     -         -\n"
+        "StarNet-S2  74.80    7.38     -         -\n"
+        "StarNet-S1  73.60    7.56     -         -"
+    )
+    assert caption.startswith("4 models.  ★ core  ✓ on this machine  Here: measured by `clsctl")
+
+
+def test_measured_figures_for_scripts(capsys):
+    save_measurements([measured("StarNet-S4", ms=8.0)])
+    rows = {row["name"]: row for row in listed(capsys, "--family", "StarNet", "--measured")}
+    assert rows["StarNet-S4"]["measured_ms"] == 8.0
+    assert rows["StarNet-S4"]["measured_backend"] == "onnxruntime"
+    assert rows["StarNet-S3"]["measured_ms"] is None
+    assert run(["models", "list", "--family", "StarNet", "--measured", "--format", "csv"]) == 0
+    best, next_one, *_ = csv.DictReader(io.StringIO(capsys.readouterr().out))
+    assert (best["measured_memory_mb"], next_one["measured_memory_mb"]) == ("96.0", "")
 
 
 # ---- list: which models, in which order ----------------------------------------------------------

@@ -384,7 +384,7 @@ def test_a_reader_that_has_seen_enough_ends_it_in_silence(ready, many, name):
     process.stdout.readline()
     process.stdout.close()
     err = process.stderr.read().decode()
-    process.wait(timeout=60)
+    assert process.wait(timeout=60) == 141
     assert err == (CHOSEN if name == "table" else "")
 
 
@@ -463,6 +463,146 @@ def _read_all(descriptor: int) -> bytes:
             parts.append(part)
 
 
+@pytest.mark.parametrize("name", ["jsonl", "csv"])
+def test_a_run_that_was_killed_is_resumed_with_every_input_once(call, ready, many, tmp_path, name):
+    out = tmp_path / f"out.{name}"
+    arguments = [many, "--model-dir", ready, "-k", "1", "-o", out, "--resume", "--shard", "2/4"]
+    for rows_before in (1, 200):
+        process = start(*arguments)
+        while not out.exists() or out.read_bytes().count(b"\n") < rows_before:
+            assert process.poll() is None
+        process.kill()
+        process.communicate(timeout=60)
+    with out.open("ab") as stream:
+        stream.write(out.read_bytes()[-100:-30])
+    done = call("predict", *arguments)
+    assert done.returncode == 0
+    assert re.fullmatch(rf"note: {out} holds \d+ results; going on after them\n", done.stderr)
+    parse = {"jsonl": lines, "csv": rows}[name]
+    found = [row["input_path"] for row in parse(out.read_text("utf-8"))]
+    assert found == sorted(map(str, many.iterdir()))[1::4]
+
+
+def test_a_failure_before_it_was_resumed_still_counts(call, ready, album):
+    arguments = ["album", "--model-dir", ready, "--format", "jsonl", "-o", "out", "--resume"]
+    first = call("predict", *arguments)
+    whole = Path("out").read_bytes()
+    again = call("predict", *arguments)
+    assert (first.returncode, again.returncode) == (7, 7)
+    assert "2 of 8 inputs failed" in again.stderr
+    assert Path("out").read_bytes() == whole
+
+
+def test_shards_together_are_the_whole(call, ready, album):
+    def run(*options: object) -> list[dict[str, Any]]:
+        arguments = ["album", "--model-dir", ready, "--format", "jsonl", *options]
+        return lines(call("predict", *arguments).stdout)
+
+    parts = [record for number in (1, 2, 3) for record in run("--shard", f"{number}/3")]
+    order = [IN_ORDER.index((part["input_path"], part["page_index"])) for part in parts]
+    assert sorted(order) == list(range(len(IN_ORDER)))
+    assert sorted(parts, key=lambda part: order[parts.index(part)]) == run()
+
+
+def test_images_are_sorted_into_a_folder_for_each_class(call, ready, album):
+    done = call("predict", "album", "--model-dir", ready, "--sort-into", "by", "--format", "jsonl")
+    expected = set()
+    for record in lines(done.stdout):
+        if "error" not in record:
+            path, label = Path(record["input_path"]), record["label_names"][0]
+            page = record["page_index"]
+            name = path.name if page is None else f"{path.stem}_{page}.png"
+            expected.add(f"{label}/{name}")
+    found = {str(path.relative_to("by")) for path in Path("by").rglob("*") if path.is_file()}
+    assert {name for name in found if not name.endswith("-2.jpg")} == expected
+    assert len(found) == 6
+
+
+def test_a_draft_is_faster_to_decode_and_something_else(call, ready, tmp_path):
+    photo = pictures.encoded(pictures.photo(1200, 1600), "JPEG")
+    pictures.write(tmp_path, {"large.jpg": photo})
+
+    def run(*options: object) -> str:
+        arguments = ["large.jpg", "--model-dir", ready, "--format", "csv", *options]
+        return call("predict", *arguments).stdout
+
+    assert run("--draft", 601) == run()
+    assert run("--draft", 600) == run("--draft", 301) != run()
+
+
+@pytest.fixture
+def watcher(ready, tmp_path):
+    """Start watching a folder, with more options; ends it whatever happens."""
+    begun = []
+
+    def start_(*options: str | Path) -> subprocess.Popen[bytes]:
+        arguments = [tmp_path / "inbox", "--watch", "--model-dir", ready, "--format", "jsonl"]
+        begun.append(start(*arguments, *options))
+        return begun[-1]
+
+    yield start_
+    for process in begun:
+        process.kill()
+        process.communicate()
+
+
+def test_what_arrives_in_a_folder_is_classified_at_once(watcher, tmp_path):
+    inbox = tmp_path / "inbox"
+    pictures.write(inbox, {"here.jpg": PHOTO})
+    process = watcher()
+
+    def next_path() -> str:
+        return str(Path(json.loads(process.stdout.readline())["input_path"]).relative_to(inbox))
+
+    assert next_path() == "here.jpg"
+    pictures.write(inbox, {"deeper/moved.jpg": PHOTO, "notes.txt": b"no image"})
+    assert next_path() == "deeper/moved.jpg"
+    pictures.write(inbox, {"here.jpg": pictures.encoded(pictures.photo(seed=5), "JPEG")})
+    assert next_path() == "here.jpg"
+    process.send_signal(signal.SIGINT)
+    out, err = process.communicate(timeout=60)
+    assert (process.returncode, out, err) == (0, b"", b"note: 3 classified\n")
+
+
+def test_watching_goes_on_with_what_the_output_holds(watcher, tmp_path):
+    out = tmp_path / "out.jsonl"
+
+    def until(names: list[str]) -> None:
+        process = watcher("-o", out, "--resume")
+        while not out.exists() or out.read_bytes().count(b"\n") < len(names):
+            assert process.poll() is None
+        process.kill()
+        process.communicate()
+        found = [Path(record["input_path"]).name for record in lines(out.read_text("utf-8"))]
+        assert found == names
+
+    pictures.write(tmp_path / "inbox", {"a.jpg": PHOTO})
+    until(["a.jpg"])
+    pictures.write(tmp_path / "inbox", {"0.jpg": PHOTO})
+    until(["a.jpg", "0.jpg"])
+
+
+@pytest.mark.parametrize(
+    ("options", "code"),
+    [
+        (["--resume"], "E_RESUME"),
+        (["--resume", "-o", "out.json"], "E_RESUME"),
+        (["--resume", "-o", "out.csv", "--save-img", "img"], "E_RESUME"),
+        (["--shard", "0/2"], "E_SHARD"),
+        (["--watch"], "E_WATCH"),
+        (["--watch", "album", "-b", "2"], "E_WATCH"),
+        (["--watch", "album", "-o", "out.jsonl"], "E_WATCH"),
+    ],
+)
+def test_options_that_do_not_go_together(call, ready, photo, options, code):
+    Path("album").mkdir()
+    inputs = [] if "album" in options else [photo]
+    done = call("predict", *inputs, "--model-dir", ready, *options)
+    assert (done.returncode, done.stdout) == (2, "")
+    assert f"[{code}]" in done.stderr
+    assert sorted(path.name for path in Path().iterdir()) == ["album", "photo.jpg"]
+
+
 # ---- which model -------------------------------------------------------------------------------
 
 
@@ -536,7 +676,7 @@ def test_a_directory_of_another_name_is_refused(call, ready, photo):
 @pytest.mark.parametrize(
     ("options", "exit_status", "said"),
     [
-        (["--format", "xml"], 2, "unknown writer 'xml'. Valid: csv, json, jsonl, table."),
+        (["--format", "xml"], 2, "unknown writer 'xml'. Valid: csv, json, jsonl, parquet, table."),
         (["--backend", "padle"], 2, "unknown backend 'padle'. Did you mean paddle?"),
         (["--device", "tpu"], 2, "unknown device 'tpu'. Did you mean npu or gpu or cpu?"),
         (["--device", "gpu:x"], 2, "'gpu:x' is not a device"),

@@ -7,9 +7,11 @@ from pathlib import Path
 import pytest
 import yaml
 from conftest import Run
-from tiny_training import CLASSES, MODEL, OPTIONS, write_dataset
+from tiny_training import CLASSES, MODEL, OPTIONS, state, write_dataset
 
 TINY = ("-m", MODEL, *OPTIONS)
+
+pytestmark = pytest.mark.usefixtures("one_thread")
 
 
 @pytest.fixture(scope="module")
@@ -26,6 +28,12 @@ def test_train_then_predict(clsctl: Run, data: Path, tmp_path: Path):
     ]
     assert "learning rate 0.00234: 0.1 for 256 images a step, scaled (linear) to 6" in done.stderr
     out = tmp_path / "out"
+    log = (out / "train.log").read_text()
+    assert f"{MODEL} on cpu: 24 images of 3 classes to train with, 9 to validate with\n" in log
+    assert "steps: 4 an epoch, 8 in all\n" in log
+    for line in ("memory: ", "disk: ", "expected time: 0:00:"):
+        assert line in log
+        assert line in done.stderr
     result = json.loads((out / "train_result.json").read_text())
     assert result == json.loads((out / "train_results.json").read_text())
     assert (result["done_flag"], result["model_name"]) == (True, MODEL)
@@ -75,6 +83,89 @@ def test_what_cannot_start_says_why(clsctl: Run, arguments: tuple[str, ...], cod
     done = clsctl("train", *arguments)
     assert f"[{code}]" in done.stderr
     assert done.returncode in (2, 3, 4)
+
+
+def test_a_batch_and_a_rate_that_are_found(clsctl: Run, data: Path, tmp_path: Path):
+    options = ("train", *TINY, "-d", data, "--epochs", "1")
+    done = clsctl(*options, "-b", "auto", "--lr", "auto", "-o", "found")
+    assert done.returncode == 0, done.stderr
+    assert "batch 2: the largest power of two up to 2 that fits the memory of cpu" in done.stderr
+    found = tmp_path / "found"
+    config = yaml.safe_load((found / "config.yaml").read_text())
+    rate = config["optimizer"]["learning_rate"]
+    assert config["batch_size"] == 2
+    origins = json.loads((found / "run.json").read_text())["origins"]
+    assert origins["batch_size"] == "found to fit"
+    assert origins["optimizer.learning_rate"] == "range test"
+    header, *points = (found / "lr_range.csv").read_text().splitlines()
+    assert header == "learning_rate,loss,smoothed"
+    rates = [float(point.split(",")[0]) for point in points]
+    assert rates == sorted(rates)
+    assert rates[-1] == 10 * rate
+    assert (found / "lr_range.png").is_file()
+    # The test leaves no trace in the run: the same rate, given, gives the same weights.
+    assert clsctl(*options, "-b", "2", "--lr", repr(rate), "-o", "given").returncode == 0
+    both = (state(found), state(tmp_path / "given"))
+    for files in both:
+        del files["best_model/inference/inference.json"]  # Paddle numbers networks in it
+    assert both[0] == both[1]
+
+
+def test_checkpoints_that_cannot_fit_are_refused_at_once(clsctl: Run, data: Path, tmp_path: Path):
+    many = ("--epochs", "1000000000", "--save-every", "1", "--set", "checkpoint.keep=1000000000")
+    done = clsctl("train", *TINY, *many, "-d", data)
+    assert done.returncode == 4
+    assert "the checkpoints of this run take up to" in done.stderr
+    assert "[E_DISK_FULL]" in done.stderr
+    assert not (tmp_path / "output" / "config.yaml").exists()
+
+
+def test_mixed_precision_needs_an_accelerator(clsctl: Run, data: Path):
+    done = clsctl("train", *TINY, "-d", data, "--device", "cpu", "--set", "amp=O1")
+    assert done.returncode == 6
+    assert "[E_AMP_DEVICE]" in done.stderr
+
+
+# A plugin whose network is another one once it is made ready for export.
+WRONG = """
+import sys, types
+import clsctl
+from clsctl.plugins import default_registry
+from clsctl.types import Architecture, Catalog, ModelEntry, Preprocessing
+
+def build(num_classes=1000):
+    network = clsctl.build("MobileNetV1_x0_25", num_classes)
+    network.__class__ = type("Wrong", (type(network),), {"reparameterise": spoil})
+    return network
+
+def spoil(network):
+    network.fc.weight.set_value(network.fc.weight * 2)
+
+side = Preprocessing(72, 64)
+entry = ModelEntry("Wrong", "MobileNetV1", "", "tests", side, side)
+hooks = types.SimpleNamespace(
+    clsctl_architectures=clsctl.hookimpl(lambda: [Architecture("Wrong", "", build)]),
+    clsctl_catalogs=clsctl.hookimpl(lambda: [Catalog("tests", "", lambda: [entry])]),
+)
+for name in vars(hooks):
+    getattr(hooks, name).__name__ = name
+default_registry().register(hooks, "tests", "tests")
+from clsctl.main import main
+main()
+"""
+
+
+def test_a_model_that_differs_is_not_exported_but_its_weights_are_kept(data: Path, tmp_path: Path):
+    command = ["train", "-m", "Wrong", "-d", str(data), "--scratch", "-b", "6", "--epochs", "1"]
+    done = subprocess.run(
+        [sys.executable, "-c", WRONG, *command], cwd=tmp_path, capture_output=True, text=True
+    )
+    assert done.returncode == 0, done.stderr
+    assert "nothing was exported: inference.json gives other scores" in done.stderr
+    assert len(done.stdout.splitlines()) == 1
+    names = {path.name for path in (tmp_path / "output" / "best_model").iterdir()}
+    assert "best_model.pdparams" in names
+    assert "inference" not in names
 
 
 def test_a_loss_that_is_no_number(clsctl: Run, data: Path, tmp_path: Path):

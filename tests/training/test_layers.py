@@ -25,6 +25,8 @@ def test_later_layers_win_and_origins_are_kept():
         ("pretrained=false", "pretrained", False),
         ("model=PP-LCNet_x1_0", "model", "PP-LCNet_x1_0"),
         ("augment.crop_scale=[0.5, 1]", "augment.crop_scale", (0.5, 1.0)),
+        ("batch_size=auto", "batch_size", 0),
+        ("optimizer.learning_rate=auto", "optimizer.learning_rate", 0),
     ],
 )
 def test_set_takes_text_for_what_it_says(text: str, key: str, value: object):
@@ -40,6 +42,7 @@ def test_set_takes_text_for_what_it_says(text: str, key: str, value: object):
         ),
         ("epocs=3", "--set: unknown key 'epocs'. Did you mean epochs?"),
         ("epochs=0", "--set: epochs: expected 1 or more, not '0'"),
+        ("epochs=auto", "--set: epochs: expected a whole number, not 'auto'"),
         ("epochs=many", "--set: epochs: expected a whole number, not 'many'"),
         ("optimizer.name=Adam", "--set: optimizer.name: expected Momentum or AdamW, not 'Adam'"),
         ("augment.flip=2", "--set: augment.flip: expected 1 or less, not '2'"),
@@ -126,6 +129,14 @@ def test_a_paddlex_file_is_taken_as_it_is(tmp_path: Path):
     assert config.optimizer.base_batch_size == 1024
     assert (config.recipe, config.optimizer.name, config.pretrained) == ("family", "Momentum", True)
     assert config.checkpoint.save_every == 1
+    assert config.amp == "off"
+
+
+@pytest.mark.parametrize(("written", "meant"), [("OFF", "off"), ("O1", "O1"), ("null", "off")])
+def test_mixed_precision_in_a_paddlex_file(tmp_path: Path, written: str, meant: str):
+    path = tmp_path / "peer.yaml"
+    path.write_text(PEER.replace("log_interval: 1", f"amp: {written}"))
+    assert configure(file_layers(path)).config.amp == meant
 
 
 def test_a_paddlex_file_with_a_wrong_key_is_refused(tmp_path: Path):

@@ -37,7 +37,7 @@ def make(root: Path, **options) -> Loader:
 
 
 def content(batches: Iterator[Batch]) -> list[tuple[bytes, ...]]:
-    return [tuple(array.tobytes() for array in batch) for batch in batches]
+    return [tuple(array.tobytes() for array in batch[:3]) for batch in batches]
 
 
 def places(batches: Iterator[Batch]) -> list[int]:
@@ -158,3 +158,15 @@ def test_only_a_few_images_are_read_ahead(root):
     assert len(opened) <= 2 * 3
     batches.close()
     assert len(opened) <= 2 * 3
+
+
+@pytest.mark.parametrize("batch_size", [1, 2, 3])
+def test_processes_get_parts_of_the_very_batches_that_one_would_get(root, batch_size):
+    whole = make(root, batch_size=2 * batch_size, shuffle=True)
+    parts = [make(root, batch_size=batch_size, shuffle=True, part=(n, 2)) for n in range(2)]
+    for batch, *shares in zip(*(loader.batches(3) for loader in (whole, *parts)), strict=True):
+        filled = [share for share in shares if len(share.labels)]
+        for field in ("images", "labels", "indices"):
+            joined = np.concatenate([getattr(share, field) for share in filled])
+            assert (joined == getattr(batch, field)).all()
+        assert {share.whole for share in shares} == {len(batch.labels)}

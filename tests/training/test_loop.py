@@ -17,6 +17,8 @@ RICH = (
 
 SMALL = {"batch_size": 6, "data.image_size": 64}
 
+pytestmark = pytest.mark.usefixtures("one_thread")
+
 
 @pytest.fixture
 def data(tmp_path: Path) -> Path:

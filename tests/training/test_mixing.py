@@ -20,7 +20,7 @@ def batch(count: int) -> Batch:
     """Images that are each of one value: their own number."""
     labels = np.arange(count, dtype=np.int64) % CLASSES
     images = np.ones((count, 3, SIDE, SIDE), np.float32) * np.arange(count)[:, None, None, None]
-    return Batch(images.astype(np.float32), labels, np.arange(count))
+    return Batch(images.astype(np.float32), labels, np.arange(count), count)
 
 
 @given(count=st.integers(1, 9), mixup=alphas, cutmix=alphas, seed=seeds, key=keys)

@@ -55,6 +55,8 @@ def tile(name: str, in_channels: int, out_channels: int, size: int) -> nn.Sequen
 class PartialConv(nn.Layer):
     """A 3x3 convolution of the first quarter of the channels; the others pass."""
 
+    channel_axis = 1
+
     def __init__(self, channels: int) -> None:
         super().__init__()
         convolved = channels // 4
@@ -62,8 +64,8 @@ class PartialConv(nn.Layer):
         self.partial_conv3 = conv(convolved, convolved, 3, padding=1)
 
     def forward(self, x: Tensor) -> Tensor:
-        convolved, untouched = paddle.split(x, self.sections, axis=1)
-        return paddle.concat([self.partial_conv3(convolved), untouched], axis=1)
+        convolved, untouched = paddle.split(x, self.sections, self.channel_axis)
+        return paddle.concat([self.partial_conv3(convolved), untouched], self.channel_axis)
 
 
 class Block(nn.Layer):
@@ -99,6 +101,7 @@ class FasterNet(Network):
 
     num_features = 1280
     head_name = "head"
+    channels_last = True
     decays_vectors = False
 
     def __init__(

@@ -53,6 +53,7 @@ class MobileNetV1(Network):
     """
 
     head_name = "fc"
+    channels_last = True
 
     def __init__(self, num_classes: int = 1000, *, scale: float = 1.0) -> None:
         super().__init__()

@@ -100,6 +100,7 @@ class MobileNetV2(Network):
     """
 
     head_name = "out"
+    channels_last = True
 
     def __init__(self, num_classes: int = 1000, *, scale: float = 1.0) -> None:
         super().__init__()

@@ -122,6 +122,7 @@ class MobileNetV3(Network):
     """
 
     head_name = "fc"
+    channels_last = True
     num_features = LAST_WIDTH
 
     def __init__(

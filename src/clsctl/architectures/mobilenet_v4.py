@@ -121,6 +121,8 @@ LAST_WIDTH = 960
 class LayerScale(nn.Layer):
     """A learnt factor for each channel, near 0 at first (Touvron et al. 2021, arXiv:2103.17239)."""
 
+    channels_last = False
+
     def __init__(self, channels: int) -> None:
         super().__init__()
         self.gamma = self.create_parameter([channels], default_initializer=Constant(1e-5))
@@ -174,6 +176,8 @@ class UniversalBottleneck(nn.Layer):
 
 class Attention(nn.Layer):
     """Multi-query attention of a map to itself, beside a shortcut."""
+
+    channels_last = False
 
     def __init__(self, spec: MQA, channels: int, drop_path_rate: float) -> None:
         super().__init__()
@@ -250,6 +254,7 @@ class MobileNetV4(Network):
 
     num_features = 1280
     head_name = "classifier"
+    channels_last = True
     decays_vectors = False
 
     def __init__(

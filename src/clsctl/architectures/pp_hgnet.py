@@ -21,7 +21,7 @@ from paddle.nn import functional as F
 from paddle.nn.initializer import KaimingNormal
 
 from clsctl import hookimpl
-from clsctl.network import Network, conv_bn, stage
+from clsctl.network import Network, ScaleChannels, conv_bn, stage
 from clsctl.types import Architecture
 
 # ---- configurations ----------------------------------------------------------------------------
@@ -59,14 +59,17 @@ class Attention(nn.Layer):
         self.avg_pool = nn.AdaptiveAvgPool2D(1)
         self.conv = nn.Conv2D(channels, channels, 1, weight_attr=KaimingNormal())
         self.gate = nn.Sigmoid()
+        self.scale = ScaleChannels()
 
     def forward(self, x: Tensor) -> Tensor:
-        weights: Tensor = self.gate(self.conv(self.avg_pool(x)))
-        return x * weights
+        y: Tensor = self.scale(x, self.gate(self.conv(self.avg_pool(x))))
+        return y
 
 
 class Block(nn.Layer):
     """A chain of 3x3 convolutions, all of it aggregated and attended to."""
+
+    channel_axis = 1
 
     def __init__(self, in_channels: int, mid_channels: int, out_channels: int, layers: int) -> None:
         super().__init__()
@@ -82,7 +85,7 @@ class Block(nn.Layer):
         outputs = [x]
         for layer in self.layers:
             outputs.append(layer(outputs[-1]))
-        out: Tensor = self.att(self.aggregation_conv(paddle.concat(outputs, axis=1)))
+        out: Tensor = self.att(self.aggregation_conv(paddle.concat(outputs, self.channel_axis)))
         return out + x if self.shortcut else out
 
 
@@ -102,6 +105,7 @@ class PPHGNet(Network):
 
     num_features = 2048
     head_name = "fc"
+    channels_last = True
 
     def __init__(
         self,

@@ -115,6 +115,8 @@ def light_conv(in_channels: int, out_channels: int, affine: bool) -> nn.Sequenti
 class Stem(nn.Layer):
     """Quarters the map; between its strides a pooled branch runs beside a convolved one."""
 
+    channel_axis = 1
+
     def __init__(self, mid_channels: int, out_channels: int, affine: bool) -> None:
         super().__init__()
         half = mid_channels // 2
@@ -127,13 +129,15 @@ class Stem(nn.Layer):
 
     def forward(self, x: Tensor) -> Tensor:
         x = self.stem1(x)
-        x = paddle.concat([self.pool(x), self.stem2b(self.stem2a(x))], axis=1)
+        x = paddle.concat([self.pool(x), self.stem2b(self.stem2a(x))], self.channel_axis)
         out: Tensor = self.stem4(self.stem3(x))
         return out
 
 
 class Block(nn.Layer):
     """A chain of convolutions, all of it aggregated."""
+
+    channel_axis = 1
 
     def __init__(
         self,
@@ -160,7 +164,7 @@ class Block(nn.Layer):
         outputs = [x]
         for layer in self.layers:
             outputs.append(layer(outputs[-1]))
-        out: Tensor = self.aggregation_squeeze_conv(paddle.concat(outputs, axis=1))
+        out: Tensor = self.aggregation_squeeze_conv(paddle.concat(outputs, self.channel_axis))
         out = self.aggregation_excitation_conv(out)
         return out + x if self.shortcut else out
 
@@ -182,6 +186,7 @@ class PPHGNetV2(Network):
 
     num_features = 2048
     head_name = "fc"
+    channels_last = True
 
     def __init__(
         self,

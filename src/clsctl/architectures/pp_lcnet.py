@@ -79,6 +79,7 @@ class PPLCNet(Network):
 
     num_features = 1280
     head_name = "fc"
+    channels_last = True
 
     def __init__(
         self, num_classes: int = 1000, *, scale: float = 1.0, dropout: float = 0.2

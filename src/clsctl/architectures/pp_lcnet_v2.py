@@ -160,6 +160,7 @@ class PPLCNetV2(Network):
 
     num_features = 1280
     head_name = "fc"
+    channels_last = True
 
     def __init__(
         self,

@@ -112,6 +112,7 @@ class ResNet(Network):
     """
 
     head_name = "fc"
+    channels_last = True
 
     def __init__(
         self, num_classes: int = 1000, *, depths: Sequence[int], bottleneck: bool, vd: bool

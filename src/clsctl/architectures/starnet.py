@@ -94,6 +94,7 @@ class StarNet(Network):
     """
 
     head_name = "head"
+    channels_last = True
     decays_vectors = False
 
     def __init__(

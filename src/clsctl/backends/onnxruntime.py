@@ -7,13 +7,20 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from clsctl import hookimpl
-from clsctl.conversion import onnx_model
+from clsctl.conversion import form_path
 from clsctl.errors import DeviceError, ModelError
-from clsctl.types import Backend, ModelSpec, Placement
+from clsctl.processor import processor_name
+from clsctl.types import Backend, Form, ModelSpec, Placement
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     import numpy as np
     from numpy.typing import NDArray
+
+    Provider = tuple[str, Mapping[str, object]]
+
+CPU: Provider = ("CPUExecutionProvider", {})
 
 
 @hookimpl
@@ -21,12 +28,16 @@ def clsctl_backends() -> list[Backend]:
     return [
         Backend(
             "onnxruntime",
-            "ONNX Runtime on CPU, from a form converted once; fastest to start.",
-            ("cpu",),
-            _check,
+            "ONNX Runtime, from a form converted once; fastest to start.",
+            ("cpu", "gpu"),
+            check,
             open_model,
-            prepare=lambda spec, placement: onnx_model(spec),
+            prepare=_prepare,
             priority=10,
+            precisions={"cpu": ("fp32", "int8")},
+            formats=("paddle", "onnx"),
+            packages=("onnxruntime", "onnxruntime-gpu"),
+            form=FORM,
         )
     ]
 
@@ -46,44 +57,116 @@ class OnnxSession:
 
 def open_model(spec: ModelSpec, placement: Placement) -> OnnxSession:
     """Load the model's ONNX form, converting it first where that was not done before."""
-    return open_file(onnx_model(spec), placement.threads)
+    return load_form(form_path(FORM, spec, placement), placement)
 
 
-def open_file(path: Path, threads: int) -> OnnxSession:
-    """Load an optimised ONNX file; 0 threads means every core.
+def open_file(path: Path, threads: int, provider: Provider = CPU, hint: str = "") -> OnnxSession:
+    """Load an ONNX file; on a CPU the graph is run as it is, which is slow before `write_form`.
+
+    Args:
+        threads: CPU threads; 0 means every core.
+        provider: What runs it, and its options.
+        hint: What to do where it cannot be loaded.
 
     Raises:
         ModelError: It cannot be loaded (`E_MODEL_UNREADABLE`).
+        DeviceError: The provider cannot start (`E_BACKEND_MISSING`).
     """
     import onnxruntime
 
-    options = onnxruntime.SessionOptions()
-    options.intra_op_num_threads = threads
-    options.graph_optimization_level = onnxruntime.GraphOptimizationLevel.ORT_DISABLE_ALL
-    options.log_severity_level = 3
-    # Threads that spin while they wait take the processor from loading and from decoding.
-    options.add_session_config_entry("session.intra_op.allow_spinning", "0")
+    options = _options(threads)
+    if provider is CPU:
+        options.graph_optimization_level = onnxruntime.GraphOptimizationLevel.ORT_DISABLE_ALL
     try:
-        session = onnxruntime.InferenceSession(str(path), options, ["CPUExecutionProvider"])
+        session = onnxruntime.InferenceSession(str(path), options, [provider])
     except Exception as error:  # noqa: BLE001 - its exceptions have no class in common
         raise ModelError(
             f"ONNX Runtime cannot load {path}: {error}",
             code="E_MODEL_UNREADABLE",
-            hint="delete the file, and it is made again",
+            hint=hint,
         ) from None
+    # It logs an error and goes on on the CPU.
+    if session.get_providers()[0] != provider[0]:
+        raise _missing_provider(provider[0])
     return OnnxSession(session)
 
 
-def _check() -> None:
+def require_provider(name: str) -> None:
+    """Raise DeviceError where the installed ONNX Runtime has no such execution provider."""
+    import onnxruntime
+
+    if name not in onnxruntime.get_available_providers():
+        raise _missing_provider(name)
+
+
+def read_metadata(path: Path) -> dict[str, str]:
+    """The texts that an ONNX file holds besides the graph, by key."""
+    session = open_file(path, 1)._session
+    metadata: dict[str, str] = session.get_modelmeta().custom_metadata_map
+    return metadata
+
+
+def check() -> None:
     if find_spec("onnxruntime") is None:
         raise DeviceError(
             "backend 'onnxruntime' needs ONNX Runtime, which is not installed",
             code="E_BACKEND_MISSING",
             hint="pip install onnxruntime",
         )
-    if find_spec("paddle2onnx") is None:
-        raise DeviceError(
-            "backend 'onnxruntime' needs paddle2onnx to convert models, which is not installed",
-            code="E_BACKEND_MISSING",
-            hint="pip install paddle2onnx, for which there is no build for Python 3.13 yet",
-        )
+
+
+def write_form(source: str | bytes, target: Path, placement: Placement) -> None:
+    """Let ONNX Runtime fuse the graph for this processor once, not at every start."""
+    import onnxruntime
+
+    level = onnxruntime.GraphOptimizationLevel
+    options = _options(1)
+    on_cpu = placement.device.kind == "cpu"
+    # Fusions for this processor mean nothing to a GPU, whose provider makes its own.
+    options.graph_optimization_level = level.ORT_ENABLE_ALL if on_cpu else level.ORT_ENABLE_BASIC
+    options.optimized_model_filepath = str(target)
+    onnxruntime.InferenceSession(source, options, providers=[CPU])
+
+
+def load_form(path: Path, placement: Placement) -> OnnxSession:
+    """Load what `write_form` wrote."""
+    provider = CPU
+    if placement.device.kind == "gpu":
+        provider = ("CUDAExecutionProvider", {"device_id": placement.device.index})
+    return open_file(path, placement.threads, provider, "delete the file, and it is made again")
+
+
+def belongs_to(placement: Placement) -> str:
+    """Optimised graphs hold layouts of one processor and one runtime, so both are in the name."""
+    import onnxruntime
+
+    kind = processor_name() if placement.device.kind == "cpu" else placement.device.kind
+    return f"{kind}-ort{onnxruntime.__version__}"
+
+
+FORM = Form("onnxruntime", "ONNX Runtime", ".onnx", belongs_to, write_form, load_form)
+
+
+def _prepare(spec: ModelSpec, placement: Placement) -> None:
+    if placement.device.kind == "gpu":
+        require_provider("CUDAExecutionProvider")
+    form_path(FORM, spec, placement)
+
+
+def _options(threads: int) -> Any:
+    import onnxruntime
+
+    options = onnxruntime.SessionOptions()
+    options.intra_op_num_threads = threads
+    options.log_severity_level = 3
+    # Threads that spin while they wait take the processor from loading and from decoding.
+    options.add_session_config_entry("session.intra_op.allow_spinning", "0")
+    return options
+
+
+def _missing_provider(name: str) -> DeviceError:
+    return DeviceError(
+        f"the installed ONNX Runtime cannot use its {name}",
+        code="E_BACKEND_MISSING",
+        hint="install onnxruntime-gpu in place of onnxruntime, and CUDA and cuDNN as it needs them",
+    )

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from clsctl import hookimpl
 from clsctl.errors import DeviceError, ModelError
-from clsctl.types import Backend, DeviceId, ModelSpec, Placement
+from clsctl.types import Backend, ModelSpec, Placement
 
 if TYPE_CHECKING:
     import numpy as np
@@ -20,7 +20,17 @@ GPU_MEMORY_POOL_MB = 100
 @hookimpl
 def clsctl_backends() -> list[Backend]:
     help_text = "Paddle Inference, with oneDNN on CPU; the reference."
-    return [Backend("paddle", help_text, ("cpu", "gpu", "npu"), _check, PaddleSession)]
+    return [
+        Backend(
+            "paddle",
+            help_text,
+            ("cpu", "gpu", "npu"),
+            _check,
+            PaddleSession,
+            precisions={"gpu": ("fp32", "fp16")},
+            packages=("paddlepaddle", "paddlepaddle-gpu"),
+        )
+    ]
 
 
 class PaddleSession:
@@ -88,15 +98,19 @@ def _config(spec: ModelSpec, placement: Placement) -> Any:
         if threads:
             config.set_cpu_math_library_num_threads(threads)
     elif device.kind == "gpu":
-        _use_gpu(config, device)
+        _use_gpu(config, placement)
     else:
         config.enable_custom_device(device.kind, device.index)
     config.enable_memory_optim()
     return config
 
 
-def _use_gpu(config: Any, device: DeviceId) -> None:
-    config.enable_use_gpu(GPU_MEMORY_POOL_MB, device.index)
+def _use_gpu(config: Any, placement: Placement) -> None:
+    from paddle.inference import PrecisionType
+
+    device, half = placement.device, placement.precision == "fp16"
+    precision = PrecisionType.Half if half else PrecisionType.Float32
+    config.enable_use_gpu(GPU_MEMORY_POOL_MB, device.index, precision)
     # A CPU build logs an error and goes on on the CPU.
     if not config.use_gpu():
         raise DeviceError(

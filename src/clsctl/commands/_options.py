@@ -18,6 +18,13 @@ Device = Annotated[
 Backend = Annotated[
     str | None, typer.Option(help="auto, or a backend's name.", show_default="auto")
 ]
+Precision = Annotated[
+    str | None,
+    typer.Option(
+        help="fp32, bf16, fp16, int8, or auto: the fastest that keeps the model's answers.",
+        show_default="fp32",
+    ),
+]
 Batch = Annotated[
     int, typer.Option("-b", "--batch", min=1, help="Images in one run of the network.")
 ]

@@ -20,6 +20,9 @@ PACKAGES = (
     "paddlepaddle",
     "paddlepaddle-gpu",
     "onnxruntime",
+    "onnxruntime-gpu",
+    "openvino",
+    "tensorrt",
     "paddle2onnx",
     "opencv-python-headless",
     "opencv-python",
@@ -62,6 +65,7 @@ def doctor(
         *_versions(),
         *_devices(registry),
         *_backends(registry),
+        *_choices(),
         *_plugins(registry),
         *_store(settings),
         *_servers(settings),
@@ -109,6 +113,13 @@ def _backends(registry: Registry) -> Iterator[Finding]:
             yield Finding("backends", name, False, f"{error.message}: {error.hint}")
         else:
             yield Finding("backends", name, True, f"runs on {', '.join(backend.devices)}")
+
+
+def _choices() -> Iterator[Finding]:
+    from clsctl.fastest import remembered
+
+    for choice in remembered():
+        yield Finding("measured", choice.model, None, str(choice))
 
 
 def _plugins(registry: Registry) -> Iterator[Finding]:

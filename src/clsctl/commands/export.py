@@ -27,7 +27,7 @@ def export(
         typer.Option("-m", "--model", help="The network, where nothing beside the weights says."),
     ] = None,
     to: Annotated[
-        str, typer.Option(help="paddle, paddle-legacy (.pdmodel), or onnx beside paddle.")
+        str, typer.Option(help="paddle, paddle-legacy (.pdmodel); onnx or openvino beside paddle.")
     ] = "paddle",
     check: Annotated[
         bool, typer.Option("--check/--no-check", help="Compare its scores with the network's.")

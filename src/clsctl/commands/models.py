@@ -13,7 +13,10 @@ from clsctl.errors import UsageError, unknown_name
 from clsctl.types import Command, ModelEntry, WeightKind
 
 if TYPE_CHECKING:
+    from clsctl.bench.records import Measurement
     from clsctl.store import Store
+
+    Measured = Mapping[str, Measurement] | None
 
 Keep = Callable[[ModelEntry], bool]
 SortKey = Literal["top1", "size", "cpu", "gpu", "name"]
@@ -47,6 +50,9 @@ def list_models(
         bool,
         typer.Option("--pareto", help="Of these, only those with no better top-1 at less CPU ms."),
     ] = False,
+    measured: Annotated[
+        bool, typer.Option("--measured", help="With what `clsctl bench` measured on this machine.")
+    ] = False,
     sort: Annotated[
         SortKey, typer.Option(help="Best top-1, smallest or fastest first, or by name.")
     ] = "top1",
@@ -73,7 +79,7 @@ def list_models(
     )
     chosen = _passing(models, filters.values())
     chosen = sorted(pareto_front(chosen) if pareto else chosen, key=_ORDERS[sort])
-    _PRINTERS[format_](chosen, here)
+    _PRINTERS[format_](chosen, here, _measured() if measured else None)
     if not chosen:
         print(_advice(models, filters), file=sys.stderr)
     strangers = here.difference(entry.name for entry in models)
@@ -105,6 +111,13 @@ def show_model(
         print_model_card(entry, counted, paths)
 
 
+def _measured() -> dict[str, Measurement]:
+    """The best measurement of each model on this machine."""
+    from clsctl.bench.records import best_of_each, load_measurements
+
+    return best_of_each(load_measurements())
+
+
 def _store() -> Store:
     from clsctl.config import load_settings
     from clsctl.store import open_store
@@ -120,20 +133,15 @@ def pareto_front(models: Sequence[ModelEntry]) -> list[ModelEntry]:
 
     Models without these figures are left out; of two with the same figures both stay.
     """
+    from clsctl.recommending import undominated
+
     figures = {
         entry.name: (entry.top1, -entry.cpu_ms[0])
         for entry in models
         if entry.top1 is not None and entry.cpu_ms is not None
     }
-    beaten = {
-        name
-        for name, mine in figures.items()
-        if any(
-            theirs != mine and theirs[0] >= mine[0] and theirs[1] >= mine[1]
-            for theirs in figures.values()
-        )
-    }
-    return [entry for entry in models if entry.name in figures.keys() - beaten]
+    best = undominated(figures)
+    return [entry for entry in models if entry.name in best]
 
 
 def _family(name: str, models: Iterable[ModelEntry]) -> str:
@@ -219,30 +227,48 @@ _COLUMNS: Mapping[str, Callable[[ModelEntry], Any]] = {
 }
 
 
-def _rows(models: Sequence[ModelEntry], here: frozenset[str]) -> list[dict[str, Any]]:
+_MEASURED_COLUMNS: Mapping[str, Callable[[Measurement], Any]] = {
+    "measured_ms": lambda record: record.all_threads.p50,
+    "measured_images_per_second": lambda record: record.images_per_second,
+    "measured_memory_mb": lambda record: record.memory_mb,
+    "measured_top1": lambda record: record.top1,
+    "measured_backend": lambda record: record.backend,
+}
+
+
+def _rows(
+    models: Sequence[ModelEntry], here: frozenset[str], measured: Measured
+) -> list[dict[str, Any]]:
     return [
-        {name: value(entry) for name, value in _COLUMNS.items()} | {"pulled": entry.name in here}
+        {name: value(entry) for name, value in _COLUMNS.items()}
+        | {"pulled": entry.name in here}
+        | ({} if measured is None else _figures(measured.get(entry.name)))
         for entry in models
     ]
 
 
-def _as_table(models: Sequence[ModelEntry], here: frozenset[str]) -> None:
+def _figures(record: Measurement | None) -> dict[str, Any]:
+    return {name: record and value(record) for name, value in _MEASURED_COLUMNS.items()}
+
+
+def _as_table(models: Sequence[ModelEntry], here: frozenset[str], measured: Measured) -> None:
     from clsctl.report import print_model_table
 
     if models:
-        print_model_table(models, here)
+        print_model_table(models, here, measured)
 
 
-def _as_json(models: Sequence[ModelEntry], here: frozenset[str]) -> None:
-    _print_json(_rows(models, here))
+def _as_json(models: Sequence[ModelEntry], here: frozenset[str], measured: Measured) -> None:
+    _print_json(_rows(models, here, measured))
 
 
-def _as_csv(models: Sequence[ModelEntry], here: frozenset[str]) -> None:
+def _as_csv(models: Sequence[ModelEntry], here: frozenset[str], measured: Measured) -> None:
     import csv
 
-    writer = csv.DictWriter(sys.stdout, [*_COLUMNS, "pulled"], lineterminator="\n")
+    extra = [] if measured is None else _MEASURED_COLUMNS
+    writer = csv.DictWriter(sys.stdout, [*_COLUMNS, "pulled", *extra], lineterminator="\n")
     writer.writeheader()
-    for row in _rows(models, here):
+    for row in _rows(models, here, measured):
         writer.writerow(row | {key: str(row[key]).lower() for key in ("core", "pulled")})
 
 
@@ -252,7 +278,7 @@ def _print_json(value: object) -> None:
     print(json.dumps(value, indent=2, ensure_ascii=False))
 
 
-_PRINTERS: Mapping[str, Callable[[Sequence[ModelEntry], frozenset[str]], None]] = {
+_PRINTERS: Mapping[str, Callable[[Sequence[ModelEntry], frozenset[str], Measured], None]] = {
     "table": _as_table,
     "json": _as_json,
     "csv": _as_csv,

@@ -2,28 +2,27 @@
 
 from __future__ import annotations
 
-import functools
 import sys
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Iterable
+from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, TextIO
+from typing import Annotated, Any
 
 import typer
 
 from clsctl import hookimpl
-from clsctl.commands._options import Backend, Batch, Device, Model, Offline
-from clsctl.errors import DataError, Interrupted, NetworkError, SomeInputsFailed
-from clsctl.notes import note
-from clsctl.types import Command, RecordWriter
-
-if TYPE_CHECKING:
-    from clsctl.plugins import Registry
-    from clsctl.results import Result
+from clsctl.commands._delivery import deliver, format_for, open_target, savers, shown
+from clsctl.commands._executors import chosen_options, with_executor_options
+from clsctl.commands._options import Backend, Batch, Device, Model, Offline, Precision
+from clsctl.errors import SomeInputsFailed, UsageError
+from clsctl.plugins import default_registry
+from clsctl.types import Command
 
 
 @hookimpl
 def clsctl_commands() -> list[Command]:
-    return [Command("predict", "Classify images: files, folders, globs, URLs, PDFs.", predict)]
+    run = with_executor_options(predict, default_registry())
+    return [Command("predict", "Classify images: files, folders, globs, URLs, PDFs.", run)]
 
 
 def predict(
@@ -43,7 +42,20 @@ def predict(
     ] = None,
     device: Device = None,
     backend: Backend = None,
+    precision: Precision = None,
+    hpi: Annotated[
+        bool, typer.Option("--hpi", help="The same as --precision auto.", show_default=False)
+    ] = False,
     batch: Batch = 1,
+    draft: Annotated[
+        int | None,
+        typer.Option(
+            metavar="PIXELS",
+            min=0,
+            help="Decode JPEGs faster, reduced to no less than this short side.",
+            show_default="0: exactly",
+        ),
+    ] = None,
     threshold: Annotated[
         float | None,
         typer.Option(
@@ -63,7 +75,7 @@ def predict(
         str | None,
         typer.Option(
             "--format",
-            help="table, json, jsonl or csv.",
+            help="table, json, jsonl, csv or parquet.",
             show_default="table, or by the suffix of -o",
         ),
     ] = None,
@@ -76,8 +88,28 @@ def predict(
     save_json: Annotated[
         Path | None, typer.Option(help="Save each result as JSON into this folder.")
     ] = None,
+    sort_into: Annotated[
+        Path | None, typer.Option(help="Link each image into a folder for its class, in this one.")
+    ] = None,
+    resume: Annotated[
+        bool,
+        typer.Option(
+            "--resume", help="Go on with what -o already holds, in place.", show_default=False
+        ),
+    ] = False,
+    shard: Annotated[
+        str | None,
+        typer.Option(metavar="I/N", help="Only every N-th input, from the I-th on."),
+    ] = None,
+    watching: Annotated[
+        bool,
+        typer.Option(
+            "--watch", help="Then classify what arrives in the folders.", show_default=False
+        ),
+    ] = False,
     executor: Annotated[str, typer.Option(help="Where the job runs.")] = "local",
     offline: Offline = None,
+    **executor_options: Any,
 ) -> None:
     """Classify images and print the best classes of each.
 
@@ -87,95 +119,64 @@ def predict(
     from clsctl.calibration import read_calibration
     from clsctl.classifier import find_model
     from clsctl.config import load_settings
-    from clsctl.outputs import open_output
-    from clsctl.plugins import default_registry
+    from clsctl.inputs import expand
     from clsctl.progress import transfer_bar
-    from clsctl.results import above
-    from clsctl.selection import select_backend, select_device
-    from clsctl.types import Placement, PredictJob
+    from clsctl.selection import select
+    from clsctl.sharding import select_shard
+    from clsctl.types import Executor, PredictJob, Writer
+    from clsctl.watching import require_watchable, watch
 
     registry = default_registry()
-    settings = load_settings(device=device, backend=backend, offline=offline)
-    writer = registry.get("writers", format_ or _format_for(output, registry))
-    place = registry.get("executors", executor)
+    precision = precision or ("auto" if hpi else None)
+    settings = load_settings(
+        device=device, backend=backend, precision=precision, draft=draft, offline=offline
+    )
+    place: Executor = registry.get("executors", executor)
+    options = chosen_options(place, registry, executor_options)
+    suffix = format_for(output, registry)
+    folder = output if place.run_to and not suffix else None
+    default = suffix or ("jsonl" if folder else "table")
+    writer: Writer = registry.get("writers", format_ or default)
+    if watching:
+        require_watchable(inputs, batch, output, resume)
+    each = savers(save_img, save_json, sort_into, resume)
+    if folder and each:
+        raise UsageError(
+            f"--executor {executor} writes into {folder} itself, and saves nothing else",
+            code="E_EXECUTOR_OPTION",
+            hint=f"leave out --save-img, --save-json and --sort-into, or write {folder}.jsonl",
+        )
+    chosen: Iterable[object] = watch(inputs) if watching else inputs
+    chosen = select_shard(expand(chosen), shard) if shard else chosen
     with transfer_bar("pulling the model") as progress:
         spec = find_model(model, model_dir, settings, progress)
     temperature, least = read_calibration(spec.directory) if calibrated else (1.0, 0.0)
     least = least if threshold is None else threshold
-    where = select_device(settings.device, registry)
-    placement = Placement(where, precision=settings.precision)
-    engine = select_backend(settings.backend, spec, placement, registry)
+    single = len(inputs) == 1 and Path(inputs[0]).is_file()
+    engine, placement = select(spec, settings, registry, single=single)
+    settings = replace(settings, precision=placement.precision)
     if writer.name == "table" or sys.stderr.isatty():
-        print(f"{spec.name} on {where} with {engine.name}", file=sys.stderr)
+        print(f"{spec.name} on {placement} with {engine.name}", file=sys.stderr)
     job = PredictJob(
-        spec, inputs, where, engine.name, settings, batch, topk or spec.topk, temperature
+        spec,
+        chosen,
+        placement.device,
+        engine.name,
+        settings,
+        batch,
+        topk or spec.topk,
+        temperature,
+        least,
+        live=watching,
+        options=options,
     )
-    with open_output(output) as stream:
-        results = (above(result, least) for result in _shown(place.run(job), stream))
-        done, failed = deliver(results, writer.open(stream), _savers(save_img, save_json))
+    if place.run_to and folder:
+        done, failed = place.run_to(job, folder, writer.name, resume)
+    else:
+        with open_target(output, writer.name, resume) as (stream, held):
+            job = replace(job, inputs=held.missing(expand(chosen))) if resume else job
+            results = shown(held.new(place.run(job)), stream)
+            count = deliver(results, writer.open(stream), each, endless=watching)
+            done, failed = held.done + count.done, held.failed + count.failed
     if failed:
         raise SomeInputsFailed(f"{failed} of {done} inputs failed")
-
-
-def deliver(
-    results: Iterable[Result], writer: RecordWriter, savers: Sequence[Callable[[Result], None]]
-) -> tuple[int, int]:
-    """Hand every result to the writer and the savers; returns how many there were and failed."""
-    done = failed = 0
-    try:
-        for result in results:
-            writer.write(result)
-            for save in savers:
-                save(result)
-            done += 1
-            failed += result.error is not None
-    except KeyboardInterrupt:
-        raise Interrupted(f"interrupted, {done} done") from None
-    finally:
-        writer.close()
-    return done, failed
-
-
-def _savers(save_img: Path | None, save_json: Path | None) -> list[Callable[[Result], None]]:
-    savers: list[Callable[[Result], None]] = []
-    if save_img is not None:
-        savers.append(functools.partial(_save_img, folder=save_img))
-    if save_json is not None:
-        savers.append(lambda result: result.save_to_json(save_json))
-    return savers
-
-
-def _save_img(result: Result, folder: Path) -> None:
-    """The pixels are read again, which may fail where they came over the network."""
-    if result.error is not None:
-        return
-    try:
-        result.save_to_img(folder)
-    except (DataError, NetworkError) as error:
-        note(f"no image was saved of {error.message}")
-
-
-def _format_for(output: Path | None, registry: Registry) -> str:
-    """The writer that is called like the file's suffix."""
-    suffix = output.suffix.lower().removeprefix(".") if output else ""
-    return suffix if suffix in registry.items("writers") else "table"
-
-
-def _shown(results: Iterator[Result], stream: TextIO) -> Iterator[Result]:
-    """The same results, counted on standard error where they do not show on this terminal."""
-    if stream.isatty() or not sys.stderr.isatty():
-        yield from results
-        return
-    from rich.console import Console
-    from rich.progress import Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
-
-    columns = (
-        SpinnerColumn(),
-        TextColumn("{task.completed:.0f} images"),
-        TimeElapsedColumn(),
-    )
-    with Progress(*columns, console=Console(stderr=True), transient=True) as progress:
-        task = progress.add_task("predict", total=None)
-        for result in results:
-            progress.advance(task)
-            yield result

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from clsctl import hookimpl
-from clsctl.commands._options import Device, Model
+from clsctl.commands._options import Model
 from clsctl.errors import UsageError
 from clsctl.types import Command
 
@@ -37,10 +37,14 @@ def train(
     epochs: Annotated[
         int | None, typer.Option(help="How often every image is seen.", show_default="20")
     ] = None,
-    batch: Annotated[int | None, typer.Option("-b", "--batch", help="Images in a batch.")] = None,
+    batch: Annotated[
+        str | None, typer.Option("-b", "--batch", help="Images in a batch; auto: what fits.")
+    ] = None,
     lr: Annotated[
         str | None,
-        typer.Option("--lr", help="Learning rate.", show_default="the recipe's, scaled"),
+        typer.Option(
+            "--lr", help="Learning rate; auto: by a test.", show_default="the recipe's, scaled"
+        ),
     ] = None,
     pretrained: Annotated[
         bool | None,
@@ -53,7 +57,26 @@ def train(
     save_every: Annotated[
         int | None, typer.Option(help="Keep a checkpoint every so many epochs.")
     ] = None,
-    device: Device = None,
+    device: Annotated[
+        str | None,
+        typer.Option(help="auto, cpu, gpu[:N,N...] or npu[:N,N...].", show_default="auto"),
+    ] = None,
+    processes: Annotated[
+        int | None,
+        typer.Option(min=1, help="How many train together, in all.", show_default="one a device"),
+    ] = None,
+    nnodes: Annotated[int, typer.Option(min=1, help="Machines that train together.")] = 1,
+    node_rank: Annotated[int, typer.Option(min=0, help="This machine, from 0.")] = 0,
+    master: Annotated[
+        str, typer.Option(metavar="HOST:PORT", help="Where machine 0 is met.", show_default=False)
+    ] = "",
+    max_restarts: Annotated[
+        int, typer.Option(min=0, help="How often to go on after one of several processes died.")
+    ] = 0,
+    accelerate: Annotated[
+        str | None,
+        typer.Option(help="oneDNN on a processor: auto, on or off.", show_default="auto"),
+    ] = None,
     seed: Annotated[int | None, typer.Option(help="Fixes everything that is drawn.")] = None,
     resume: Annotated[
         bool, typer.Option("--resume", help="Go on with the run in DIR, or in -o.")
@@ -92,6 +115,8 @@ def train(
         "freeze_until": freeze_until,
         "checkpoint.save_every": save_every,
         "device": device,
+        "processes": processes,
+        "accelerate": accelerate,
         "seed": seed,
     }
     given = {
@@ -104,12 +129,16 @@ def train(
         print_config(resolve_run(layers, resume))
         return
     from clsctl.training import environment
+    from clsctl.training.launch import Nodes, supervise
 
+    if supervise(layers, resume, Nodes(nnodes, node_rank, master, max_restarts)):
+        return
     environment.enter()
     _print(run(layers, resume))
 
 
 def _print(result: TrainResult) -> None:
     print(f"best: epoch {result.best_epoch}, top-1 {result.top1:.4f}, top-5 {result.top5:.4f}")
-    print(f"model: {result.model_dir}")
-    print(f"try it: clsctl predict IMAGE --model-dir {result.model_dir}")
+    if result.model_dir is not None:
+        print(f"model: {result.model_dir}")
+        print(f"try it: clsctl predict IMAGE --model-dir {result.model_dir}")

@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from typing import TYPE_CHECKING
 
 from clsctl import hookimpl
 from clsctl.plugins import default_registry
-from clsctl.results import Result
 from clsctl.types import Executor, PredictJob
+
+if TYPE_CHECKING:
+    from clsctl.results import Result
 
 
 @hookimpl
@@ -17,7 +20,9 @@ def clsctl_executors() -> list[Executor]:
 
 def _run(job: PredictJob) -> Iterator[Result]:
     from clsctl.pipeline import classify, open_engine
+    from clsctl.results import above
 
     backend = default_registry().get("backends", job.backend)
     engine = open_engine(job.model, job.device, backend, job.settings, job.temperature)
-    return classify(engine, job.inputs, job.batch_size, job.topk)
+    results = classify(engine, job.inputs, job.batch_size, job.topk, job.live)
+    return (above(result, job.threshold) for result in results) if job.threshold else results

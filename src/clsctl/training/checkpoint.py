@@ -39,6 +39,7 @@ class Position:
         images: Images seen in it.
         ema_steps: Steps that went into the average of the weights.
         rate_factor: What the learning rate is multiplied by, after losses that were no number.
+        loss_scale: State of mixed precision; see `clsctl.training.amp`.
         best: The best top-1 so far, 0 to 1; -1 before the first evaluation.
         best_epoch: Its epoch, from 1.
         history: The figures of each epoch done.
@@ -50,6 +51,7 @@ class Position:
     images: int = 0
     ema_steps: int = 0
     rate_factor: float = 1.0
+    loss_scale: dict[str, float] = field(default_factory=dict)
     best: float = -1.0
     best_epoch: int = 0
     history: list[dict[str, float]] = field(default_factory=list)
@@ -132,6 +134,12 @@ def read(run: Path, name: str = LATEST) -> Saved | None:
         average=read_pdparams(average) if average.is_file() else None,
         position=_unpacked(read_pdparams(stem.with_suffix(".pdstates"))),
     )
+
+
+def read_position(run: Path, name: str = LATEST) -> Position | None:
+    """How far the checkpoint of that name is; None where there is none."""
+    path = run / name / f"{name}.pdstates"
+    return _unpacked(read_pdparams(path)) if path.is_file() else None
 
 
 def rotate(run: Path, keep: int) -> None:

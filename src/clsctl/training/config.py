@@ -11,9 +11,20 @@ from typing import Any, Literal
 from clsctl.training.augment import AugmentConfig
 
 
-def key(default: Any, help_text: str, low: float | None = None, high: float | None = None) -> Any:
-    """A key of the tree: its default, what it means, and the bounds of a number."""
-    return field(default=default, metadata={"help": help_text, "low": low, "high": high})
+def key(
+    default: Any,
+    help_text: str,
+    low: float | None = None,
+    high: float | None = None,
+    auto: bool = False,
+) -> Any:
+    """A key of the tree: its default, what it means, and the bounds of a number.
+
+    Args:
+        auto: Whether 0, which may be written `auto`, is found out when the run starts.
+    """
+    facts = {"help": help_text, "low": low, "high": high, "auto": auto}
+    return field(default=default, metadata=facts)
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,7 +48,7 @@ class MixConfig:
 class OptimizerConfig:
     name: Literal["Momentum", "AdamW"] = key("Momentum", "Momentum or AdamW")
     learning_rate: float | None = key(
-        None, "Peak rate, used as it is; else the recipe's, scaled to the batch", low=0
+        None, "Peak rate, used as it is, or auto; else the recipe's, scaled", low=0, auto=True
     )
     base_learning_rate: float = key(0.1, "The recipe's rate, for a batch of base_batch_size", low=0)
     base_batch_size: int = key(256, "Images in a step for which base_learning_rate is meant", low=1)
@@ -87,11 +98,19 @@ class TrainConfig:
     )
     pretrained: bool = key(True, "Start from published weights")
     weights: str = key("", "Start from this .pdparams instead")
+    fit_head: bool = key(False, "Start from a classifier fitted to the features of the weights")
     freeze_until: str = key("", "Stages before this one keep their weights; `head` is a probe")
     drop_path: float | None = key(None, "Stochastic depth; the model's own by default", 0, 1)
     epochs: int = key(20, "How often every image is seen", low=1)
-    batch_size: int = key(64, "Images in a batch", low=1)
-    device: str = key("auto", "auto, cpu, gpu[:N] or npu[:N]")
+    batch_size: int = key(64, "Images in a batch, for each process; or auto", low=0, auto=True)
+    device: str = key("auto", "auto, cpu, gpu[:N[,N...]] or npu[:N[,N...]]")
+    processes: int = key(
+        0, "Processes that train together, on all machines; 0 is one a device", low=0
+    )
+    amp: Literal["off", "O1"] = key("off", "Mixed precision, not on CPU: float16 where safe")
+    accelerate: Literal["auto", "on", "off"] = key(
+        "auto", "Train with oneDNN on a processor: where it works, or else fail, or never"
+    )
     seed: int = key(0, "Fixes initialisation, order and augmentation", low=0)
     ema: float = key(0.0, "Decay of the averaged weights that are then used; 0 is off", 0, 1)
     patience: int = key(0, "Stop after so many epochs without a new best; 0 never stops", low=0)

@@ -139,7 +139,7 @@ class Lines:
         self._say(
             f"epoch {info.epoch}/{self._epochs}  loss {info.train_loss:.4f}  "
             f"top-1 {info.top1:.2%}  top-5 {info.top5:.2%}  best {info.best:.2%}  "
-            f"{_duration(info.seconds)}"
+            f"{duration(info.seconds)}"
         )
 
     def close(self) -> None:
@@ -200,7 +200,7 @@ def _row(info: EpochInfo, epochs: int) -> Text:
 
     row = (
         f"{f'{info.epoch}/{epochs}':>7}  {info.train_loss:6.4f}  {info.top1:7.2%}  "
-        f"{info.top5:7.2%}  {info.best:7.2%}  {_duration(info.seconds):>7}"
+        f"{info.top5:7.2%}  {info.best:7.2%}  {duration(info.seconds):>7}"
     )
     return Text.assemble(row, ("  new best" if info.top1 == info.best else "", "green"))
 
@@ -208,9 +208,10 @@ def _row(info: EpochInfo, epochs: int) -> Text:
 def _figures(info: StepInfo) -> str:
     return (
         f"loss {info.loss:.4f}  learning rate {info.learning_rate:.3g}  "
-        f"{info.images_per_s:.1f} images/s  {_duration(info.eta_s)} left"
+        f"{info.images_per_s:.1f} images/s  {duration(info.eta_s)} left"
     )
 
 
-def _duration(seconds: float) -> str:
+def duration(seconds: float) -> str:
+    """Hours, minutes and seconds, as in 0:04:20."""
     return str(timedelta(seconds=round(seconds)))

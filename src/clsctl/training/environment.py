@@ -38,11 +38,14 @@ def enter() -> None:
     os.execve(sys.executable, [sys.executable, *sys.orig_argv[1:]], environment)
 
 
+def threads(processes: int) -> int:
+    """Threads for each of so many processes that train on this machine."""
+    return load_settings().threads or max(available_cores() // processes, 1)
+
+
 def variables() -> dict[str, str]:
     """What a training process wants on this machine."""
-    threads = load_settings().threads or available_cores()
-    # Paddle takes one thread where nothing is said.
-    wanted = {"OMP_NUM_THREADS": str(threads)}
+    wanted: dict[str, str] = {}
     if platform.libc_ver()[0] == "glibc":
         wanted |= GLIBC_MALLOC
     if _is_amd():

@@ -2,28 +2,41 @@
 
 from __future__ import annotations
 
-from clsctl.training.layers import Resolved, leaves
+from clsctl.training.layers import Leaf, Resolved, leaves
+
+WIDE = 120
+"""Columns from which the meanings fit beside the values."""
 
 
 def print_config(resolved: Resolved) -> None:
     """Print one line a key; what was not left at its default stands out."""
-    from rich.console import Console
     from rich.table import Table
     from rich.text import Text
 
-    table = Table("Key", "Value", "From", "Meaning", box=None, header_style="bold")
+    from clsctl.report import open_console
+
+    console = open_console()
+    headers = ("Key", "Value", "From", *(("Meaning",) if console.width >= WIDE else ()))
+    table = Table(*headers, box=None, pad_edge=False, padding=(0, 2, 0, 0), header_style="bold")
     values = resolved.values()
     for leaf in leaves():
         origin = resolved.origins[leaf.name]
         style = "dim" if origin == "default" else ""
-        meaning = Text(str(leaf.facts["help"]), style="dim")
-        table.add_row(
-            leaf.name, Text(_shown(values[leaf.name]), style), Text(origin, style), meaning
-        )
-    Console().print(table)
+        cells = [
+            Text(leaf.name),
+            Text(_shown(values[leaf.name], leaf), style),
+            Text(origin, style),
+            Text(str(leaf.facts["help"]), "dim"),
+        ]
+        table.add_row(*cells[: len(headers)])
+    console.print(table)
 
 
-def _shown(value: object) -> str:
+def _shown(value: object, leaf: Leaf) -> str:
+    if value is None:
+        return "-"
+    if value == 0 and leaf.facts.get("auto"):
+        return "auto"
     if isinstance(value, tuple):
         return ", ".join(f"{item:.4g}" for item in value)
     return f"{value:g}" if isinstance(value, float) else str(value) or "-"

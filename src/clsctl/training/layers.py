@@ -39,7 +39,8 @@ class Leaf:
 
     Attributes:
         kind: Its type, as annotated.
-        facts: `help`, `low` and `high`, where the key has them.
+        facts: `help`, and where the key has them `low`, `high` and `auto`: whether the word `auto`
+            is a way to say 0, which is found out when the run starts.
     """
 
     name: str
@@ -58,6 +59,12 @@ class Resolved:
     def values(self) -> dict[str, Any]:
         """Every value by dotted key, in the order in which keys are documented."""
         return {leaf.name: _value_of(self.config, leaf.name) for leaf in leaves()}
+
+    def replaced(self, values: Mapping[str, Any], origin: str = "") -> Resolved:
+        """The same with other values; where an origin is given, they are said to come from it."""
+        config = resolve([Layer(origin, self.values() | dict(values))]).config
+        origins = dict.fromkeys(values, origin) if origin else {}
+        return Resolved(config, {**self.origins, **origins})
 
 
 def leaves(tree: type[Any] = TrainConfig, prefix: str = "") -> Iterator[Leaf]:
@@ -159,6 +166,8 @@ def read_document(path: Path) -> dict[str, Any]:
 
 def _checked(leaf: Leaf, value: object) -> Any:
     with at(leaf.name):
+        if value == "auto" and leaf.facts.get("auto"):
+            return 0
         result = _convert(leaf.kind, value)
         low, high = leaf.facts.get("low"), leaf.facts.get("high")
         if isinstance(result, (int, float)) and not isinstance(result, bool):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 import time
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
@@ -11,18 +12,20 @@ from typing import TYPE_CHECKING, Any
 
 from clsctl.checkpoints import load_weights
 from clsctl.disk import require_space
-from clsctl.errors import ClsctlError
-from clsctl.exporting import export_network
+from clsctl.errors import ClsctlError, ModelError
+from clsctl.exporting import check_graph, export_network
 from clsctl.notes import note
 from clsctl.parameters import freeze_until
 from clsctl.preprocess import describe
 from clsctl.training import checkpoint
+from clsctl.training.amp import open_scaler
 from clsctl.training.checkpoint import BEST, LATEST, Position
 from clsctl.training.ema import Ema
 from clsctl.training.optim import build_optimizer
 from clsctl.training.setup import Job, build_network
 
 if TYPE_CHECKING:
+    from paddle.amp import GradScaler
     from paddle.optimizer import Optimizer
 
     from clsctl.network import Network
@@ -47,6 +50,7 @@ class Learner:
     ema: Ema | None
     position: Position
     saved_at: float
+    scaler: GradScaler
 
     def tensors(self) -> dict[str, Mapping[str, Any]]:
         """What a checkpoint holds, by suffix."""
@@ -56,26 +60,42 @@ class Learner:
 
 
 def open_learner(job: Job) -> Learner:
-    """The learner as the latest checkpoint has it, or a new one, of which a checkpoint is made."""
+    """The learner as the latest checkpoint has it, or a new one, of which a checkpoint is made.
+
+    Processes that train together have the same one, rank 0's.
+    """
     import paddle
 
     config = job.config
-    saved = checkpoint.read(job.run)
-    network = build_network(job if saved is None else _without_weights(job))
-    if config.freeze_until:
-        freeze_until(network, config.freeze_until)
-    optimizer = build_optimizer(network, config.optimizer)
+    saved = job.team.share(lambda: checkpoint.read(job.run))
     if saved is None:
-        ema = Ema(network, config.ema) if config.ema else None
-        learner = Learner(network, optimizer, ema, Position(), 0.0)
+        learner = new_learner(job)
         save_latest(job, learner)
         return learner
+    network, optimizer = _assemble(_without_weights(job))
     load_weights(network, saved.weights, f"'{job.run / LATEST}'")
     optimizer.set_state_dict({name: paddle.to_tensor(a) for name, a in saved.optimizer.items()})
     average = {name: paddle.to_tensor(array) for name, array in (saved.average or {}).items()}
     steps = saved.position.ema_steps
     ema = Ema(network, config.ema, steps, average or None) if config.ema else None
-    return Learner(network, optimizer, ema, saved.position, time.monotonic())
+    scaler = open_scaler(config.amp, saved.position.loss_scale)
+    return Learner(network, optimizer, ema, saved.position, time.monotonic(), scaler)
+
+
+def new_learner(job: Job) -> Learner:
+    """The learner of a run's beginning; of processes that train together, rank 0's."""
+    with job.team.patience():
+        network, optimizer = _assemble(job)
+    job.team.copy_first(network)
+    ema = Ema(network, job.config.ema) if job.config.ema else None
+    return Learner(network, optimizer, ema, Position(), 0.0, open_scaler(job.config.amp, {}))
+
+
+def _assemble(job: Job) -> tuple[Network, Optimizer]:
+    network = build_network(job)
+    if job.config.freeze_until:
+        freeze_until(network, job.config.freeze_until)
+    return network, build_optimizer(network, job.config.optimizer)
 
 
 def _without_weights(job: Job) -> Job:
@@ -84,7 +104,9 @@ def _without_weights(job: Job) -> Job:
 
 
 def save_latest(job: Job, learner: Learner) -> None:
-    checkpoint.write(job.run, LATEST, learner.tensors(), learner.position)
+    """Write the checkpoint to go on from; of processes that train together, rank 0 alone does."""
+    tensors, position = learner.tensors(), learner.position
+    job.team.lead(lambda: checkpoint.write(job.run, LATEST, tensors, position))
     learner.saved_at = time.monotonic()
 
 
@@ -97,13 +119,21 @@ def save_best(job: Job, learner: Learner) -> None:
         (folder / f"{BEST}.info.json").write_text(json.dumps(facts), encoding="utf-8")
         # Paddle's own writer does not notice a full disk.
         require_space(folder, 2 * checkpoint.bytes_of(learner.tensors()))
-        model = folder / "inference"
-        model.mkdir()
-        transforms = describe(job.preprocessing)
-        size = job.preprocessing.crop
-        export_network(learner.network, model, job.config.model, transforms, job.labels, size)
+        _export(job, learner.network, folder / "inference")
 
-    checkpoint.write(job.run, BEST, learner.tensors(), position, add)
+    job.team.lead(lambda: checkpoint.write(job.run, BEST, learner.tensors(), position, add))
+
+
+def _export(job: Job, network: Network, folder: Path) -> None:
+    """Write a model directory, which is not kept where it gives other scores than the network."""
+    transforms, side = describe(job.preprocessing), job.preprocessing.crop
+    folder.mkdir()
+    export_network(network, folder, job.config.model, transforms, job.labels, side)
+    try:
+        check_graph(network, folder, transforms)
+    except ModelError as error:
+        shutil.rmtree(folder)
+        note(f"{error.message}; the weights are kept")
 
 
 def roll_back(job: Job) -> None:
@@ -112,7 +142,7 @@ def roll_back(job: Job) -> None:
     Raises:
         TrainingFailed: That is not wished, or was done too often.
     """
-    saved = checkpoint.read(job.run)
+    saved = job.team.share(lambda: checkpoint.read(job.run))
     if job.config.on_nan == "stop" or saved is None or saved.position.rate_factor <= LOWEST_FACTOR:
         raise TrainingFailed(
             "the loss is no longer a number; the latest checkpoint is from before that",
@@ -123,4 +153,4 @@ def roll_back(job: Job) -> None:
     note(f"the loss was no number; going back, at {position.rate_factor:g} of the rate")
     tensors = {"pdparams": saved.weights, "pdopt": saved.optimizer}
     average = {"pdema": saved.average} if saved.average else {}
-    checkpoint.write(job.run, LATEST, tensors | average, position)
+    job.team.lead(lambda: checkpoint.write(job.run, LATEST, tensors | average, position))

@@ -19,7 +19,7 @@ from typing import TYPE_CHECKING, NamedTuple
 from clsctl.datasets.samples import Sample
 from clsctl.errors import ClsctlError, DataError
 from clsctl.training.cache import Read, read_pixels
-from clsctl.training.sampling import Stream, epoch_order, generator
+from clsctl.training.sampling import Stream, epoch_order, generator, split_batch
 
 if TYPE_CHECKING:
     import numpy as np
@@ -38,11 +38,13 @@ class Batch(NamedTuple):
         images: float32 [N, 3, S, S], normalised.
         labels: int64 [N], class ids.
         indices: int64 [N], places in the list of samples.
+        whole: Images of the whole batch, of which other processes may have some.
     """
 
     images: NDArray[np.float32]
     labels: NDArray[np.int64]
     indices: NDArray[np.int64]
+    whole: int
 
 
 class Loader:
@@ -53,7 +55,7 @@ class Loader:
         root: What sample paths are relative to.
         transform: Pixels, uint8 [H, W, 3] RGB, and random numbers of their own -> the network's
             input, float32 [3, S, S]. Called from several threads at once.
-        batch_size: Images in a batch; the last one of an epoch may be smaller.
+        batch_size: Images in a batch for each process; the last one of an epoch may be smaller.
         seed: 0 or more.
         shuffle: Take the samples in a new order each epoch.
         drop_last: Leave out a last batch that is smaller.
@@ -61,6 +63,7 @@ class Loader:
         read: Where pixels come from; see `clsctl.training.cache`.
         weights: Probabilities of the samples, float64 [len(samples)], to draw with replacement;
             see `clsctl.training.sampling`.
+        part: Which part of each batch to load, from 0, and of how many; see `split_batch`.
     """
 
     def __init__(
@@ -76,13 +79,15 @@ class Loader:
         workers: int = 1,
         read: Read = read_pixels,
         weights: NDArray[np.float64] | None = None,
+        part: tuple[int, int] = (0, 1),
     ) -> None:
         self.samples, self.root, self.transform = samples, root, transform
         self.batch_size, self.seed, self.shuffle = batch_size, seed, shuffle
         self.drop_last, self.workers, self.read, self.weights = drop_last, workers, read, weights
+        self.part = part
 
     def __len__(self) -> int:
-        whole, rest = divmod(len(self.samples), self.batch_size)
+        whole, rest = divmod(len(self.samples), self.batch_size * self.part[1])
         return whole + (rest > 0 and not self.drop_last)
 
     def batches(self, epoch: int, start: int = 0) -> Iterator[Batch]:
@@ -108,10 +113,13 @@ class Loader:
     def _submit(
         self, pool: ThreadPoolExecutor, epoch: int, order: NDArray[np.int64], number: int
     ) -> _Pending:
-        first = number * self.batch_size
-        pending = _Pending(self.samples, order[first : first + self.batch_size])
-        for row, index in enumerate(pending.indices):
-            load = functools.partial(self._load, epoch, first + row, self.samples[index])
+        size = self.batch_size * self.part[1]
+        whole = range(len(order))[number * size : (number + 1) * size]
+        # Batch normalisation cannot learn from a single image.
+        places = split_batch(whole, *self.part, least=min(2, self.batch_size))
+        pending = _Pending(self.samples, order[places.start : places.stop], len(whole))
+        for row, (place, index) in enumerate(zip(places, pending.indices, strict=True)):
+            load = functools.partial(self._load, epoch, place, self.samples[index])
             pending.futures.append(pool.submit(pending.fill, row, load))
         return pending
 
@@ -127,8 +135,8 @@ class Loader:
 class _Pending:
     """A batch in the making; memory is taken once its first image shows the size."""
 
-    def __init__(self, samples: Sequence[Sample], indices: NDArray[np.int64]) -> None:
-        self.samples, self.indices = samples, indices
+    def __init__(self, samples: Sequence[Sample], indices: NDArray[np.int64], whole: int) -> None:
+        self.samples, self.indices, self.whole = samples, indices, whole
         self.futures: list[Future[NDArray[np.float32]]] = []
         self._images: NDArray[np.float32] | None = None
         self._lock = threading.Lock()
@@ -147,9 +155,11 @@ class _Pending:
     def result(self) -> Batch:
         import numpy as np
 
-        images, *_ = (future.result() for future in self.futures)
+        images = np.empty((0, 3, 0, 0), np.float32)
+        for future in self.futures:
+            images = future.result()
         labels = np.array([self.samples[index].label for index in self.indices], np.int64)
-        return Batch(images, labels, self.indices)
+        return Batch(images, labels, self.indices, self.whole)
 
 
 def _located(error: ClsctlError, sample: Sample) -> DataError:

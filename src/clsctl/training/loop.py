@@ -3,6 +3,10 @@
 A run is a function of its configuration alone: order and augmentation are keyed by (seed, epoch,
 index), and the generator of dropout and stochastic depth is seeded anew before each step. So a
 run that goes on from a checkpoint gives the weights, bit for bit, that it would have given anyway.
+
+Processes that train together each take their part of every batch and add up their gradients, each
+image with the same weight. Batch normalisation's running statistics stay their own while training,
+where nothing reads them; to evaluate and to save, rank 0's count.
 """
 
 from __future__ import annotations
@@ -11,15 +15,17 @@ import math
 import time
 import warnings
 from collections.abc import Iterator
-from contextlib import nullcontext
+from contextlib import AbstractContextManager, nullcontext
 from itertools import islice
 from typing import TYPE_CHECKING
 
 from clsctl.errors import Interrupted
-from clsctl.metrics import top_k_accuracy
+from clsctl.metrics import label_ranks
 from clsctl.training import checkpoint
+from clsctl.training.amp import scaler_state
 from clsctl.training.checkpoint import Position
 from clsctl.training.display import Display, EpochInfo, StepInfo
+from clsctl.training.distributed import synchronised
 from clsctl.training.learner import Learner, open_learner, roll_back, save_best, save_latest
 from clsctl.training.losses import classification_loss, distillation_loss
 from clsctl.training.optim import learning_rate
@@ -90,11 +96,11 @@ def _train_epoch(
     display.epoch_started(position.epoch + 1, job.steps_per_epoch)
     learner.network.train()
     started, images_before = time.monotonic(), position.images
-    for group in _groups(job, position):
+    for group in step_batches(job, position):
         done = position.epoch * job.steps_per_epoch + position.step
         rate = peak * position.rate_factor
         rate = learning_rate(done, job.steps_per_epoch, config.epochs, rate, config.schedule)
-        loss = _step(job, learner, teacher, group, rate)
+        loss = make_step(job, learner, teacher, group, rate)
         speed = (position.images - images_before) / max(time.monotonic() - started, 1e-9)
         left = (config.epochs - position.epoch) * len(job.train.samples) - position.images
         display.step(
@@ -103,7 +109,7 @@ def _train_epoch(
         _save_between(job, learner, stop)
 
 
-def _groups(job: Job, position: Position) -> Iterator[list[Batch]]:
+def step_batches(job: Job, position: Position) -> Iterator[list[Batch]]:
     """The batches of each step that is left in the epoch."""
     size = job.config.optimizer.accumulate
     batches = job.train.batches(position.epoch, position.step * size)
@@ -111,34 +117,45 @@ def _groups(job: Job, position: Position) -> Iterator[list[Batch]]:
         yield group
 
 
-def _step(
+def make_step(
     job: Job, learner: Learner, teacher: Network | None, group: list[Batch], rate: float
 ) -> float:
-    """One step of the optimizer; returns its loss, the mean over the batches."""
+    """One step of the optimizer; returns its loss, the mean over the images.
+
+    Raises:
+        LossIsNan: It is no number; nothing was changed.
+    """
     import numpy as np
     import paddle
 
     position, seed = learner.position, job.config.seed
-    key = np.random.SeedSequence((seed, position.epoch, position.step))
+    key = np.random.SeedSequence((seed, position.epoch, position.step, job.team.rank.number))
     paddle.seed(int(key.generate_state(1)[0]))
     learner.optimizer.set_lr(rate)
-    losses = []
+    images = sum(batch.whole for batch in group)
+    loss_sum = 0.0
     for place, batch in enumerate(group):
+        if not len(batch.labels):
+            continue
         number = position.step * job.config.optimizer.accumulate + place
         loss = _loss(job, learner.network, teacher, batch, number, position.epoch)
-        (loss / len(group)).backward()
-        losses.append((float(loss), len(batch.labels)))
-    if not all(math.isfinite(value) for value, _ in losses):
+        learner.scaler.scale(loss * (len(batch.labels) / images)).backward()
+        loss_sum += float(loss) * len(batch.labels)
+    (loss_sum,) = job.team.add([loss_sum])
+    if not math.isfinite(loss_sum):
         raise LossIsNan
-    learner.optimizer.step()
+    job.team.add_gradients(learner.network)
+    learner.scaler.step(learner.optimizer)
+    learner.scaler.update()
     learner.optimizer.clear_grad()
+    position.loss_scale = scaler_state(learner.scaler)
     if learner.ema:
         learner.ema.update()
         position.ema_steps += 1
     position.step += 1
-    position.loss_sum += sum(value * count for value, count in losses)
-    position.images += sum(count for _, count in losses)
-    return sum(value for value, _ in losses) / len(losses)
+    position.loss_sum += loss_sum
+    position.images += images
+    return loss_sum / images
 
 
 def _loss(
@@ -147,19 +164,30 @@ def _loss(
     import paddle
 
     options, distill = job.config.loss, job.config.distill
-    mixed = job.mixer(batch, epoch, number)
+    mixed = job.mixer(batch, epoch, number * job.team.rank.size + job.team.rank.number)
     images, targets = paddle.to_tensor(mixed.images), paddle.to_tensor(mixed.targets)
     spread = options.label_smoothing
     targets = targets * (1 - spread) + spread / len(job.labels)
     weights = None if job.class_weights is None else paddle.to_tensor(job.class_weights)
-    logits = network(images)
+    amp = paddle.amp.auto_cast(job.config.amp != "off", level="O1")
+    with amp, job.accelerate(network), _statistics(job, network, batch):
+        logits = network(images).astype("float32")
     loss = classification_loss(logits, targets, options.focal_gamma, weights)
     if teacher is None:
         return loss
-    with paddle.no_grad():
+    with paddle.no_grad(), job.accelerate(teacher):
         wanted = teacher(images)
     learnt = distillation_loss(logits, wanted, distill.temperature)
     return loss * (1 - distill.share) + learnt * distill.share
+
+
+def _statistics(job: Job, network: Network, batch: Batch) -> AbstractContextManager[None]:
+    """How batch normalisation sees a batch: as a whole where the device can, else in parts."""
+    size = job.team.rank.size
+    everybody = batch.whole >= size * min(2, job.config.batch_size)
+    if job.device.kind == "gpu" and size > 1 and everybody:
+        return synchronised(network)
+    return nullcontext()
 
 
 def _end_epoch(job: Job, learner: Learner, display: Display, started: float) -> None:
@@ -170,24 +198,32 @@ def _end_epoch(job: Job, learner: Learner, display: Display, started: float) -> 
         _close_epoch(position, top1, top5)
         if position.best_epoch == position.epoch:
             save_best(job, learner)
+    save_every = job.config.checkpoint.save_every
+    if save_every and position.epoch % save_every == 0:
+        job.team.lead(lambda: _keep_epoch(job, learner))
     save_latest(job, learner)
-    options = job.config.checkpoint
-    if options.save_every and position.epoch % options.save_every == 0:
-        checkpoint.write(job.run, f"epoch_{position.epoch}", learner.tensors(), position)
-        checkpoint.rotate(job.run, options.keep)
     loss = position.history[-1]["train_loss"]
     seconds = time.monotonic() - started
     display.epoch_ended(EpochInfo(position.epoch, loss, top1, top5, position.best, seconds))
 
 
+def _keep_epoch(job: Job, learner: Learner) -> None:
+    position = learner.position
+    checkpoint.write(job.run, f"epoch_{position.epoch}", learner.tensors(), position)
+    checkpoint.rotate(job.run, job.config.checkpoint.keep)
+
+
 def _evaluate(job: Job, network: Network) -> tuple[float, float]:
-    """Top-1 and top-5 on the validation images, 0 to 1."""
+    """Top-1 and top-5 on the validation images, 0 to 1; each process evaluates its part."""
     from clsctl.evaluation import score
 
     network.eval()
-    scores, labels = score(network, job.val)
-    top5 = top_k_accuracy(scores, labels, min(5, len(job.labels)))
-    return top_k_accuracy(scores, labels, 1), top5
+    job.team.copy_first(network)
+    with job.team.patience(), job.accelerate(network):
+        ranks = label_ranks(*score(network, job.val)).tolist() if job.val.samples else []
+    hits = (sum(rank < k for rank in ranks) for k in (1, 5))
+    top1, top5, images = job.team.add([*hits, len(ranks)])
+    return top1 / images, top5 / images
 
 
 def _close_epoch(position: Position, top1: float, top5: float) -> None:
@@ -204,9 +240,10 @@ def _save_between(job: Job, learner: Learner, stop: Stop) -> None:
     """Save inside an epoch: when it is time, and when the run is asked to stop."""
     minutes = job.config.checkpoint.minutes
     due = minutes and time.monotonic() - learner.saved_at > 60 * minutes
-    if due or stop.is_set():
+    due, stopping = job.team.add([bool(due) and job.team.first, stop.is_set()])
+    if due or stopping:
         save_latest(job, learner)
-    if stop.is_set():
+    if stopping:
         position = learner.position
         raise Interrupted(
             f"stopped in epoch {position.epoch + 1} after step {position.step}; all is saved",

@@ -36,12 +36,11 @@ WITHOUT_EFFECT: Mapping[str, tuple[Any, ...]] = {
     "Train.eval_interval": (1,),
     "Train.resume_path": (None, ""),
     "Train.dy2st": (False, None),
-    "Train.amp": ("OFF", None),
     "Train.dist_ips": (None, ""),
     "Train.uniform_output_enabled": (True, None),
     "Train.basic_config_path": (None, ""),
 }
-WEIGHTS = "Train.pretrain_weight_path"
+WEIGHTS, AMP = "Train.pretrain_weight_path", "Train.amp"
 
 
 def is_peer_config(document: Mapping[str, Any]) -> bool:
@@ -67,11 +66,13 @@ def peer_layer(document: Mapping[str, Any], origin: str) -> Layer:
 
 
 def _translated(name: str, value: Any, origin: str) -> dict[str, Any]:
-    known = [*KEYS, *WITHOUT_EFFECT, WEIGHTS]
+    known = [*KEYS, *WITHOUT_EFFECT, WEIGHTS, AMP]
     if name not in known:
         raise UsageError(f"{origin}: {unknown_name('key', name, known)}", code="E_CONFIG")
     if name == WEIGHTS:
         return _weights(value)
+    if name == AMP:
+        return {"amp": "off" if value in ("OFF", False, None) else value}
     if name in KEYS:
         return {KEYS[name]: value}
     if value not in WITHOUT_EFFECT[name]:

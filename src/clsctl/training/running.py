@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+import functools
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import closing, contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -11,12 +12,21 @@ from typing import TYPE_CHECKING, Any
 from clsctl.errors import UsageError
 from clsctl.notes import note
 from clsctl.training import outputs
+from clsctl.training.display import Several, append_line, open_display
+from clsctl.training.distributed import Team, join
 from clsctl.training.layers import Layer, Resolved, flatten, read_document, resolve
+from clsctl.training.loop import fit
 from clsctl.training.optim import global_batch, scaled_rate
+from clsctl.training.preflight import Forecast, preflight
+from clsctl.training.ranks import Rank, current_rank
+from clsctl.training.rate_test import find_rate
 from clsctl.training.recipes import configure
+from clsctl.training.setup import Job, device_of, prepare
+from clsctl.training.signals import stop_requests
 
 if TYPE_CHECKING:
-    from clsctl.training.setup import Job
+    from clsctl.training.checkpoint import Position
+    from clsctl.training.config import TrainConfig
 
 PATHS = ("data.path", "weights", "distill.weights")
 
@@ -31,7 +41,8 @@ class TrainResult:
         top5: Of the best epoch.
         best_epoch: Counted from 1.
         weights: The best weights, a .pdparams file.
-        model_dir: The exported model, for `create_model(model_dir=...)`.
+        model_dir: The exported model, for `create_model(model_dir=...)`; None where it gave other
+            scores than the network, and so was not kept.
         history: Epoch by epoch: `epoch`, `train_loss`, `top1`, `top5`.
     """
 
@@ -40,7 +51,7 @@ class TrainResult:
     top5: float
     best_epoch: int
     weights: Path
-    model_dir: Path
+    model_dir: Path | None
     history: tuple[Mapping[str, float], ...]
 
 
@@ -79,35 +90,81 @@ def train(
 
 def run(layers: Sequence[Layer], resume: bool = False) -> TrainResult:
     """Train as the layers say; see `train`."""
-    from clsctl.training.display import open_display
-    from clsctl.training.loop import fit
-    from clsctl.training.setup import prepare
-    from clsctl.training.signals import stop_requests
-
-    resolved = resolve_run(layers, resume)
+    rank = current_rank()
+    resolved = resolve_run([Layer("launcher", {"processes": rank.size}), *layers], resume)
     folder = Path(resolved.config.output)
     if not resume:
         outputs.refuse_to_overwrite(folder)
-    job = prepare(resolved.config)
-    with _alone(folder):
-        outputs.remove_leftovers(folder)
-        outputs.write_start(job, resolved)
-        _announce(job)
-        peak = _peak_rate(resolved)
-        display = open_display(folder / outputs.LOG, resolved.config.epochs)
-        with closing(display), stop_requests() as stop:
-            position = fit(job, peak, display, stop)
-        outputs.write_end(job, position)
+    job = prepare(resolved.config, _meet(rank, resolved.config))
+    if not resolved.config.batch_size:
+        resolved = resolved.replaced({"batch_size": job.config.batch_size}, "found to fit")
+    position = _lead(job, resolved) if job.team.first else _follow(job, resolved)
     best = position.history[position.best_epoch - 1]
+    exported = folder / "best_model" / "inference"
     return TrainResult(
         output=folder,
         top1=best["top1"],
         top5=best["top5"],
         best_epoch=position.best_epoch,
         weights=folder / "best_model" / "best_model.pdparams",
-        model_dir=folder / "best_model" / "inference",
+        model_dir=exported if exported.is_dir() else None,
         history=tuple(position.history),
     )
+
+
+def _meet(rank: Rank, config: TrainConfig) -> Team:
+    """Connect to the processes that train with this one.
+
+    Raises:
+        UsageError: They are not as many as the configuration says (`E_PROCESSES`).
+    """
+    if config.processes != rank.size:
+        raise UsageError(
+            f"{config.processes} processes shall train together, but {rank.size} was started",
+            code="E_PROCESSES",
+            hint="`clsctl train` starts them; so does any launcher, in which case leave "
+            "--processes out",
+        )
+    return join(rank, device_of(config.device, rank.local))
+
+
+def _lead(job: Job, resolved: Resolved) -> Position:
+    """Train, and write the run's folder."""
+    with _alone(job.run):
+        outputs.remove_leftovers(job.run)
+        say = functools.partial(_say, job.run / outputs.LOG)
+        for line in preflight(job):
+            say(line)
+        job, resolved = _with_rate(job, resolved)
+        outputs.write_start(job, resolved)
+        peak = _peak_rate(resolved)
+        watching = open_display(job.run / outputs.LOG, resolved.config.epochs)
+        display = Several([watching, Forecast(job, say)])
+        with closing(display), stop_requests() as stop:
+            position = fit(job, peak, display, stop)
+        outputs.write_end(job, position)
+    return position
+
+
+def _follow(job: Job, resolved: Resolved) -> Position:
+    """Train in step with the process that leads."""
+    job, resolved = _with_rate(job, resolved)
+    with stop_requests() as stop:
+        return fit(job, _peak_rate(resolved), Several(()), stop)
+
+
+def _with_rate(job: Job, resolved: Resolved) -> tuple[Job, Resolved]:
+    """The same with a learning rate by test, where that is wished."""
+    if resolved.config.optimizer.learning_rate != 0:
+        return job, resolved
+    resolved = resolved.replaced({"optimizer.learning_rate": find_rate(job)}, "range test")
+    return replace(job, config=resolved.config), resolved
+
+
+def _say(log: Path, text: str) -> None:
+    """Tell a person and train.log."""
+    note(text)
+    append_line(log, text)
 
 
 def file_layers(path: str | Path | None) -> list[Layer]:
@@ -122,8 +179,14 @@ def file_layers(path: str | Path | None) -> list[Layer]:
     return [Layer(str(path), flatten(document))]
 
 
-def resolve_run(layers: Sequence[Layer], resume: bool) -> Resolved:
-    """The configuration of a run: a new one, or that of a run that goes on, with what is new."""
+def resolve_run(
+    layers: Sequence[Layer], resume: bool, say: Callable[[str], object] = note
+) -> Resolved:
+    """The configuration of a run: a new one, or that of a run that goes on, with what is new.
+
+    Args:
+        say: Is told what is new.
+    """
     if not resume:
         return _absolute(configure(layers))
     given = resolve(layers)
@@ -140,7 +203,7 @@ def resolve_run(layers: Sequence[Layer], resume: bool) -> Resolved:
     resolved = _absolute(resolve([saved, *layers]))
     for name, value in resolved.values().items():
         if value != before[name] and name != "output":
-            note(f"{name} is now {value}, not {before[name]}: not the run that it would have been")
+            say(f"{name} is now {value}, not {before[name]}: not the run that it would have been")
     return resolved
 
 
@@ -148,18 +211,7 @@ def _absolute(resolved: Resolved) -> Resolved:
     """The same with paths that hold wherever the run is resumed from."""
     values = resolved.values()
     paths = {name: str(Path(values[name]).absolute()) for name in PATHS if values[name]}
-    config = resolve([Layer("", values | paths)]).config
-    return replace(resolved, config=config)
-
-
-def _announce(job: Job) -> None:
-    """Say what is about to happen."""
-    config, steps = job.config, job.steps_per_epoch
-    note(
-        f"{config.model} on {job.device}: {len(job.train.samples)} images of {len(job.labels)} "
-        f"classes to train with, {len(job.val.samples)} to validate with; {steps} steps an epoch, "
-        f"{steps * config.epochs} in all"
-    )
+    return resolved.replaced(paths)
 
 
 def _peak_rate(resolved: Resolved) -> float:
@@ -167,8 +219,8 @@ def _peak_rate(resolved: Resolved) -> float:
     config, options = resolved.config, resolved.config.optimizer
     if options.learning_rate is not None:
         return options.learning_rate
-    rate = scaled_rate(config.batch_size, options)
-    images = global_batch(config.batch_size, options)
+    together = config.batch_size * config.processes
+    rate, images = scaled_rate(together, options), global_batch(together, options)
     note(
         f"learning rate {rate:.3g}: {options.base_learning_rate:g} for {options.base_batch_size} "
         f"images a step, scaled ({options.scaling}) to {images}"

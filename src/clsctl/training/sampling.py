@@ -58,6 +58,19 @@ def epoch_order(
     return rng.permutation(count) if shuffle else np.arange(count)
 
 
+def split_batch(places: range, part: int, parts: int, least: int) -> range:
+    """One process's part of the places that a batch takes in the epoch.
+
+    Args:
+        part: From 0.
+        parts: How many there are; a small batch leaves the last of them empty.
+        least: The smallest part that is not empty, save where the batch itself is smaller.
+    """
+    used = max(min(parts, len(places) // least), 1)
+    begin, end = (len(places) * min(edge, used) // used for edge in (part, part + 1))
+    return places[begin:end]
+
+
 def balanced_weights(labels: Sequence[int]) -> NDArray[np.float64]:
     """Probabilities with which every class that has samples is drawn equally often.
 

@@ -7,17 +7,23 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from clsctl.accelerate.choice import Switch, choose, stock
 from clsctl.building import build
 from clsctl.catalog import get_entry
 from clsctl.datasets.layout import Dataset, Sample, read_valid_dataset
-from clsctl.errors import DataError, ModelError, UsageError
+from clsctl.errors import DataError, DeviceError, ModelError, UsageError
 from clsctl.pipeline import available_cores
 from clsctl.plugins import default_registry
 from clsctl.preprocess import compile_transforms, describe
 from clsctl.selection import select_device
+from clsctl.training import environment
 from clsctl.training.augment import train_transform
+from clsctl.training.batch_size import fitting_batch
+from clsctl.training.distributed import ALONE, Team
 from clsctl.training.loader import Loader
 from clsctl.training.mixing import Mixer
+from clsctl.training.probe import fit_head
+from clsctl.training.ranks import Rank
 from clsctl.training.sampling import balanced_weights, class_weights
 from clsctl.types import DeviceId, Preprocessing
 
@@ -42,6 +48,8 @@ class Job:
         preprocessing: Of evaluation and of the exported model.
         mixer: Batches -> images and soft targets.
         class_weights: float32 [C] for the loss; None where all count the same.
+        team: The processes that train together; each loads its part of the images.
+        accelerate: What a network is run in: `with job.accelerate(network): ...`.
     """
 
     config: TrainConfig
@@ -53,6 +61,8 @@ class Job:
     val: Loader
     mixer: Mixer
     class_weights: NDArray[np.float32] | None
+    team: Team = ALONE
+    accelerate: Switch = stock
 
     @property
     def steps_per_epoch(self) -> int:
@@ -63,18 +73,29 @@ class Job:
         return Path(self.config.output)
 
 
-def prepare(config: TrainConfig) -> Job:
+def prepare(config: TrainConfig, team: Team = ALONE) -> Job:
     """Read the dataset and set up everything around it; no network yet.
 
     Raises:
         DataError: The dataset is not valid, or has no training or validation images.
         UsageError: The configuration does not fit it (`E_NUM_CLASSES`).
-        DeviceError: The device is not there.
+        DeviceError: The device is not there, or training cannot be accelerated as is wished.
     """
+    device = device_of(config.device, team.rank.local)
+    if config.amp != "off" and device.kind == "cpu":
+        raise DeviceError(
+            "mixed precision needs an accelerator; a CPU would compute in float32 all the same",
+            code="E_AMP_DEVICE",
+            hint="leave amp out, or choose another --device",
+        )
     dataset = read_valid_dataset(Path(config.data.path))
     train, val = (_split(dataset, name) for name in ("train", "val"))
     classes = _classes(dataset, config)
     preprocessing = _preprocessing(config)
+    if not config.batch_size:
+        side = preprocessing.crop
+        batch = team.share(lambda: fitting_batch(config, len(train), classes, side, device))
+        config = replace(config, batch_size=batch)
     targets = [sample.label for sample in train]
     mix = config.mix
     mixed = mix.probability if mix.mixup or mix.cutmix else 0.0
@@ -82,12 +103,14 @@ def prepare(config: TrainConfig) -> Job:
         config=config,
         dataset=dataset,
         labels=tuple(dataset.class_names.get(label, str(label)) for label in range(classes)),
-        device=_device(config.device),
+        device=device,
         preprocessing=preprocessing,
-        train=_train_loader(config, dataset, train, preprocessing),
-        val=_val_loader(config, dataset, val, preprocessing),
+        train=_train_loader(config, dataset, train, preprocessing, team.rank),
+        val=_val_loader(config, dataset, val, preprocessing, team.rank),
         mixer=Mixer(classes, mix.mixup, mix.cutmix, mixed, config.seed),
         class_weights=class_weights(targets, classes) if config.loss.balanced else None,
+        team=team,
+        accelerate=choose(config.accelerate, device, environment.threads(team.rank.local_size)),
     )
 
 
@@ -117,6 +140,9 @@ def build_network(job: Job) -> Network:
             f"{config.model} has no stochastic depth, so drop_path must not be set",
             code="E_OPTION_UNSUPPORTED",
         ) from None
+    # The others get rank 0's weights.
+    if job.team.first and config.fit_head and (config.weights or config.pretrained):
+        fit_head(network, job)
     return network  # type: ignore[no-any-return]
 
 
@@ -189,18 +215,29 @@ def _preprocessing(config: TrainConfig) -> Preprocessing:
     return replace(published, crop=size, resize_short=short)
 
 
-def _device(name: str) -> DeviceId:
-    if "," in name:
-        raise UsageError(
-            f"'{name}' are several devices, but one run trains on one",
-            code="E_DEVICE_MANY",
-            hint=f"use --device {name.split(',')[0]}",
-        )
-    return select_device(name, default_registry())
+def device_of(text: str, local: int) -> DeviceId:
+    """The device of one of a machine's processes: `gpu:2,5` names one for each, `gpu` all.
+
+    Raises:
+        UsageError: There is no such kind of device (`E_DEVICE_UNKNOWN`).
+        DeviceError: The device is not there (`E_DEVICE_MISSING`).
+    """
+    kind, colon, numbers = text.partition(":")
+    if colon:
+        own = numbers.split(",")[local % len(numbers.split(","))]
+        return select_device(f"{kind}:{own}", default_registry())
+    device = select_device(kind, default_registry())
+    if device.kind == "cpu" or local == 0:
+        return device
+    return select_device(f"{device.kind}:{local}", default_registry())
 
 
 def _train_loader(
-    config: TrainConfig, dataset: Dataset, samples: Sequence[Sample], preprocessing: Preprocessing
+    config: TrainConfig,
+    dataset: Dataset,
+    samples: Sequence[Sample],
+    preprocessing: Preprocessing,
+    rank: Rank,
 ) -> Loader:
     weights = balanced_weights([s.label for s in samples]) if config.data.balanced else None
     return Loader(
@@ -211,29 +248,34 @@ def _train_loader(
         seed=config.seed,
         shuffle=True,
         # Batch normalisation cannot learn from a single image.
-        drop_last=len(samples) % config.batch_size == 1 and len(samples) > 1,
-        workers=_workers(config),
+        drop_last=len(samples) % (config.batch_size * rank.size) == 1 and len(samples) > 1,
+        workers=_workers(config, rank),
         read=_reader(config, preprocessing),
         weights=weights,
+        part=(rank.number, rank.size),
     )
 
 
 def _val_loader(
-    config: TrainConfig, dataset: Dataset, samples: Sequence[Sample], preprocessing: Preprocessing
+    config: TrainConfig,
+    dataset: Dataset,
+    samples: Sequence[Sample],
+    preprocessing: Preprocessing,
+    rank: Rank,
 ) -> Loader:
     """Never from the cache: what is measured is what a prediction would give."""
     preprocess = compile_transforms(describe(preprocessing))
     return Loader(
-        samples,
+        samples[rank.number :: rank.size],
         dataset.root,
         lambda pixels, rng: preprocess(pixels),
         batch_size=config.batch_size,
-        workers=_workers(config),
+        workers=_workers(config, rank),
     )
 
 
-def _workers(config: TrainConfig) -> int:
-    return config.data.workers or available_cores()
+def _workers(config: TrainConfig, rank: Rank) -> int:
+    return config.data.workers or max(available_cores() // rank.local_size, 1)
 
 
 def _reader(config: TrainConfig, preprocessing: Preprocessing) -> Read:

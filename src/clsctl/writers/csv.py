@@ -30,10 +30,17 @@ class CsvWriter:
     """A failed input is one row with its error; an input without any class is no row."""
 
     def __init__(self, stream: TextIO) -> None:
+        self._stream = stream
         self._rows = csv.writer(stream, lineterminator="\n")
-        self._rows.writerow(COLUMNS)
+        if not stream.seekable() or stream.tell() == 0:
+            self._rows.writerow(COLUMNS)
 
     def write(self, result: Result) -> None:
+        """The rows of a result go into the file together, and at once."""
+        self._write_rows(result)
+        self._stream.flush()
+
+    def _write_rows(self, result: Result) -> None:
         record = result.as_dict()
         page = "" if result.page_index is None else result.page_index
         if result.error is not None:

@@ -18,9 +18,10 @@ def clsctl_writers() -> list[Writer]:
 class JsonLinesWriter:
     def __init__(self, stream: TextIO) -> None:
         self._stream = stream
+        self._encode = json.JSONEncoder(ensure_ascii=False).encode
 
     def write(self, result: Result) -> None:
-        self._stream.write(json.dumps(result.as_dict(), ensure_ascii=False) + "\n")
+        self._stream.write(self._encode(result.as_dict()) + "\n")
         self._stream.flush()
 
     def close(self) -> None:

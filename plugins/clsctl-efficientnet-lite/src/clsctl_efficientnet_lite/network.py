@@ -77,6 +77,7 @@ class EfficientNetLite(Network):
     """
 
     head_name = "head.fc"
+    channels_last = True
 
     def __init__(
         self, num_classes: int = 1000, dropout: float = 0.2, drop_path_rate: float = 0.0

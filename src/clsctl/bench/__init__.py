@@ -1,0 +1,1 @@
+"""`clsctl bench`: what models cost on this machine, measured and kept."""

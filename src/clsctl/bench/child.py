@@ -1,0 +1,171 @@
+"""What runs in a process of its own for each measurement: `python -m clsctl.bench.child TASK`.
+
+A task is JSON: the settings to work with, what to do, and its arguments. The outcome is JSON too,
+the last line of standard output.
+"""
+
+from __future__ import annotations
+
+import itertools
+import json
+import re
+import sys
+import time
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import replace
+from importlib import metadata
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from clsctl.bench.records import Percentiles
+from clsctl.config import Settings, load_settings
+from clsctl.errors import ClsctlError
+from clsctl.model_dir import read_model_dir
+from clsctl.pipeline import Engine, available_cores, classify, open_engine
+from clsctl.plugins import default_registry
+from clsctl.selection import select_backend, select_device
+from clsctl.types import Placement, Session
+
+if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
+
+LEAST_RUNS, MOST_RUNS, RUN_SECONDS = 10, 1000, 1.0
+WARM_UP_RUNS = 3
+
+
+def speed(
+    settings: Settings, model_dir: str, pictures: list[str], batch: int, images: int
+) -> dict[str, Any]:
+    """Throughput, memory and latency of one model; see `Measurement` for units.
+
+    Args:
+        pictures: Paths; they are taken in turn.
+        images: How many to classify for the throughput.
+    """
+    engine = _open(settings, model_dir)
+    cores = settings.threads or available_cores()
+    _classify(engine, pictures, batch, cores * batch)
+    start = time.perf_counter()
+    result_bytes = _classify(engine, pictures, batch, max(images, cores * batch))
+    seconds = time.perf_counter() - start
+    memory = peak_memory()  # before more sessions are opened, as `clsctl predict` never does
+    tensor = _tensor(engine, pictures[0], batch)
+    return {
+        "images_per_second": max(images, cores * batch) / seconds,
+        "result_bytes": result_bytes,
+        "memory_mb": memory,
+        "one_thread": latency(engine.session(1, 1), tensor),
+        "all_threads": latency(engine.session(cores, 1), tensor),
+    }
+
+
+def prepare(settings: Settings, model_dir: str, dataset: str | None, split: str) -> dict[str, Any]:
+    """What runs the model, in which versions; its top-1 on a dataset, in percent."""
+    registry, model = default_registry(), read_model_dir(Path(model_dir))
+    placement = Placement(select_device(settings.device, registry), precision=settings.precision)
+    backend = select_backend(settings.backend, model, placement, registry)
+    found = {
+        "backend": backend.name,
+        "threads": settings.threads or available_cores(),
+        "versions": _versions(("clsctl", *backend.packages)),
+    }
+    chosen = replace(settings, backend=backend.name)
+    return found if dataset is None else found | accuracy(chosen, model_dir, dataset, split)
+
+
+def accuracy(settings: Settings, model_dir: str, dataset: str, split: str) -> dict[str, Any]:
+    """Top-1 and its 95 % interval, in percent, as `clsctl eval` finds them."""
+    from clsctl.datasets.layout import read_valid_dataset
+    from clsctl.evaluation import evaluate_scorer
+    from clsctl.scorers import open_scorer
+
+    scorer = open_scorer(None, None, model_dir, settings)
+    top1, interval = evaluate_scorer(
+        scorer, read_valid_dataset(Path(dataset)), split, settings
+    ).top_k(1)
+    return {"top1": 100 * top1, "top1_interval": [100 * bound for bound in interval]}
+
+
+def latency(session: Session, tensor: NDArray[np.float32]) -> dict[str, float]:
+    """Milliseconds of a run, from about a second of runs one after the other."""
+    import numpy as np
+
+    for _ in range(WARM_UP_RUNS):
+        session.run(tensor)
+    times: list[float] = []
+    end = time.perf_counter() + RUN_SECONDS
+    while len(times) < LEAST_RUNS or (len(times) < MOST_RUNS and time.perf_counter() < end):
+        start = time.perf_counter()
+        session.run(tensor)
+        times.append(1000 * (time.perf_counter() - start))
+    names = Percentiles.__dataclass_fields__
+    return dict(zip(names, np.percentile(times, [50, 90, 99]).tolist(), strict=True))
+
+
+def peak_memory() -> float | None:
+    """Largest resident memory of this process, in MiB; None where the system does not tell.
+
+    `getrusage` would count the parent's memory at the fork as well.
+    """
+    try:
+        status = Path("/proc/self/status").read_text(encoding="ascii")
+    except OSError:
+        return None
+    found = re.search(r"^VmHWM:\s+(\d+) kB", status, re.MULTILINE)
+    return int(found[1]) / 1024 if found else None
+
+
+def _open(settings: Settings, model_dir: str) -> Engine:
+    registry = default_registry()
+    device = select_device(settings.device, registry)
+    backend = registry.get("backends", settings.backend)
+    return open_engine(read_model_dir(Path(model_dir)), device, backend, settings)
+
+
+def _classify(engine: Engine, pictures: list[str], batch: int, images: int) -> float:
+    """Classify so many images; returns the mean length of a result as a JSON line, in bytes.
+
+    Raises:
+        ClsctlError: An image could not be classified.
+    """
+    inputs = itertools.islice(itertools.cycle(pictures), images)
+    length = 0
+    for result in classify(engine, inputs, batch, engine.model.topk):
+        if result.error is not None:
+            raise result.error
+        length += len(json.dumps(result.as_dict(), ensure_ascii=False).encode()) + 1
+    return length / images
+
+
+def _tensor(engine: Engine, picture: str, batch: int) -> NDArray[np.float32]:
+    import numpy as np
+
+    from clsctl.preprocess import compile_transforms
+    from clsctl.training.cache import read_pixels
+
+    preprocess = compile_transforms(engine.model.transforms)
+    return np.stack([preprocess(read_pixels(Path(picture)))] * batch)
+
+
+def _versions(packages: Iterable[str]) -> dict[str, str]:
+    """Of those that are installed."""
+    installed = {dist.metadata["Name"].lower(): dist.version for dist in metadata.distributions()}
+    return {name: installed[name] for name in packages if name in installed}
+
+
+_WORK: Mapping[str, Callable[..., dict[str, Any]]] = {"prepare": prepare, "speed": speed}
+
+
+def _main(argument: str) -> None:
+    task = json.loads(argument)
+    try:
+        settings = load_settings(**task.pop("settings"))
+        outcome = _WORK[task.pop("work")](settings, **task)
+    except ClsctlError as error:
+        outcome = {"error": error.as_dict()}
+    print(f"\n{json.dumps(outcome)}", flush=True)
+
+
+if __name__ == "__main__":
+    _main(sys.argv[1])

@@ -1,0 +1,67 @@
+"""`-b auto`: the largest batch that fits, the same on every run on a machine."""
+
+from __future__ import annotations
+
+from clsctl.notes import note
+from clsctl.training.config import TrainConfig
+from clsctl.training.footprint import footprint, machine_memory
+from clsctl.types import DeviceId
+
+LARGEST = 256
+"""More images in a batch make no device faster, and cost accuracy on small datasets."""
+
+STEPS_AN_EPOCH = 10
+"""A batch leaves an epoch at least so many steps, where the dataset allows it."""
+
+SHARE_OF_MEMORY = 0.5
+
+
+def fitting_batch(
+    config: TrainConfig, images: int, num_classes: int, side: int, device: DeviceId
+) -> int:
+    """The largest power of two up to `LARGEST` that fits the device's memory and the dataset.
+
+    On a CPU it is reckoned, to take at most half of the machine's memory; other devices are tried.
+
+    Args:
+        images: How many there are to train with.
+        side: Of the network's input, in pixels.
+    """
+    most = _power_of_two(min(LARGEST, images // STEPS_AN_EPOCH))
+    if device.kind == "cpu":
+        taken = footprint(config, num_classes, side)
+        room = int(SHARE_OF_MEMORY * machine_memory()) - taken.fixed
+        batch = _power_of_two(min(most, room // taken.image))
+    else:
+        batch = _largest_that_runs(config, most, num_classes, side, device)
+    note(f"batch {batch}: the largest power of two up to {most} that fits the memory of {device}")
+    return batch
+
+
+def _power_of_two(number: int) -> int:
+    """The largest one that is not above the number, and at least 2 for batch normalisation."""
+    return 1 << max(number.bit_length() - 1, 1)
+
+
+def _largest_that_runs(
+    config: TrainConfig, most: int, num_classes: int, side: int, device: DeviceId
+) -> int:
+    """Halve a batch until a step with it no longer runs out of memory."""
+    import paddle
+
+    from clsctl.building import build
+    from clsctl.training.optim import build_optimizer
+
+    paddle.device.set_device(str(device))
+    network = build(config.model, num_classes, seed=config.seed)
+    optimizer = build_optimizer(network, config.optimizer)  # type: ignore[arg-type]
+    batch = most
+    while batch > 2:
+        try:
+            network(paddle.zeros([batch, 3, side, side])).sum().backward()
+            optimizer.step()
+            return batch
+        except MemoryError:
+            optimizer.clear_grad()
+            batch //= 2
+    return batch

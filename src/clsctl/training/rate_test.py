@@ -1,0 +1,108 @@
+"""`--lr auto`: a learning-rate range test (Smith 2015, arXiv:1506.01186).
+
+On a learner of its own, which is then thrown away, the rate grows by the same factor from step to
+step until the loss has clearly risen. A tenth of the rate at which it had is the run's peak rate.
+"""
+
+from __future__ import annotations
+
+import csv
+import itertools
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, NamedTuple
+
+from clsctl.errors import DataError
+from clsctl.notes import note
+from clsctl.outputs import open_output
+from clsctl.progress import count_bar
+from clsctl.training.learner import Learner, new_learner
+from clsctl.training.loop import LossIsNan, make_step, step_batches
+from clsctl.training.setup import Job, build_teacher
+
+if TYPE_CHECKING:
+    from clsctl.training.loader import Batch
+
+LOWEST, HIGHEST = 1e-6, 10.0
+FEWEST_STEPS, MOST_STEPS = 30, 100
+"""An epoch's steps, but not fewer or more than these."""
+
+SMOOTHING = 0.8
+RISEN = 1.5
+"""Times its lowest value so far: then the smoothed loss has clearly risen."""
+
+SAFETY = 10
+FILE = "lr_range"
+
+
+class Point(NamedTuple):
+    """One step of the test; `smoothed` is a running mean of the losses."""
+
+    learning_rate: float
+    loss: float
+    smoothed: float
+
+
+def find_rate(job: Job) -> float:
+    """The peak learning rate of a run, found by a range test.
+
+    The points are left in the run's folder, as lr_range.csv and lr_range.png.
+    """
+    points = list(range_test(job))
+    rate = points[-1].learning_rate / SAFETY
+    if job.team.first:
+        _write(points, rate, job.run)
+        note(
+            f"learning rate {rate:.3g}: a tenth of {SAFETY * rate:.3g}, where the loss had risen "
+            f"after {len(points)} steps of a range test; see {job.run / FILE}.csv"
+        )
+    return rate
+
+
+def range_test(job: Job) -> Iterator[Point]:
+    """Train a new learner at growing rates, until its loss has risen."""
+    import paddle
+
+    paddle.device.set_device(str(job.device))
+    count = min(max(job.steps_per_epoch, FEWEST_STEPS), MOST_STEPS)
+    factor = (HIGHEST / LOWEST) ** (1 / (count - 1))
+    teacher = build_teacher(job)
+    learner = new_learner(job)
+    learner.network.train()
+    mean, lowest = 0.0, float("inf")
+    with count_bar("Learning-rate range test") as show:
+        for number, group in enumerate(itertools.islice(_batches(job, learner), count)):
+            rate = LOWEST * factor**number
+            try:
+                loss = make_step(job, learner, teacher, group, rate)
+            except LossIsNan:
+                yield Point(rate, float("nan"), float("nan"))
+                return
+            mean += (1 - SMOOTHING) * (loss - mean)
+            smoothed = mean / (1 - SMOOTHING ** (number + 1))
+            yield Point(rate, loss, smoothed)
+            lowest = min(lowest, smoothed)
+            if smoothed > RISEN * lowest:
+                return
+            show(number + 1, count)
+
+
+def _batches(job: Job, learner: Learner) -> Iterator[list[Batch]]:
+    """Epoch after epoch."""
+    position = learner.position
+    while True:
+        yield from step_batches(job, position)
+        position.epoch, position.step = position.epoch + 1, 0
+
+
+def _write(points: Sequence[Point], rate: float, folder: Path) -> None:
+    from clsctl import plots
+
+    with open_output(folder / f"{FILE}.csv") as stream:
+        writer = csv.writer(stream, lineterminator="\n")
+        writer.writerow(Point._fields)
+        writer.writerows(points)
+    try:
+        plots.rate_range(points, rate, folder / f"{FILE}.png")
+    except DataError as error:
+        note(f"no {FILE}.png: {error.message}")

@@ -1,0 +1,123 @@
+"""What is in integers after quantisation, and what is not."""
+
+from __future__ import annotations
+
+from collections import Counter
+from pathlib import Path
+
+import golden_rules
+import models
+import numpy as np
+import onnx
+import onnxruntime
+import pytest
+
+import clsctl
+from clsctl.exporting import export_network
+from clsctl.int8 import write_int8
+from clsctl.model_dir import read_model_dir
+from clsctl.preprocess import describe
+from clsctl.types import Preprocessing
+
+pytest.importorskip("paddle2onnx", reason="it has no build for Python 3.13")
+
+SIDE, CLASSES = 224, 10
+
+
+def plain_graph(name: str, folder: Path) -> Path:
+    """A network with weights of no use, whose answers vary."""
+    from clsctl.conversion import onnx_bytes
+
+    folder.mkdir()
+    network = clsctl.build(name, num_classes=CLASSES, seed=0)
+    golden_rules.fill(network, seed=0, gain=golden_rules.manifest(name)["gain"])
+    models.spread(network)
+    transforms = describe(Preprocessing(resize_short=SIDE, crop=SIDE))
+    export_network(network, folder, name, transforms, [""] * CLASSES, SIDE)
+    path = folder / "plain.onnx"
+    path.write_bytes(onnx_bytes(read_model_dir(folder)))
+    return path
+
+
+@pytest.fixture(scope="module", params=["MobileNetV1_x0_25", "PP-LCNet_x0_25"])
+def pair(request, tmp_path_factory):
+    """The graphs of a network with ReLU, and of one with hard-swish."""
+    root = tmp_path_factory.mktemp("int8")
+    plain = plain_graph(request.param, root / "model")
+    write_int8(plain, root / "int8.onnx", images(2, 8))
+    return plain, root / "int8.onnx"
+
+
+def images(batches: int, size: int):
+    return (golden_rules.make_input(seed, [size, 3, SIDE, SIDE]) for seed in range(1, batches + 1))
+
+
+def run(path: Path, batch: np.ndarray) -> np.ndarray:
+    options = onnxruntime.SessionOptions()
+    options.log_severity_level = 3
+    session = onnxruntime.InferenceSession(str(path), options)
+    return session.run(None, {session.get_inputs()[0].name: batch})[0]
+
+
+def test_what_is_in_integers(pair):
+    plain, int8 = (onnx.load(path).graph for path in pair)
+    before, after = (Counter(node.op_type for node in graph.node) for graph in (plain, int8))
+    made = {name: node for node in int8.node for name in node.output}
+    first, *others = [node for node in int8.node if node.op_type == "Conv"]
+    assert len(others) == before["Conv"] - 1
+    assert [made[name].op_type for name in first.input if name in made] == []
+    for node in others:
+        assert [made[name].op_type for name in node.input[:2]] == ["DequantizeLinear"] * 2
+    # hard-swish is in one piece, and with it nothing but what a product takes is in integers
+    assert after["HardSwish"] == before["HardSwish"]
+    assert after["BatchNormalization"] == 0
+    quantised = {
+        made[node.input[0]].op_type
+        for node in int8.node
+        if node.op_type == "QuantizeLinear" and node.input[0] in made
+    }
+    if before["HardSwish"]:
+        assert "Conv" not in quantised
+        assert "HardSwish" in quantised
+    else:
+        assert {"Conv", "Relu"} & quantised
+
+
+def test_every_channel_of_a_weight_has_a_scale_of_its_own(pair):
+    graph = onnx.load(pair[1]).graph
+    arrays = {tensor.name: onnx.numpy_helper.to_array(tensor) for tensor in graph.initializer}
+    weights = [
+        (arrays[node.input[0]], arrays[node.input[1]])
+        for node in graph.node
+        if node.op_type == "DequantizeLinear"
+        and node.input[0] in arrays
+        and arrays[node.input[0]].ndim == 4
+    ]
+    assert weights
+    for weight, scale in weights:
+        assert weight.dtype == np.int8
+        assert scale.shape == weight.shape[:1]
+
+
+@pytest.mark.skipif(not models.QUANTISES, reason=models.QUANTISES_WHERE)
+def test_the_answers_stay(pair):
+    batch = golden_rules.make_input(0, [32, 3, SIDE, SIDE])
+    exact, int8 = (run(path, batch) for path in pair)
+    assert len(set(exact.argmax(1))) > 3
+    assert (exact.argmax(1) == int8.argmax(1)).mean() >= 0.8
+    assert not np.array_equal(exact, int8)
+
+
+def test_the_same_images_give_the_same_bytes(pair, tmp_path):
+    write_int8(pair[0], tmp_path / "again.onnx", images(2, 8))
+    assert (tmp_path / "again.onnx").read_bytes() == pair[1].read_bytes()
+
+
+def test_nodes_need_no_names(pair, tmp_path):
+    model = onnx.load(pair[0])
+    for node in model.graph.node:
+        node.name = ""
+    onnx.save(model, tmp_path / "unnamed.onnx")
+    write_int8(tmp_path / "unnamed.onnx", tmp_path / "int8.onnx", images(2, 8))
+    batch = golden_rules.make_input(0, [4, 3, SIDE, SIDE])
+    assert np.array_equal(run(tmp_path / "int8.onnx", batch), run(pair[1], batch))
