@@ -17,7 +17,7 @@ from pathlib import Path
 
 from clsctl.config import folders
 from clsctl.disk import locked, replacing
-from clsctl.errors import ClsctlError, DeviceError, ModelError
+from clsctl.errors import ClsctlError, ModelError, require_library
 from clsctl.model_dir import read_model_dir, weights_sha256
 from clsctl.notes import note
 from clsctl.parity import compare_forms
@@ -149,12 +149,9 @@ def _is_current(target: Path, source: Path | None) -> bool:
 
 
 def _require_converter(form: Form, spec: ModelSpec) -> None:
-    if spec.format == "paddle" and find_spec(CONVERTER) is None:
-        raise DeviceError(
-            f"backend '{form.name}' needs {CONVERTER} to convert models, which is not installed",
-            code="E_BACKEND_MISSING",
-            hint=f"pip install {CONVERTER}, for which there is no build for Python 3.13 yet",
-        )
+    if spec.format == "paddle":
+        hint = f"pip install {CONVERTER}, for which there is no build for Python 3.13 yet"
+        require_library(form.name, CONVERTER, f"{CONVERTER} to convert models", hint)
 
 
 def _convert_in_child(form: Form, spec: ModelSpec, placement: Placement, target: Path) -> None:

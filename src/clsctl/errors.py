@@ -18,6 +18,7 @@ from __future__ import annotations
 
 import difflib
 from collections.abc import Iterable
+from importlib.util import find_spec
 from typing import ClassVar
 
 
@@ -114,6 +115,16 @@ def unknown_name(kind: str, name: str, valid: Iterable[str]) -> str:
     if names and len(names) <= 12:
         return f"unknown {kind} '{name}'. Valid: {', '.join(names)}."
     return f"unknown {kind} '{name}'."
+
+
+def require_library(backend: str, module: str, name: str, hint: str) -> None:
+    """Raise DeviceError where a library that a backend needs is missing (`E_BACKEND_MISSING`)."""
+    if find_spec(module) is None:
+        raise DeviceError(
+            f"backend '{backend}' needs {name}, which is not installed",
+            code="E_BACKEND_MISSING",
+            hint=hint,
+        )
 
 
 def _rebuild(cls: type[ClsctlError], message: str, code: str, hint: str) -> ClsctlError:

@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from clsctl import hookimpl
 from clsctl.conversion import form_path
-from clsctl.errors import DeviceError, ModelError
+from clsctl.errors import DeviceError, ModelError, require_library
 from clsctl.processor import processor_name
 from clsctl.types import Backend, Form, ModelSpec, Placement
 
@@ -107,12 +106,7 @@ def read_metadata(path: Path) -> dict[str, str]:
 
 
 def check() -> None:
-    if find_spec("onnxruntime") is None:
-        raise DeviceError(
-            "backend 'onnxruntime' needs ONNX Runtime, which is not installed",
-            code="E_BACKEND_MISSING",
-            hint="pip install onnxruntime",
-        )
+    require_library("onnxruntime", "onnxruntime", "ONNX Runtime", "pip install onnxruntime")
 
 
 def write_form(source: str | bytes, target: Path, placement: Placement) -> None:

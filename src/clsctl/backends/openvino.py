@@ -5,13 +5,12 @@ from __future__ import annotations
 import io
 import queue
 import sys
-from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from clsctl import hookimpl
 from clsctl.conversion import form_path
-from clsctl.errors import DeviceError, ModelError
+from clsctl.errors import DeviceError, ModelError, require_library
 from clsctl.processor import multiplies_bf16, processor_name
 from clsctl.types import Backend, Form, ModelSpec, Placement
 
@@ -118,12 +117,7 @@ FORM = Form("openvino", "OpenVINO", ".blob", belongs_to, write_form, load_form)
 
 
 def _check() -> None:
-    if find_spec("openvino") is None:
-        raise DeviceError(
-            "backend 'openvino' needs OpenVINO, which is not installed",
-            code="E_BACKEND_MISSING",
-            hint="pip install openvino",
-        )
+    require_library("openvino", "openvino", "OpenVINO", "pip install openvino")
 
 
 def _prepare(spec: ModelSpec, placement: Placement) -> None:

@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 import queue
-from importlib.util import find_spec
 from typing import TYPE_CHECKING, Any
 
 from clsctl import hookimpl
-from clsctl.errors import DeviceError, ModelError
+from clsctl.errors import DeviceError, ModelError, require_library
 from clsctl.types import Backend, ModelSpec, Placement
 
 if TYPE_CHECKING:
@@ -76,12 +75,7 @@ class PaddleSession:
 
 
 def _check() -> None:
-    if find_spec("paddle") is None:
-        raise DeviceError(
-            "backend 'paddle' needs PaddlePaddle, which is not installed",
-            code="E_BACKEND_MISSING",
-            hint="pip install paddlepaddle",
-        )
+    require_library("paddle", "paddle", "PaddlePaddle", "pip install paddlepaddle")
 
 
 def _config(spec: ModelSpec, placement: Placement) -> Any:

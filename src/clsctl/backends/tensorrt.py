@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-from importlib.util import find_spec
-
 from clsctl import hookimpl
 from clsctl.backends import onnxruntime
 from clsctl.config import folders
 from clsctl.conversion import form_path
-from clsctl.errors import DeviceError
+from clsctl.errors import require_library
 from clsctl.types import Backend, ModelSpec, Placement
 
 PROVIDER = "TensorrtExecutionProvider"
@@ -46,12 +44,8 @@ def open_model(spec: ModelSpec, placement: Placement) -> onnxruntime.OnnxSession
 
 def _check() -> None:
     onnxruntime.check()
-    if find_spec("tensorrt") is None:
-        raise DeviceError(
-            "backend 'tensorrt' needs TensorRT, which is not installed",
-            code="E_BACKEND_MISSING",
-            hint="pip install tensorrt, and onnxruntime-gpu in place of onnxruntime",
-        )
+    hint = "pip install tensorrt, and onnxruntime-gpu in place of onnxruntime"
+    require_library("tensorrt", "tensorrt", "TensorRT", hint)
 
 
 def _prepare(spec: ModelSpec, placement: Placement) -> None:

@@ -53,6 +53,7 @@ class OptimizerConfig:
     base_learning_rate: float = key(0.1, "The recipe's rate, for a batch of base_batch_size", low=0)
     base_batch_size: int = key(256, "Images in a step for which base_learning_rate is meant", low=1)
     scaling: Literal["linear", "sqrt"] = key("linear", "How the rate grows with the batch")
+    full_images: int = key(0, "Fewer images lower the rate, by the root; 0 never does", low=0)
     momentum: float = key(0.9, "Momentum's coefficient", low=0, high=1)
     weight_decay: float = key(3e-5, "L2 for Momentum, decoupled for AdamW", low=0)
     head_rate: float = key(1.0, "The classifier learns this much faster", low=0)

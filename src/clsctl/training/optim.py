@@ -37,14 +37,24 @@ def global_batch(batch_size: int, options: OptimizerConfig) -> int:
     return batch_size * options.accumulate
 
 
-def scaled_rate(batch_size: int, options: OptimizerConfig) -> float:
-    """The recipe's rate for the images in a step.
+def scaled_rate(batch_size: int, images: int, options: OptimizerConfig) -> float:
+    """The recipe's rate for the images in a step and in the dataset.
 
     SGD's grows linearly with the batch (Goyal et al. 2017, arXiv:1706.02677), Adam's with its
-    square root (Malladi et al. 2022, arXiv:2205.10287).
+    square root (Malladi et al. 2022, arXiv:2205.10287). Few images make too few steps to mend what
+    a high rate does to good features; that it then falls with their root is measured, not derived.
+
+    Args:
+        images: How many there are to train with.
     """
     factor = global_batch(batch_size, options) / options.base_batch_size
-    return options.base_learning_rate * (factor**0.5 if options.scaling == "sqrt" else factor)
+    rate = options.base_learning_rate * (factor**0.5 if options.scaling == "sqrt" else factor)
+    return rate * scarcity(images, options)
+
+
+def scarcity(images: int, options: OptimizerConfig) -> float:
+    """What the rate is multiplied by because there are few images; 1 where there are enough."""
+    return min((images / options.full_images) ** 0.5, 1.0) if options.full_images else 1.0
 
 
 def learning_rate(

@@ -17,6 +17,7 @@ from clsctl.datasets.samples import Dataset
 from clsctl.disk import file_facts
 from clsctl.model_dir import file_sha256
 from clsctl.pipeline import available_cores
+from clsctl.processor import model_name
 
 NAME = "run.json"
 END = 4096
@@ -31,7 +32,7 @@ def environment(device: str) -> dict[str, Any]:
         "libraries": {name: version for name in LIBRARIES if (version := _version(name))},
         "git_commit": _git_commit(),
         "system": platform.platform(),
-        "processor": _processor(),
+        "processor": model_name(),
         "cores": available_cores(),
         "device": device,
         "command": sys.argv,
@@ -83,12 +84,3 @@ def _git_commit() -> str | None:
     except (OSError, subprocess.TimeoutExpired):
         return None
     return done.stdout.strip() or None
-
-
-def _processor() -> str:
-    try:
-        lines = Path("/proc/cpuinfo").read_text(encoding="utf-8", errors="replace").splitlines()
-    except OSError:
-        return platform.processor()
-    names = (line.partition(":")[2].strip() for line in lines if line.startswith("model name"))
-    return next(names, platform.processor())

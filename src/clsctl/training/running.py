@@ -16,7 +16,7 @@ from clsctl.training.display import Several, append_line, open_display
 from clsctl.training.distributed import Team, join
 from clsctl.training.layers import Layer, Resolved, flatten, read_document, resolve
 from clsctl.training.loop import fit
-from clsctl.training.optim import global_batch, scaled_rate
+from clsctl.training.optim import global_batch, scaled_rate, scarcity
 from clsctl.training.preflight import Forecast, preflight
 from clsctl.training.ranks import Rank, current_rank
 from clsctl.training.rate_test import find_rate
@@ -137,7 +137,7 @@ def _lead(job: Job, resolved: Resolved) -> Position:
             say(line)
         job, resolved = _with_rate(job, resolved)
         outputs.write_start(job, resolved)
-        peak = _peak_rate(resolved)
+        peak = _peak_rate(job)
         watching = open_display(job.run / outputs.LOG, resolved.config.epochs)
         display = Several([watching, Forecast(job, say)])
         with closing(display), stop_requests() as stop:
@@ -150,7 +150,7 @@ def _follow(job: Job, resolved: Resolved) -> Position:
     """Train in step with the process that leads."""
     job, resolved = _with_rate(job, resolved)
     with stop_requests() as stop:
-        return fit(job, _peak_rate(resolved), Several(()), stop)
+        return fit(job, _peak_rate(job), Several(()), stop)
 
 
 def _with_rate(job: Job, resolved: Resolved) -> tuple[Job, Resolved]:
@@ -214,16 +214,18 @@ def _absolute(resolved: Resolved) -> Resolved:
     return resolved.replaced(paths)
 
 
-def _peak_rate(resolved: Resolved) -> float:
+def _peak_rate(job: Job) -> float:
     """The learning rate after warm-up; says where it comes from."""
-    config, options = resolved.config, resolved.config.optimizer
+    config, options = job.config, job.config.optimizer
     if options.learning_rate is not None:
         return options.learning_rate
     together = config.batch_size * config.processes
-    rate, images = scaled_rate(together, options), global_batch(together, options)
+    images = len(job.dataset.splits["train"])
+    rate, few = scaled_rate(together, images, options), scarcity(images, options)
+    lowered = f", times {few:.2g} for few images" if few < 1 else ""
     note(
         f"learning rate {rate:.3g}: {options.base_learning_rate:g} for {options.base_batch_size} "
-        f"images a step, scaled ({options.scaling}) to {images}"
+        f"images a step, scaled ({options.scaling}) to {global_batch(together, options)}{lowered}"
     )
     return rate
 
