@@ -58,7 +58,7 @@ def main() -> None:
 def ours(job: Job) -> Iterator[tuple[float, float]]:
     """The loss and the seconds of each step of clsctl's loop."""
     config = job.config
-    peak = scaled_rate(config.batch_size, len(job.train.samples), config.optimizer)
+    peak = scaled_rate(config.batch_size, config.optimizer)
     learner = new_learner(job)
     learner.network.train()
     for number, group in enumerate(step_batches(job, learner.position)):
@@ -71,7 +71,7 @@ def ours(job: Job) -> Iterator[tuple[float, float]]:
 def stock(job: Job) -> Iterator[tuple[float, float]]:
     """The same by Paddle alone."""
     config, classes = job.config, len(job.labels)
-    peak = scaled_rate(config.batch_size, len(job.train.samples), config.optimizer)
+    peak = scaled_rate(config.batch_size, config.optimizer)
     warmup = int(config.schedule.warmup_epochs) * job.steps_per_epoch
     rest = config.epochs * job.steps_per_epoch - warmup
     cosine = paddle.optimizer.lr.CosineAnnealingDecay(peak, T_max=rest)

@@ -3,21 +3,22 @@ from __future__ import annotations
 import pytest
 
 from clsctl.training.config import OptimizerConfig
-from clsctl.training.optim import scaled_rate
+from clsctl.training.optim import scaled_rate, scarcity
 
 
-@pytest.mark.parametrize(
-    ("scaling", "images", "rate"),
-    [("linear", 2000, 0.4), ("linear", 9000, 0.4), ("sqrt", 2000, 0.2), ("sqrt", 500, 0.1)],
-)
-def test_the_rate_follows_the_batch_and_falls_with_few_images(
-    scaling: str, images: int, rate: float
-):
+@pytest.mark.parametrize(("scaling", "rate"), [("linear", 0.4), ("sqrt", 0.2)])
+def test_the_rate_follows_the_images_in_a_step(scaling: str, rate: float):
     options = OptimizerConfig(
         base_learning_rate=0.1,
         base_batch_size=32,
         scaling=scaling,  # type: ignore[arg-type]
-        full_images=2000,
         accumulate=2,
     )
-    assert scaled_rate(64, images, options) == pytest.approx(rate)
+    assert scaled_rate(64, options) == pytest.approx(rate)
+
+
+@pytest.mark.parametrize(
+    ("images", "few", "factor"), [(500, 2000, 0.5), (2000, 2000, 1), (9000, 2000, 1), (5, 0, 1)]
+)
+def test_few_images_lower_the_rate(images: int, few: int, factor: float):
+    assert scarcity(images, few) == pytest.approx(factor)

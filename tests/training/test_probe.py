@@ -38,7 +38,7 @@ def weights_for(classes: int, path: Path) -> Path:
 def test_a_new_classifier_is_fitted_to_the_features(data: Path, tmp_path: Path):
     weights = str(weights_for(5, tmp_path / "other.pdparams"))
     fitted = clsctl.train(MODEL, data, tmp_path / "fitted", weights=weights, **STILL)
-    random = clsctl.train(MODEL, data, tmp_path / "no", weights=weights, fit_head=False, **STILL)
+    random = clsctl.train(MODEL, data, tmp_path / "no", weights=weights, few_images=0, **STILL)
     assert fitted.top1 > random.top1
     assert fitted.top1 >= 2 / 3
 

@@ -53,7 +53,6 @@ class OptimizerConfig:
     base_learning_rate: float = key(0.1, "The recipe's rate, for a batch of base_batch_size", low=0)
     base_batch_size: int = key(256, "Images in a step for which base_learning_rate is meant", low=1)
     scaling: Literal["linear", "sqrt"] = key("linear", "How the rate grows with the batch")
-    full_images: int = key(0, "Fewer images lower the rate, by the root; 0 never does", low=0)
     momentum: float = key(0.9, "Momentum's coefficient", low=0, high=1)
     weight_decay: float = key(3e-5, "L2 for Momentum, decoupled for AdamW", low=0)
     head_rate: float = key(1.0, "The classifier learns this much faster", low=0)
@@ -99,7 +98,9 @@ class TrainConfig:
     )
     pretrained: bool = key(True, "Start from published weights")
     weights: str = key("", "Start from this .pdparams instead")
-    fit_head: bool = key(False, "Start from a classifier fitted to the features of the weights")
+    few_images: int = key(
+        0, "With fewer, start from a classifier fitted to the features, at a lower rate", low=0
+    )
     freeze_until: str = key("", "Stages before this one keep their weights; `head` is a probe")
     drop_path: float | None = key(None, "Stochastic depth; the model's own by default", 0, 1)
     epochs: int = key(20, "How often every image is seen", low=1)

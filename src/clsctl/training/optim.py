@@ -37,24 +37,23 @@ def global_batch(batch_size: int, options: OptimizerConfig) -> int:
     return batch_size * options.accumulate
 
 
-def scaled_rate(batch_size: int, images: int, options: OptimizerConfig) -> float:
-    """The recipe's rate for the images in a step and in the dataset.
+def scaled_rate(batch_size: int, options: OptimizerConfig) -> float:
+    """The recipe's rate for the images in a step.
 
     SGD's grows linearly with the batch (Goyal et al. 2017, arXiv:1706.02677), Adam's with its
-    square root (Malladi et al. 2022, arXiv:2205.10287). Few images make too few steps to mend what
-    a high rate does to good features; that it then falls with their root is measured, not derived.
-
-    Args:
-        images: How many there are to train with.
+    square root (Malladi et al. 2022, arXiv:2205.10287).
     """
     factor = global_batch(batch_size, options) / options.base_batch_size
-    rate = options.base_learning_rate * (factor**0.5 if options.scaling == "sqrt" else factor)
-    return rate * scarcity(images, options)
+    return options.base_learning_rate * (factor**0.5 if options.scaling == "sqrt" else factor)
 
 
-def scarcity(images: int, options: OptimizerConfig) -> float:
-    """What the rate is multiplied by because there are few images; 1 where there are enough."""
-    return min((images / options.full_images) ** 0.5, 1.0) if options.full_images else 1.0
+def scarcity(images: int, few: int) -> float:
+    """What the rate is multiplied by where there are fewer than `few` images to train with.
+
+    They make too few steps to mend what a high rate does to good features. That it shall fall with
+    their root is an observation on few datasets, no more.
+    """
+    return (images / few) ** 0.5 if images < few else 1.0
 
 
 def learning_rate(

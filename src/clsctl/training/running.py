@@ -220,8 +220,8 @@ def _peak_rate(job: Job) -> float:
     if options.learning_rate is not None:
         return options.learning_rate
     together = config.batch_size * config.processes
-    images = len(job.dataset.splits["train"])
-    rate, few = scaled_rate(together, images, options), scarcity(images, options)
+    few = scarcity(len(job.dataset.splits["train"]), config.few_images)
+    rate = few * scaled_rate(together, options)
     lowered = f", times {few:.2g} for few images" if few < 1 else ""
     note(
         f"learning rate {rate:.3g}: {options.base_learning_rate:g} for {options.base_batch_size} "

@@ -141,7 +141,8 @@ def build_network(job: Job) -> Network:
             code="E_OPTION_UNSUPPORTED",
         ) from None
     # The others get rank 0's weights.
-    if job.team.first and config.fit_head and (config.weights or config.pretrained):
+    few = len(job.train.samples) < config.few_images
+    if job.team.first and few and (config.weights or config.pretrained):
         fit_head(network, job)
     return network  # type: ignore[no-any-return]
 
