@@ -15,6 +15,7 @@ import time
 from collections.abc import Iterator
 from pathlib import Path
 
+import numpy as np
 import paddle
 from paddle.nn import functional as F
 
@@ -84,8 +85,11 @@ def stock(job: Job) -> Iterator[tuple[float, float]]:
         network.parameters(),
         weight_decay=paddle.regularizer.L2Decay(config.optimizer.weight_decay),
     )
-    for batch in job.train.batches(0):
+    for number, batch in enumerate(job.train.batches(0)):
         started = time.perf_counter()
+        # For dropout, as clsctl seeds each step.
+        key = np.random.SeedSequence((config.seed, 0, number, 0))
+        paddle.seed(int(key.generate_state(1)[0]))
         labels = F.one_hot(paddle.to_tensor(batch.labels), classes)
         wanted = F.label_smooth(labels, epsilon=config.loss.label_smoothing)
         loss = F.cross_entropy(network(paddle.to_tensor(batch.images)), wanted, soft_label=True)

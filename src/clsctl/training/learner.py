@@ -95,7 +95,10 @@ def _assemble(job: Job) -> tuple[Network, Optimizer]:
     network = build_network(job)
     if job.config.freeze_until:
         freeze_until(network, job.config.freeze_until)
-    return network, build_optimizer(network, job.config.optimizer)
+    options = job.config.optimizer
+    if job.few_images:
+        options = replace(options, head_rate=1.0)  # The classifier is fitted already.
+    return network, build_optimizer(network, options)
 
 
 def _without_weights(job: Job) -> Job:

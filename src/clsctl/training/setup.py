@@ -69,6 +69,11 @@ class Job:
         return -(-len(self.train) // self.config.optimizer.accumulate)
 
     @property
+    def few_images(self) -> bool:
+        """Whether there are so few to train with that the weights shall be treated gently."""
+        return len(self.train.samples) < self.config.few_images
+
+    @property
     def run(self) -> Path:
         return Path(self.config.output)
 
@@ -141,8 +146,7 @@ def build_network(job: Job) -> Network:
             code="E_OPTION_UNSUPPORTED",
         ) from None
     # The others get rank 0's weights.
-    few = len(job.train.samples) < config.few_images
-    if job.team.first and few and (config.weights or config.pretrained):
+    if job.team.first and job.few_images and (config.weights or config.pretrained):
         fit_head(network, job)
     return network  # type: ignore[no-any-return]
 
