@@ -39,7 +39,7 @@ def predict(names: Iterable[str], path: Path, name: str) -> None:
     with continuing(path, name) as (stream, held):
         sources: Iterator[Source] = held.missing(Source(each, each) for each in names)
         results = held.new(result for source in sources for result in results_of(source))
-        target = writer.open(stream)
+        target = held.open(writer, stream)
         for result in results:
             target.write(result)
         target.close()
@@ -132,3 +132,10 @@ def test_a_writer_begins_a_stream_that_cannot_be_told_where_it_is():
     pipe = Pipe()
     default_registry().get("writers", "csv").open(pipe)
     assert pipe.getvalue().startswith("input_path,")
+
+
+def test_what_others_wrote_into_the_stream_does_not_cost_csv_its_header():
+    stream = io.StringIO()
+    stream.write("# predictions of today\n")
+    default_registry().get("writers", "csv").open(stream)
+    assert stream.getvalue().splitlines()[1].startswith("input_path,")

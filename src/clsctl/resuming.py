@@ -18,6 +18,7 @@ from clsctl.inputs import Source, printable
 from clsctl.notes import note
 from clsctl.outputs import explained
 from clsctl.results import Result
+from clsctl.types import RecordWriter, Writer
 
 
 class _Record(NamedTuple):
@@ -74,6 +75,11 @@ class Held:
                 self.inputs[hash(name)] -= 1
             if there == 0 or (there == 1 and name == paged):
                 yield source
+
+    def open(self, writer: Writer, stream: TextIO) -> RecordWriter:
+        """The writer, to go on at the end of the stream."""
+        begin = writer.go_on if self.done and writer.go_on else writer.open
+        return begin(stream)
 
     def new(self, results: Iterable[Result]) -> Iterator[Result]:
         """The results that are not there, of those sources."""

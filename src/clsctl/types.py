@@ -348,11 +348,17 @@ class WeightSource:
 
 @dataclass(frozen=True, slots=True)
 class Writer:
-    """A format for results (`--format`); `open` receives the stream to write to."""
+    """A format for results (`--format`).
+
+    Attributes:
+        open: Receives the stream to write to.
+        go_on: The same where the stream holds results already; None where that makes no difference.
+    """
 
     name: str
     help: str
     open: Callable[[TextIO], RecordWriter]
+    go_on: Callable[[TextIO], RecordWriter] | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -176,7 +176,7 @@ def predict(
         with open_target(output, writer.name, resume) as (stream, held):
             job = replace(job, inputs=held.missing(expand(chosen))) if resume else job
             results = shown(held.new(place.run(job)), stream)
-            count = deliver(results, writer.open(stream), each, endless=watching)
+            count = deliver(results, held.open(writer, stream), each, endless=watching)
             done, failed = held.done + count.done, held.failed + count.failed
     if failed:
         raise SomeInputsFailed(f"{failed} of {done} inputs failed")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import functools
 from typing import TextIO
 
 from clsctl import hookimpl
@@ -23,16 +24,17 @@ COLUMNS = (
 
 @hookimpl
 def clsctl_writers() -> list[Writer]:
-    return [Writer("csv", "One row a class, for spreadsheets.", CsvWriter)]
+    without_header = functools.partial(CsvWriter, header=False)
+    return [Writer("csv", "One row a class, for spreadsheets.", CsvWriter, without_header)]
 
 
 class CsvWriter:
     """A failed input is one row with its error; an input without any class is no row."""
 
-    def __init__(self, stream: TextIO) -> None:
+    def __init__(self, stream: TextIO, header: bool = True) -> None:
         self._stream = stream
         self._rows = csv.writer(stream, lineterminator="\n")
-        if not stream.seekable() or stream.tell() == 0:
+        if header:
             self._rows.writerow(COLUMNS)
 
     def write(self, result: Result) -> None:
