@@ -168,7 +168,7 @@ def in_openvino(spec: Any, images: Any, scores: Any) -> float | None:
         return None
     import openvino
 
-    from clsctl.conversion import onnx_bytes
+    from clsctl.paddle_onnx import onnx_bytes
 
     # Not the product's file: that one is fused for ONNX Runtime and nothing else reads it.
     core = openvino.Core()

@@ -19,16 +19,9 @@ from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).parents[1] / "tests"))
 
-import golden_rules
 import models
 import pictures
 from PIL import Image
-
-from clsctl import build
-from clsctl.catalog import get_entry
-from clsctl.exporting import export_network
-from clsctl.labels import imagenet_labels
-from clsctl.preprocess import describe
 
 MODEL = "PP-LCNet_x1_0"
 PEER = """
@@ -50,21 +43,11 @@ for path in sys.argv[3:]:
 def main() -> None:
     with tempfile.TemporaryDirectory() as scratch:
         folder = Path(scratch)
-        _export(folder / "model")
+        models.export_golden(folder / "model", MODEL)
         files = _write_pictures(folder / "pictures")
         peer = _paddlex(sys.argv[1], folder / "model", files)
         for backend in ("paddle", "onnxruntime"):
             _compare(backend, peer, _clsctl(folder / "model", files, backend))
-
-
-def _export(folder: Path) -> None:
-    facts, preprocessing = golden_rules.manifest(MODEL), get_entry(MODEL).exported
-    network = build(MODEL)
-    golden_rules.fill(network, facts["weight_seed"], facts["gain"])
-    models.spread(network, deviation=2)
-    folder.mkdir()
-    transforms = describe(preprocessing)
-    export_network(network, folder, MODEL, transforms, imagenet_labels(), preprocessing.crop)
 
 
 def _write_pictures(folder: Path) -> list[str]:

@@ -23,22 +23,16 @@ import statistics
 import subprocess
 import sys
 import tempfile
+import time
 from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).parents[1] / "tests"))
 
-import golden_rules
 import models
 import numpy as np
 from PIL import Image
-
-from clsctl import build
-from clsctl.catalog import get_entry
-from clsctl.exporting import export_network
-from clsctl.labels import imagenet_labels
-from clsctl.preprocess import describe
 
 MODELS = (
     "PP-LCNet_x1_0",
@@ -47,6 +41,9 @@ MODELS = (
     "SwinTransformer_tiny_patch4_window7_224",
     "ResNet50",
 )
+REST_S = 0.5
+"""Between turns: OpenMP's threads, PaddleX's among them, spin for a while after their work."""
+
 EXAMPLES = Path(__file__).parents[1] / "examples"
 PEER_BATCHES = (1, 8, 16)
 
@@ -117,7 +114,7 @@ def main() -> None:
         width, height = map(int, options.size.split("x"))
         photos = _write_photos(folder / "photos", options.images, width, height)
         for name in options.models or MODELS:
-            _export(folder / name, name)
+            models.export_golden(folder / name, name)
             commands = _commands(options, photos, folder / name, name)
             _report(name, options.images, _measure(commands, options.rounds))
 
@@ -151,16 +148,6 @@ def _write_photos(folder: Path, count: int, width: int, height: int) -> Path:
     return folder
 
 
-def _export(folder: Path, name: str) -> None:
-    facts, preprocessing = golden_rules.manifest(name), get_entry(name).exported
-    network = build(name)
-    golden_rules.fill(network, facts["weight_seed"], facts["gain"])
-    models.spread(network, deviation=2)
-    folder.mkdir()
-    transforms = describe(preprocessing)
-    export_network(network, folder, name, transforms, imagenet_labels(), preprocessing.crop)
-
-
 def _commands(
     options: argparse.Namespace, photos: Path, model: Path, name: str
 ) -> dict[str, list[str]]:
@@ -189,6 +176,7 @@ def _measure(commands: dict[str, list[str]], rounds: int) -> dict[str, list[Roun
         found: dict[str, list[Round]] = {key: [] for key in contenders}
         for _ in range(rounds):
             for key, contender in contenders.items():
+                time.sleep(REST_S)
                 found[key].append(next(contender))
     return found
 

@@ -18,7 +18,9 @@ import pytest
 from filelock import FileLock
 
 import clsctl
+from clsctl.catalog import get_entry
 from clsctl.exporting import export_network
+from clsctl.labels import imagenet_labels
 from clsctl.preprocess import describe
 from clsctl.processor import multiplies_int8
 from clsctl.types import Preprocessing
@@ -48,6 +50,17 @@ def export_tiny(folder: Path, legacy: bool = False) -> None:
     transforms = describe(Preprocessing(resize_short=256, crop=224))
     with paddle.pir_utils.DygraphOldIrGuard() if legacy else nullcontext():
         export_network(network, folder, NAME, transforms, LABELS, 224)
+
+
+def export_golden(folder: Path, name: str) -> None:
+    """A catalog model with the weights of the golden rule, stretched for its answers to vary."""
+    facts, preprocessing = golden_rules.manifest(name), get_entry(name).exported
+    network = clsctl.build(name)
+    golden_rules.fill(network, facts["weight_seed"], facts["gain"])
+    spread(network, deviation=2)
+    folder.mkdir()
+    transforms = describe(preprocessing)
+    export_network(network, folder, name, transforms, imagenet_labels(), preprocessing.crop)
 
 
 def spread(network: nn.Layer, deviation: float = 8) -> None:
