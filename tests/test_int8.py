@@ -26,7 +26,7 @@ SIDE, CLASSES = 224, 10
 
 def plain_graph(name: str, folder: Path) -> Path:
     """A network with weights of no use, whose answers vary."""
-    from clsctl.conversion import onnx_bytes
+    from clsctl.paddle_onnx import onnx_bytes
 
     folder.mkdir()
     network = clsctl.build(name, num_classes=CLASSES, seed=0)

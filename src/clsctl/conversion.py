@@ -20,14 +20,12 @@ from clsctl.disk import locked, replacing
 from clsctl.errors import ClsctlError, ModelError, require_library
 from clsctl.model_dir import read_model_dir, weights_sha256
 from clsctl.notes import note
+from clsctl.paddle_onnx import CONVERTER, onnx_bytes
 from clsctl.parity import compare_forms
 from clsctl.plugins import default_registry
 from clsctl.processor import require_int8
 from clsctl.subprocesses import last_words, run_module
 from clsctl.types import DeviceId, Form, ModelSpec, Placement
-
-OPSET = 17
-CONVERTER = "paddle2onnx"
 
 
 def form_path(form: Form, spec: ModelSpec, placement: Placement) -> Path:
@@ -81,29 +79,6 @@ def convert(form: Form, spec: ModelSpec, placement: Placement, target: Path) -> 
             form, spec, f"its form differs from Paddle's result by {parity.difference:.2g}"
         )
     return parity.difference
-
-
-def onnx_bytes(spec: ModelSpec) -> bytes:
-    """The model as ONNX, as it comes out of paddle2onnx.
-
-    Raises:
-        ModelError: It cannot be converted (`E_CONVERSION`).
-    """
-    import paddle2onnx
-
-    try:
-        content: bytes = paddle2onnx.export(
-            str(spec.graph),
-            str(spec.params),
-            opset_version=OPSET,
-            auto_upgrade_opset=True,
-            enable_onnx_checker=True,
-            # Any other optimiser pip-installs packages behind the user's back.
-            optimize_tool="None",
-        )
-    except (Exception, SystemExit):  # noqa: BLE001 - it prints what went wrong, then exits
-        raise _refusal(f"{spec.name} has no ONNX form: paddle2onnx cannot convert it") from None
-    return content
 
 
 def forget(directory: Path) -> None:

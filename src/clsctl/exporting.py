@@ -9,10 +9,12 @@ from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass, field
 from importlib.util import find_spec
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING, Any
 
 from clsctl.errors import ModelError, UsageError, unknown_name
 from clsctl.model_dir import read_model_dir, write_settings
+from clsctl.paddle_onnx import CONVERTER, write_onnx
 from clsctl.parity import Parity, compare_forms
 from clsctl.types import DeviceId, Placement
 
@@ -216,10 +218,10 @@ def _write_onnx(
     folder: Path, labels: Sequence[str], transforms: Sequence[Mapping[str, Any]]
 ) -> None:
     """The same graph as ONNX; class names and preprocessing are in the file's own metadata."""
-    content = _as_onnx(folder)
+    _write_plain_onnx(folder, folder / ONNX)
     import onnx
 
-    graph = onnx.load_from_string(content)
+    graph = onnx.load(folder / ONNX)
     facts = {"labels": list(labels), "transform_ops": [dict(step) for step in transforms]}
     onnx.helper.set_model_props(graph, {key: json.dumps(facts[key]) for key in facts})
     onnx.save(graph, str(folder / ONNX))
@@ -230,17 +232,17 @@ def _write_openvino(folder: Path) -> None:
     _require("openvino", "which `pip install openvino` brings")
     from clsctl.backends.openvino import import_openvino
 
-    content, openvino = _as_onnx(folder), import_openvino()
-    with _converting("OpenVINO cannot take this network"):
-        graph = openvino.Core().read_model(content)
+    openvino = import_openvino()
+    with TemporaryDirectory() as scratch, _converting("OpenVINO cannot take this network"):
+        plain = Path(scratch) / ONNX
+        _write_plain_onnx(folder, plain)
+        graph = openvino.Core().read_model(plain)
         openvino.save_model(graph, folder / OPENVINO, compress_to_fp16=False)
 
 
-def _as_onnx(folder: Path) -> bytes:
-    _require("paddle2onnx", "which has no build for Python 3.13")
-    from clsctl.conversion import onnx_bytes
-
-    return onnx_bytes(read_model_dir(folder))
+def _write_plain_onnx(folder: Path, target: Path) -> None:
+    _require(CONVERTER, "which has no build for Python 3.13")
+    write_onnx(read_model_dir(folder), target)
 
 
 def _require(package: str, whence: str) -> None:

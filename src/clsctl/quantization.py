@@ -8,8 +8,6 @@ from __future__ import annotations
 
 import json
 import shutil
-import subprocess
-import sys
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import nullcontext
 from dataclasses import dataclass
@@ -19,14 +17,15 @@ from typing import TYPE_CHECKING, Any
 
 from clsctl.backends.onnxruntime import FORM
 from clsctl.config import Settings, folders, load_settings
-from clsctl.conversion import form_path, onnx_bytes
+from clsctl.conversion import form_path
 from clsctl.disk import explained, locked, replacing
 from clsctl.errors import DataError, ModelError
 from clsctl.exporting import ONNX
 from clsctl.int8 import write_int8
 from clsctl.int8_trial import Share, accuracy, agreement, draw, milliseconds, open_graph
-from clsctl.model_dir import read_model_dir, weights_sha256, write_settings
+from clsctl.model_dir import weights_sha256, write_settings
 from clsctl.notes import note
+from clsctl.paddle_onnx import write_onnx
 from clsctl.processor import require_int8
 from clsctl.provenance import origin, record
 from clsctl.store import unwatched
@@ -245,10 +244,7 @@ def _write_plain(spec: ModelSpec, target: Path) -> None:
         shutil.copyfile(spec.graph, target)
         return
     form_path(FORM, spec, Placement(DeviceId("cpu")))
-    # The converter writes to standard output as it likes.
-    command = [sys.executable, "-m", __name__, str(spec.graph.absolute()), str(target)]
-    if subprocess.run(command, check=False, capture_output=True, cwd=target.parent).returncode:
-        raise ModelError(f"{spec.name} cannot be converted to ONNX", code="E_CONVERSION")
+    write_onnx(spec, target)
 
 
 def _keep(int8: Path, result: Quantized) -> None:
@@ -266,7 +262,3 @@ def _write_model_dir(int8: Path, folder: Path, spec: ModelSpec, result: Quantize
     shutil.copyfile(int8, folder / ONNX)
     write_settings(folder, spec.name, spec.transforms, spec.labels, spec.topk)
     record(folder, origin(str(spec.directory), spec.directory), quantization=result.as_dict())
-
-
-if __name__ == "__main__":
-    Path(sys.argv[2]).write_bytes(onnx_bytes(read_model_dir(Path(sys.argv[1]))))

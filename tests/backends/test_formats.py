@@ -11,8 +11,8 @@ import models
 import pictures
 import pytest
 
-from clsctl.conversion import onnx_bytes
 from clsctl.model_dir import read_model_dir
+from clsctl.paddle_onnx import onnx_bytes
 
 pytest.importorskip("paddle2onnx", reason="it has no build for Python 3.13")
 onnx = pytest.importorskip("onnx")
