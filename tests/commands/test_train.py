@@ -187,16 +187,29 @@ def test_a_run_is_not_overwritten(clsctl: Run, tmp_path: Path, data: Path):
     assert "[E_RUN_EXISTS]" in done.stderr
 
 
-def test_ctrl_c_saves_and_resume_goes_on(clsctl: Run, data: Path, tmp_path: Path):
-    command = [sys.executable, "-m", "clsctl", "train", *TINY, "--epochs", "500", "-d", str(data)]
-    process = subprocess.Popen(command, cwd=tmp_path, stderr=subprocess.PIPE, text=True)
+def interrupted(folder: Path, data: Path, after: str, *options: str) -> str:
+    """What a run says when Ctrl-C comes after a line that holds `after`."""
+    command = [sys.executable, "-m", "clsctl", "train", *TINY, "-d", str(data), *options]
+    process = subprocess.Popen(command, cwd=folder, stderr=subprocess.PIPE, text=True)
     assert process.stderr is not None
     for line in process.stderr:
-        if "step 1/4" in line:
+        if after in line:
             break
     process.send_signal(signal.SIGINT)
     rest = process.stderr.read()
     assert process.wait() == 130
+    return rest
+
+
+def test_ctrl_c_in_the_range_test_begins_no_run(data: Path, tmp_path: Path):
+    large = ("--set", "data.image_size=224")  # for it to take long enough
+    rest = interrupted(tmp_path, data, "note: disk: ", "--lr", "auto", *large)
+    assert rest == "error: stopped in the range test; nothing was begun [E_INTERRUPTED]\n"
+    assert not (tmp_path / "output/config.yaml").exists()
+
+
+def test_ctrl_c_saves_and_resume_goes_on(clsctl: Run, data: Path, tmp_path: Path):
+    rest = interrupted(tmp_path, data, "step 1/4", "--epochs", "500")
     assert "all is saved [E_INTERRUPTED]" in rest
     assert "go on with `clsctl train --resume output`" in rest
     epoch = json.loads((tmp_path / "output/metrics.jsonl").read_text().splitlines()[-1])["epoch"]

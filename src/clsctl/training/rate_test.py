@@ -12,13 +12,14 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
-from clsctl.errors import DataError
+from clsctl.errors import DataError, Interrupted
 from clsctl.notes import note
 from clsctl.outputs import open_output
 from clsctl.progress import count_bar
 from clsctl.training.learner import Learner, new_learner
 from clsctl.training.loop import LossIsNan, make_step, step_batches
 from clsctl.training.setup import Job, build_teacher
+from clsctl.training.signals import Stop
 
 if TYPE_CHECKING:
     from clsctl.training.loader import Batch
@@ -43,12 +44,15 @@ class Point(NamedTuple):
     smoothed: float
 
 
-def find_rate(job: Job) -> float:
+def find_rate(job: Job, stop: Stop) -> float:
     """The peak learning rate of a run, found by a range test.
 
     The points are left in the run's folder, as lr_range.csv and lr_range.png.
+
+    Raises:
+        Interrupted: `stop` was set.
     """
-    points = list(range_test(job))
+    points = list(range_test(job, stop))
     rate = points[-1].learning_rate / SAFETY
     if job.team.first:
         _write(points, rate, job.run)
@@ -59,8 +63,12 @@ def find_rate(job: Job) -> float:
     return rate
 
 
-def range_test(job: Job) -> Iterator[Point]:
-    """Train a new learner at growing rates, until its loss has risen."""
+def range_test(job: Job, stop: Stop) -> Iterator[Point]:
+    """Train a new learner at growing rates, until its loss has risen.
+
+    Raises:
+        Interrupted: `stop` was set.
+    """
     import paddle
 
     paddle.device.set_device(str(job.device))
@@ -85,6 +93,8 @@ def range_test(job: Job) -> Iterator[Point]:
             if smoothed > RISEN * lowest:
                 return
             show(number + 1, count)
+            if any(job.team.add([stop.is_set()])):
+                raise Interrupted("stopped in the range test; nothing was begun")
 
 
 def _batches(job: Job, learner: Learner) -> Iterator[list[Batch]]:

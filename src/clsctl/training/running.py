@@ -22,7 +22,7 @@ from clsctl.training.ranks import Rank, current_rank
 from clsctl.training.rate_test import find_rate
 from clsctl.training.recipes import configure
 from clsctl.training.setup import Job, device_of, prepare
-from clsctl.training.signals import stop_requests
+from clsctl.training.signals import Stop, stop_requests
 
 if TYPE_CHECKING:
     from clsctl.training.checkpoint import Position
@@ -130,17 +130,17 @@ def _meet(rank: Rank, config: TrainConfig) -> Team:
 
 def _lead(job: Job, resolved: Resolved) -> Position:
     """Train, and write the run's folder."""
-    with _alone(job.run):
+    with _alone(job.run), stop_requests() as stop:
         outputs.remove_leftovers(job.run)
         say = functools.partial(_say, job.run / outputs.LOG)
         for line in preflight(job):
             say(line)
-        job, resolved = _with_rate(job, resolved)
+        job, resolved = _with_rate(job, resolved, stop)
         outputs.write_start(job, resolved)
         peak = _peak_rate(job)
         watching = open_display(job.run / outputs.LOG, resolved.config.epochs)
         display = Several([watching, Forecast(job, say)])
-        with closing(display), stop_requests() as stop:
+        with closing(display):
             position = fit(job, peak, display, stop)
         outputs.write_end(job, position)
     return position
@@ -148,16 +148,16 @@ def _lead(job: Job, resolved: Resolved) -> Position:
 
 def _follow(job: Job, resolved: Resolved) -> Position:
     """Train in step with the process that leads."""
-    job, resolved = _with_rate(job, resolved)
     with stop_requests() as stop:
+        job, resolved = _with_rate(job, resolved, stop)
         return fit(job, _peak_rate(job), Several(()), stop)
 
 
-def _with_rate(job: Job, resolved: Resolved) -> tuple[Job, Resolved]:
+def _with_rate(job: Job, resolved: Resolved, stop: Stop) -> tuple[Job, Resolved]:
     """The same with a learning rate by test, where that is wished."""
     if resolved.config.optimizer.learning_rate != 0:
         return job, resolved
-    resolved = resolved.replaced({"optimizer.learning_rate": find_rate(job)}, "range test")
+    resolved = resolved.replaced({"optimizer.learning_rate": find_rate(job, stop)}, "range test")
     return replace(job, config=resolved.config), resolved
 
 
