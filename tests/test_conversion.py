@@ -16,6 +16,7 @@ import pytest
 from clsctl.exporting import export_network
 from clsctl.model_dir import read_model_dir, weights_sha256
 from clsctl.preprocess import describe
+from clsctl.processor import multiplies_bf16
 from clsctl.types import Preprocessing
 
 pytest.importorskip("paddle2onnx", reason="it has no build for Python 3.13")
@@ -65,6 +66,18 @@ def onnx_form(model: Path, cache: Path) -> Path:
 def forms(home: Path) -> list[str]:
     """Suffixes of what a conversion left."""
     return sorted(path.suffix for path in (home / "cache" / "onnxruntime").glob("*"))
+
+
+def test_a_form_is_made_in_float32_whatever_asks_for_it_first(tiny, photo, home):
+    pytest.importorskip("openvino")
+    if not multiplies_bf16():
+        pytest.skip("this processor has no bf16 instructions")
+    for precision in ("bf16", "fp32"):
+        options = ("--backend", "openvino", "--precision", precision)
+        process = start(photo, tiny, *options, cwd=photo.parent)
+        _, errors = process.communicate(timeout=300)
+        assert process.returncode == 0, errors
+    assert [path.suffix for path in (home / "cache" / "openvino").glob("*")] == [".blob"]
 
 
 def test_two_processes_convert_once_whatever_lies_around(tiny, photo, home):

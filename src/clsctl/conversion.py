@@ -11,6 +11,7 @@ that failed is remembered and left to Paddle.
 from __future__ import annotations
 
 import sys
+from dataclasses import replace
 from importlib import metadata
 from importlib.util import find_spec
 from pathlib import Path
@@ -31,6 +32,9 @@ from clsctl.types import DeviceId, Form, ModelSpec, Placement
 def form_path(form: Form, spec: ModelSpec, placement: Placement) -> Path:
     """A model's form, made now if that was not done before.
 
+    It is made, and held against Paddle's results, in float32; a lower precision but int8 is only a
+    way to run it.
+
     Raises:
         ModelError: There is no such form, or it differs from Paddle's result (`E_CONVERSION`); the
             model was not quantised (`E_PRECISION_MISSING`); or the cache cannot be written (see
@@ -39,6 +43,8 @@ def form_path(form: Form, spec: ModelSpec, placement: Placement) -> Path:
             compute int8 wrongly (`E_PRECISION_PROCESSOR`).
     """
     quantised = _quantised(spec) if placement.precision == "int8" else None
+    if quantised is None:
+        placement = replace(placement, precision="fp32")
     target = _target(form, spec, placement)
     if _is_current(target, quantised):
         return target
