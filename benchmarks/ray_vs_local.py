@@ -27,7 +27,7 @@ ROUNDS = 2
 
 
 def main() -> None:
-    few, many = map(int, sys.argv[1:3]) if len(sys.argv) > 2 else (1_000, 4_000)
+    few, many = map(int, sys.argv[1:3]) if len(sys.argv) > 2 else (2_000, 20_000)
     with tempfile.TemporaryDirectory() as scratch:
         folder = Path(scratch)
         os.environ["CLSCTL_HOME"] = str(folder / "home")
