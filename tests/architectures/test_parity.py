@@ -12,10 +12,11 @@ from paddle.nn import functional as F
 import clsctl
 from clsctl.backends.onnxruntime import FORM
 from clsctl.catalog import get_entry
-from clsctl.conversion import OPSET, convert
+from clsctl.conversion import convert
 from clsctl.errors import ModelError
 from clsctl.exporting import export_network
 from clsctl.model_dir import read_model_dir
+from clsctl.paddle_onnx import OPSET
 from clsctl.parity import LIMIT
 from clsctl.preprocess import describe
 from clsctl.types import DeviceId, Placement

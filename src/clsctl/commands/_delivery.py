@@ -44,13 +44,14 @@ def deliver(
     """
     done = failed = 0
     try:
-        # What is written counts as done, so everything else comes first.
+        # What is written counts as done, so everything else comes first; even the count, because
+        # who reads the stream may send Ctrl-C before the write has returned.
         for result in results:
             for save in savers:
                 save(result)
-            writer.write(result)
             done += 1
             failed += result.error is not None
+            writer.write(result)
     except KeyboardInterrupt:
         if not endless:
             raise Interrupted(f"interrupted, {done} done") from None
