@@ -5,6 +5,7 @@ Without batch statistics what several processes learn is exactly what one proces
 
 from __future__ import annotations
 
+import ctypes
 import os
 import signal
 import socket
@@ -20,6 +21,9 @@ KILLED_AT = "PLAIN_KILLED_AT"
 
 LISTENING = "PLAIN_LISTENING"
 """Where to write, at each step, on what the process listens."""
+
+PIDFD_GETFD = 438
+"""Linux's call that copies an open file of another process; the same number on every machine."""
 
 
 class Plain(Network):
@@ -62,15 +66,22 @@ def write_listening() -> None:
         Path(os.environ[LISTENING]).write_text("\n".join(listening()))
 
 
-def listening() -> list[str]:
-    found = []
-    for link in Path("/proc/self/fd").iterdir():
-        try:
-            duplicate = socket.socket(fileno=os.dup(int(link.name)))
-        except OSError:
+def listening(process: int | None = None) -> list[str]:
+    """Address and device of every listening socket of a process, which is this one or its child."""
+    number = process or os.getpid()
+    handle, libc, found = os.pidfd_open(number), ctypes.CDLL(None), []
+    for link in Path(f"/proc/{number}/fd").iterdir():
+        duplicate = libc.syscall(PIDFD_GETFD, handle, int(link.name), 0)
+        if duplicate < 0:  # Closed meanwhile.
             continue
-        with duplicate:
-            if duplicate.getsockopt(socket.SOL_SOCKET, socket.SO_ACCEPTCONN):
-                device = duplicate.getsockopt(socket.SOL_SOCKET, socket.SO_BINDTODEVICE, 16)
-                found.append(f"{duplicate.getsockname()[0]} {device.decode()}".rstrip(" \0"))
+        try:
+            its = socket.socket(fileno=duplicate)
+        except OSError:  # It is no socket.
+            os.close(duplicate)
+            continue
+        with its:
+            if its.getsockopt(socket.SOL_SOCKET, socket.SO_ACCEPTCONN):
+                device = its.getsockopt(socket.SOL_SOCKET, socket.SO_BINDTODEVICE, 16)
+                found.append(f"{its.getsockname()[0]} {device.decode()}".rstrip(" \0"))
+    os.close(handle)
     return found

@@ -50,8 +50,8 @@ def training_curves(steps: Sequence[StepInfo], epochs: Sequence[EpochInfo], path
     moments = [step.epoch - 1 + step.batch / per_epoch for step in steps]
     numbers = [epoch.epoch for epoch in epochs]
     loss.plot(moments, [step.loss for step in steps], color=GREY, lw=0.7, label="of a step")
-    middles = [number - 0.5 for number in numbers]
-    loss.plot(middles, [e.train_loss for e in epochs], ".-", color=BLUE, label="mean of an epoch")
+    means = {e.epoch - 0.5: e.train_loss for e in epochs if e.train_loss is not None}
+    loss.plot(means.keys(), means.values(), ".-", color=BLUE, label="mean of an epoch")
     accuracy.plot(numbers, [100 * e.top1 for e in epochs], ".-", color=BLUE, label="top-1")
     accuracy.plot(numbers, [100 * e.top5 for e in epochs], ".-", color=ORANGE, label="top-5")
     rate.plot(moments, [step.learning_rate for step in steps], color=GREEN)

@@ -13,6 +13,8 @@ from pathlib import Path
 import pytest
 from PIL import Image
 
+from clsctl.training.display import EpochInfo, Lines, Live
+
 SCRIPT = """
 import sys
 from pathlib import Path
@@ -53,6 +55,18 @@ def test_lines_where_nobody_sits_at_a_terminal(tmp_path):
     assert len(lines) == 2 * (10 + 1)
     assert (lines[0], lines[-1]) == (FIRST, LAST)
     assert without_times((tmp_path / "train.log").read_text()) == lines
+
+
+def test_the_start_has_figures_but_no_loss(capsys):
+    shown: list[str] = []
+    for display in (Lines(shown.append, 2), Live(2)):
+        display.epoch_ended(EpochInfo(0, None, 0.5, 0.9, 0.5, 4.0))
+    assert without_times(shown[0]) == [
+        "epoch 0/2  before training  top-1 50.00%  top-5 90.00%  best 50.00%  0:00:04"
+    ]
+    header, row = capsys.readouterr().err.splitlines()
+    assert row == "    0/2           50.00%   90.00%   50.00%  0:00:04  new best"
+    assert len(row) == len(header) + len("  new best")
 
 
 def test_the_log_grows_when_a_run_goes_on(tmp_path):

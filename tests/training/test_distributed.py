@@ -5,6 +5,7 @@ import signal
 import socket
 import subprocess
 import sys
+import time
 from collections.abc import Mapping
 from pathlib import Path
 
@@ -107,6 +108,18 @@ def test_nothing_can_be_reached_from_other_machines(folder: Folder):
     assert [socket for socket in sockets if not socket.startswith(("127.", "::ffff:127."))] == [
         "0.0.0.0 lo"
     ]
+
+
+def test_nothing_can_be_reached_while_the_others_are_awaited(folder: Folder):
+    launched = {"MASTER_ADDR": "127.0.0.1", "MASTER_PORT": str(free_port()), "WORLD_SIZE": "2"}
+    process = folder.start(*TRAIN, "-o", "awaiting", RANK="0", **launched)
+    deadline = time.monotonic() + 60
+    while "0.0.0.0 lo" not in plain_network.listening(process.pid):
+        assert process.poll() is None
+        assert time.monotonic() < deadline
+    assert "0.0.0.0" not in plain_network.listening(process.pid)
+    process.kill()
+    process.communicate()
 
 
 @given(

@@ -138,7 +138,8 @@ def train(
 
 
 def _print(result: TrainResult) -> None:
-    print(f"best: epoch {result.best_epoch}, top-1 {result.top1:.4f}, top-5 {result.top5:.4f}")
+    epoch = f"epoch {result.best_epoch}" if result.best_epoch else "before training"
+    print(f"best: {epoch}, top-1 {result.top1:.4f}, top-5 {result.top5:.4f}")
     if result.model_dir is not None:
         print(f"model: {result.model_dir}")
         print(f"try it: clsctl predict IMAGE --model-dir {result.model_dir}")

@@ -31,7 +31,8 @@ class CsvRows:
         pass
 
     def epoch_ended(self, info: EpochInfo) -> None:
-        self._records.append((info.epoch, math.inf), ",".join(map(str, astuple(info))))
+        cells = ("" if value is None else str(value) for value in astuple(info))
+        self._records.append((info.epoch, math.inf), ",".join(cells))
 
     def close(self) -> None:
         pass

@@ -41,8 +41,8 @@ class Position:
         rate_factor: What the learning rate is multiplied by, after losses that were no number.
         loss_scale: State of mixed precision; see `clsctl.training.amp`.
         best: The best top-1 so far, 0 to 1; -1 before the first evaluation.
-        best_epoch: Its epoch, from 1.
-        history: The figures of each epoch done.
+        best_epoch: Its epoch, from 1; 0 is the start.
+        history: The figures of each epoch done, and of the start where that was evaluated.
     """
 
     epoch: int = 0

@@ -55,7 +55,7 @@ class OptimizerConfig:
     scaling: Literal["linear", "sqrt"] = key("linear", "How the rate grows with the batch")
     momentum: float = key(0.9, "Momentum's coefficient", low=0, high=1)
     weight_decay: float = key(3e-5, "L2 for Momentum, decoupled for AdamW", low=0)
-    head_rate: float = key(1.0, "The classifier learns this much faster, unless fitted", low=0)
+    head_rate: float = key(1.0, "The classifier learns this much faster than the rest", low=0)
     layer_decay: float = key(1.0, "Each stage learns this much slower than the next", low=0, high=1)
     clip_norm: float = key(0.0, "Largest norm of all gradients together; 0 is no limit", low=0)
     accumulate: int = key(1, "Batches whose gradients make one step", low=1)

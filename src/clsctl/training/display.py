@@ -47,8 +47,8 @@ class EpochInfo:
     """An epoch that was trained and evaluated.
 
     Attributes:
-        epoch: From 1.
-        train_loss: Mean over its training images.
+        epoch: From 1; 0 is the network before its first step, where that can classify already.
+        train_loss: Mean over its training images; None for epoch 0.
         top1: Share of the validation images whose class came first, 0 to 1.
         top5: Share of them whose class was among the first five, 0 to 1.
         best: The best top-1 so far, this epoch included.
@@ -56,7 +56,7 @@ class EpochInfo:
     """
 
     epoch: int
-    train_loss: float
+    train_loss: float | None
     top1: float
     top5: float
     best: float
@@ -64,7 +64,10 @@ class EpochInfo:
 
 
 class Display(Protocol):
-    """Is told how training goes, in this order; train callbacks are displays too."""
+    """Is told how training goes, in this order; train callbacks are displays too.
+
+    An epoch 0 only ends.
+    """
 
     def epoch_started(self, epoch: int, batches: int) -> None:
         """An epoch, from 1, begins or goes on; it has that many steps in all."""
@@ -136,8 +139,9 @@ class Lines:
             self._say(f"{place}  {_figures(info)}")
 
     def epoch_ended(self, info: EpochInfo) -> None:
+        loss = "before training" if info.train_loss is None else f"loss {info.train_loss:.4f}"
         self._say(
-            f"epoch {info.epoch}/{self._epochs}  loss {info.train_loss:.4f}  "
+            f"epoch {info.epoch}/{self._epochs}  {loss}  "
             f"top-1 {info.top1:.2%}  top-5 {info.top5:.2%}  best {info.best:.2%}  "
             f"{duration(info.seconds)}"
         )
@@ -198,8 +202,9 @@ _HEADER = "  epoch    loss    top-1    top-5     best     time"
 def _row(info: EpochInfo, epochs: int) -> Text:
     from rich.text import Text
 
+    loss = "" if info.train_loss is None else f"{info.train_loss:.4f}"
     row = (
-        f"{f'{info.epoch}/{epochs}':>7}  {info.train_loss:6.4f}  {info.top1:7.2%}  "
+        f"{f'{info.epoch}/{epochs}':>7}  {loss:>6}  {info.top1:7.2%}  "
         f"{info.top5:7.2%}  {info.best:7.2%}  {duration(info.seconds):>7}"
     )
     return Text.assemble(row, ("  new best" if info.top1 == info.best else "", "green"))

@@ -167,7 +167,11 @@ def _connect(rank: Rank, device: DeviceId, host: str, port: int) -> None:
             os.environ.setdefault(f"{library}_SOCKET_IFNAME", interface)
     if rank.number:
         _wait_for(host, port)
+    if rank.number == 0:
+        # A store for one would not wait for the others before it returns, open to everybody.
+        os.environ["PADDLE_TRAINERS_NUM"] = "1"
     core.create_or_get_global_tcp_store()
+    os.environ["PADDLE_TRAINERS_NUM"] = str(rank.size)
     if rank.number == 0 and interface == "lo":
         _hide_from_network(port)
     with redirect_stderr(io.StringIO()):  # Paddle lists flags that it has itself changed.

@@ -95,10 +95,7 @@ def _assemble(job: Job) -> tuple[Network, Optimizer]:
     network = build_network(job)
     if job.config.freeze_until:
         freeze_until(network, job.config.freeze_until)
-    options = job.config.optimizer
-    if job.few_images:
-        options = replace(options, head_rate=1.0)  # The classifier is fitted already.
-    return network, build_optimizer(network, options)
+    return network, build_optimizer(network, job.config.optimizer)
 
 
 def _without_weights(job: Job) -> Job:

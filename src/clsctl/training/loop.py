@@ -73,6 +73,8 @@ def fit(job: Job, peak: float, display: Display, stop: Stop) -> Position:
 def _fit(job: Job, peak: float, display: Display, stop: Stop) -> Position:
     teacher = build_teacher(job)
     learner = open_learner(job)
+    if job.starts_fitted and learner.position == Position():
+        _measure_start(job, learner, display)
     while not _finished(job, learner.position):
         started = time.monotonic()
         _train_epoch(job, learner, teacher, peak, display, stop)
@@ -83,7 +85,18 @@ def _fit(job: Job, peak: float, display: Display, stop: Stop) -> Position:
 def _finished(job: Job, position: Position) -> bool:
     patience = job.config.patience
     tired = patience and position.epoch - position.best_epoch >= patience
-    return position.epoch >= job.config.epochs or bool(tired and position.best_epoch)
+    return position.epoch >= job.config.epochs or bool(tired)
+
+
+def _measure_start(job: Job, learner: Learner, display: Display) -> None:
+    """A network that can classify from the start is the result, until training improves on it."""
+    position, started = learner.position, time.monotonic()
+    _note_figures(position, {}, *_evaluate(job, learner.network))
+    save_best(job, learner)
+    save_latest(job, learner)
+    (start,) = position.history
+    seconds = time.monotonic() - started
+    display.epoch_ended(EpochInfo(0, None, start["top1"], start["top5"], position.best, seconds))
 
 
 # ---- an epoch ----------------------------------------------------------------------------------
@@ -227,11 +240,15 @@ def _evaluate(job: Job, network: Network) -> tuple[float, float]:
 
 
 def _close_epoch(position: Position, top1: float, top5: float) -> None:
-    """Note the figures of an epoch; of equally good ones the later is the best, as in PaddleX."""
+    """Count an epoch as done."""
     position.epoch += 1
-    figures = {"epoch": position.epoch, "train_loss": position.loss_sum / position.images}
-    position.history.append(figures | {"top1": top1, "top5": top5})
+    _note_figures(position, {"train_loss": position.loss_sum / position.images}, top1, top5)
     position.step, position.loss_sum, position.images = 0, 0.0, 0
+
+
+def _note_figures(position: Position, loss: dict[str, float], top1: float, top5: float) -> None:
+    """Note the figures of an epoch; of equally good ones the later is the best, as in PaddleX."""
+    position.history.append({"epoch": position.epoch, **loss, "top1": top1, "top5": top5})
     if top1 >= position.best:
         position.best, position.best_epoch = top1, position.epoch
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import csv
 import itertools
+import math
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
@@ -53,12 +54,15 @@ def find_rate(job: Job, stop: Stop) -> float:
         Interrupted: `stop` was set.
     """
     points = list(range_test(job, stop))
-    rate = points[-1].learning_rate / SAFETY
+    highest = points[-1].learning_rate
+    rate = highest / SAFETY
     if job.team.first:
         _write(points, rate, job.run)
+        unrisen = math.isclose(highest, HIGHEST)
+        risen = "the highest of" if unrisen else "where the loss had risen after"
         note(
-            f"learning rate {rate:.3g}: a tenth of {SAFETY * rate:.3g}, where the loss had risen "
-            f"after {len(points)} steps of a range test; see {job.run / FILE}.csv"
+            f"learning rate {rate:.3g}: a tenth of {highest:.3g}, {risen} {len(points)} steps of a "
+            f"range test; see {job.run / FILE}.csv"
         )
     return rate
 

@@ -15,6 +15,8 @@ if sys.version_info >= (3, 11):
 else:
     import tomli as tomllib
 
+TITLES = {"finetune": "fine-tuning recipe", "family": "published recipe"}
+
 
 def recipe(family: str, kind: str) -> list[Layer]:
     """The layers of `recipes.toml`: what all models share, and what the family adds to it.
@@ -27,11 +29,22 @@ def recipe(family: str, kind: str) -> list[Layer]:
     table: Mapping[str, Any] = tomllib.loads(text)[kind]
     families = table["families"]
     shared = {key: value for key, value in table.items() if key != "families"}
-    title = "fine-tuning" if kind == "finetune" else "published"
+    title = TITLES[kind]
     return [
-        Layer(f"{title} recipe", flatten(shared)),
-        Layer(f"{title} recipe of {family}", flatten(families.get(family, {}))),
+        Layer(title, flatten(shared)),
+        Layer(f"{title} of {family}", flatten(families.get(family, {}))),
     ]
+
+
+def with_fitted_head(resolved: Resolved) -> Resolved:
+    """The recipe for a classifier that is fitted already: it need not learn faster than the rest.
+
+    What a person said about that holds.
+    """
+    name = "optimizer.head_rate"
+    if resolved.origins[name].startswith(TITLES["finetune"]):
+        return resolved.replaced({name: 1.0}, "the classifier is fitted first")
+    return resolved
 
 
 def configure(layers: Sequence[Layer]) -> Resolved:

@@ -20,7 +20,7 @@ from clsctl.training.optim import global_batch, scaled_rate, scarcity
 from clsctl.training.preflight import Forecast, preflight
 from clsctl.training.ranks import Rank, current_rank
 from clsctl.training.rate_test import find_rate
-from clsctl.training.recipes import configure
+from clsctl.training.recipes import configure, with_fitted_head
 from clsctl.training.setup import Job, device_of, prepare
 from clsctl.training.signals import Stop, stop_requests
 
@@ -39,11 +39,11 @@ class TrainResult:
         output: The run's folder.
         top1: Of the best epoch, on the validation images, 0 to 1.
         top5: Of the best epoch.
-        best_epoch: Counted from 1.
+        best_epoch: Counted from 1; 0 is the classifier that the run started with.
         weights: The best weights, a .pdparams file.
         model_dir: The exported model, for `create_model(model_dir=...)`; None where it gave other
             scores than the network, and so was not kept.
-        history: Epoch by epoch: `epoch`, `train_loss`, `top1`, `top5`.
+        history: Epoch by epoch: `epoch`, `train_loss` (not of epoch 0), `top1`, `top5`.
     """
 
     output: Path
@@ -98,8 +98,11 @@ def run(layers: Sequence[Layer], resume: bool = False) -> TrainResult:
     job = prepare(resolved.config, _meet(rank, resolved.config))
     if not resolved.config.batch_size:
         resolved = resolved.replaced({"batch_size": job.config.batch_size}, "found to fit")
+    if job.starts_fitted:
+        resolved = with_fitted_head(resolved)
+        job = replace(job, config=resolved.config)
     position = _lead(job, resolved) if job.team.first else _follow(job, resolved)
-    best = position.history[position.best_epoch - 1]
+    best = next(figures for figures in position.history if figures["epoch"] == position.best_epoch)
     exported = folder / "best_model" / "inference"
     return TrainResult(
         output=folder,

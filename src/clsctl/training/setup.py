@@ -74,6 +74,11 @@ class Job:
         return len(self.train.samples) < self.config.few_images
 
     @property
+    def starts_fitted(self) -> bool:
+        """Whether the network can classify before the first step: see `fit_head`."""
+        return self.few_images and bool(self.config.weights or self.config.pretrained)
+
+    @property
     def run(self) -> Path:
         return Path(self.config.output)
 
@@ -146,7 +151,7 @@ def build_network(job: Job) -> Network:
             code="E_OPTION_UNSUPPORTED",
         ) from None
     # The others get rank 0's weights.
-    if job.team.first and job.few_images and (config.weights or config.pretrained):
+    if job.team.first and job.starts_fitted:
         fit_head(network, job)
     return network  # type: ignore[no-any-return]
 
