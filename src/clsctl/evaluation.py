@@ -10,12 +10,13 @@ from typing import TYPE_CHECKING, Any
 
 from clsctl import metrics
 from clsctl.datasets.samples import Dataset, Sample
-from clsctl.errors import DataError, ModelError
+from clsctl.errors import DataError, ModelError, UsageError
+from clsctl.inputs import Source
 from clsctl.label_errors import Suspects, suspected_labels
 from clsctl.matching import matched, samples_of
 from clsctl.scorers import Run, Scorer, network_run, open_scorer
 from clsctl.store import unwatched
-from clsctl.types import Progress
+from clsctl.types import Executor, PredictJob, Progress
 
 if TYPE_CHECKING:
     import numpy as np
@@ -64,6 +65,34 @@ def score_with(run: Run, loader: Loader, progress: Progress = unwatched) -> Scor
             hint="its training diverged; go back to an earlier checkpoint",
         )
     return joined, np.concatenate(labels)
+
+
+def score_by(
+    executor: Executor, job: PredictJob, paths: Sequence[Path], progress: Progress = unwatched
+) -> NDArray[np.float32]:
+    """Score images where an executor runs them.
+
+    Args:
+        job: Without inputs; its `topk` is the number of classes.
+
+    Returns:
+        Probabilities float32 [N, C], in the order of the paths.
+
+    Raises:
+        ClsctlError: An image cannot be read, or the executor cannot run the job.
+    """
+    import numpy as np
+
+    scores = np.empty((len(paths), job.topk), np.float32)
+    inputs = (Source(str(path), path) for path in paths)
+    # Of an image with several pages the first one counts.
+    results = (r for r in executor.run(replace(job, inputs=inputs)) if not r.page_index)
+    for place, result in enumerate(results):
+        if result.error is not None:
+            raise result.error
+        scores[place, result.class_ids] = result.scores
+        progress(place + 1, len(paths))
+    return scores
 
 
 def open_loader(
@@ -288,20 +317,47 @@ def evaluate_scorer(
     settings: Settings,
     batch_size: int = BATCH,
     progress: Progress = unwatched,
+    executor: Executor | None = None,
+    options: object = None,
 ) -> Evaluation:
-    """Evaluate a model that is open already; see `evaluate`."""
-    outputs = scorer.count_classes()
-    samples = matched(samples_of(dataset, split), dataset.class_names, scorer.labels, outputs)
-    loader = open_loader(samples, dataset.root, scorer.transforms, settings, batch_size)
-    scores, labels = score_with(scorer.run, loader, progress)
-    named = scorer.labels or [dataset.class_names.get(i, f"class {i}") for i in range(outputs)]
+    """Evaluate a model that is open already; see `evaluate`.
+
+    Args:
+        executor: Where an exported model runs; `local` where it is None.
+        options: The executor's own; see `clsctl.types.Executor`.
+
+    Raises:
+        UsageError: Training weights cannot be run by an executor (`E_MODEL_CHOICE`).
+    """
+    import numpy as np
+
+    from clsctl.plugins import default_registry
+
+    classes, run = scorer.classes, scorer.run
+    samples = matched(samples_of(dataset, split), dataset.class_names, scorer.labels, classes)
+    labels = np.array([sample.label for sample in samples], np.int64)
+    if isinstance(run, PredictJob):
+        executor = executor or default_registry().get("executors", "local")
+        job = replace(run, batch_size=batch_size, options=options)
+        paths = [dataset.image_path(sample) for sample in samples]
+        scores = score_by(executor, job, paths, progress)
+    elif executor is None or executor.name == "local":
+        loader = open_loader(samples, dataset.root, scorer.transforms, settings, batch_size)
+        scores, _ = score_with(run, loader, progress)
+    else:
+        raise UsageError(
+            f"training weights are evaluated in this process, not by --executor {executor.name}",
+            code="E_MODEL_CHOICE",
+            hint="a run exports them: --model-dir RUN/best_model/inference",
+        )
+    named = scorer.labels or [dataset.class_names.get(i, f"class {i}") for i in range(classes)]
     return Evaluation(
         scorer.name,
         scorer.source,
         scorer.runner,
         dataset.root,
         split,
-        tuple(named[:outputs]),
+        tuple(named),
         tuple(samples),
         scores,
         labels,

@@ -83,6 +83,7 @@ def classify(
     batch_size: int = 1,
     topk: int = 5,
     live: bool = False,
+    exact: bool = False,
 ) -> Iterator[Result]:
     """Classify a stream of inputs.
 
@@ -91,6 +92,7 @@ def classify(
         batch_size: Images in one run of the network.
         topk: Classes to report for each image.
         live: The inputs arrive over time, so that none may wait for those after it.
+        exact: Scores are not rounded.
 
     Yields:
         One result for each image or page, in input order; an input that fails yields an error
@@ -103,7 +105,7 @@ def classify(
         return
     reuse_memory()
     threads = cores if live else len(first)
-    work = _Worker(engine, batch_size, topk)
+    work = _Worker(engine, batch_size, topk, exact)
     with ordered_map(work, itertools.chain(first, batches), threads) as results:
         work.open_session(cores // threads, threads)
         yield from itertools.chain.from_iterable(results)
@@ -125,8 +127,8 @@ def reuse_memory() -> None:
 class _Worker:
     """What a thread does with one batch of inputs."""
 
-    def __init__(self, engine: Engine, batch_size: int, topk: int) -> None:
-        self.engine, self.batch_size, self.topk = engine, batch_size, topk
+    def __init__(self, engine: Engine, batch_size: int, topk: int, exact: bool) -> None:
+        self.engine, self.batch_size, self.topk, self.exact = engine, batch_size, topk, exact
         self.session: Future[Session] = Future()
         self.preprocess = compile_transforms(engine.model.transforms)
         self.names = OutputNames()
@@ -174,7 +176,7 @@ class _Worker:
 
     def _result(self, source: Source, sample: Sample, scores: NDArray[np.float32]) -> Result:
         load = source.loader(sample, self.engine.settings)
-        ids, best = top_k(scores, self.topk)
+        ids, best = top_k(scores, self.topk, self.exact)
         return succeeded(sample, ids, best, self.engine.model.labels, load, self.names)
 
 

@@ -96,8 +96,9 @@ class Registry:
 
     def report(self, problem: str) -> None:
         """Keep a problem with a plugin and warn about it, once, on standard error."""
-        self.problems.append(problem)
-        print(f"warning: {problem}", file=sys.stderr)
+        if problem not in self.problems:
+            self.problems.append(problem)
+            print(f"warning: {problem}", file=sys.stderr)
 
     def _load_builtins(self, kind: str) -> None:
         package = importlib.import_module(f"clsctl.{kind}")

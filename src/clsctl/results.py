@@ -46,7 +46,7 @@ class Result:
         input_path: The path or URL as it was passed, or `array[3]` for the fourth ndarray.
         page_index: Page of a PDF or multi-page TIFF, from 0; None for a single image.
         class_ids: int32 [k].
-        scores: float32 [k], probabilities rounded to five decimals.
+        scores: float32 [k], probabilities rounded to five decimals, unless the job is exact.
         label_names: k class names; empty where the model names none.
         error: Why the image could not be classified; None where it could.
     """
@@ -179,18 +179,22 @@ class Result:
         return self._names.claim(path, stem, default, (self.input_path, self.page_index))
 
 
-def top_k(scores: NDArray[np.float32], k: int) -> tuple[NDArray[np.int32], NDArray[np.float32]]:
+def top_k(
+    scores: NDArray[np.float32], k: int, exact: bool = False
+) -> tuple[NDArray[np.int32], NDArray[np.float32]]:
     """The k best classes of one image, best first.
 
     Args:
         scores: float32 [classes].
         k: How many; all of them where there are fewer.
+        exact: Whether the scores are not rounded.
 
     Returns:
         class_ids int32 [min(k, classes)] and scores float32, rounded to five decimals.
     """
     ids = scores.argsort()[::-1][:k]
-    return ids.astype("int32"), scores[ids].round(SCORE_DECIMALS)
+    best = scores[ids]
+    return ids.astype("int32"), best if exact else best.round(SCORE_DECIMALS)
 
 
 def succeeded(

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 from clsctl.errors import UsageError
 from clsctl.model_dir import SETTINGS
 from clsctl.trained import TrainedModel, find_trained, input_side
-from clsctl.types import DeviceId, ModelSpec
+from clsctl.types import DeviceId, ModelSpec, PredictJob
 
 if TYPE_CHECKING:
     import numpy as np
@@ -32,7 +32,9 @@ class Scorer:
         runner: What runs it, such as `onnxruntime on cpu`.
         transforms: Preprocessing, as `PreProcess.transform_ops` of inference.yml.
         labels: Class names by id; empty where it names none.
-        run: Probabilities [N, classes] for a batch [N, 3, S, S].
+        classes: How many it tells apart.
+        run: Of training weights, probabilities [N, classes] for a batch [N, 3, S, S]; of an
+            exported model, the job of an executor, save for the images.
     """
 
     name: str
@@ -40,14 +42,8 @@ class Scorer:
     runner: str
     transforms: tuple[Mapping[str, Any], ...]
     labels: tuple[str, ...]
-    run: Run
-
-    def count_classes(self) -> int:
-        """How many classes it tells apart, found by a run on nothing."""
-        import numpy as np
-
-        side = input_side(self.transforms)
-        return len(self.run(np.zeros((1, 3, side, side), np.float32))[0])
+    classes: int
+    run: Run | PredictJob
 
 
 def open_scorer(
@@ -102,20 +98,23 @@ def open_trained(model: TrainedModel, settings: Settings) -> Scorer:
     devices.set_device(str(device))
     run = network_run(model.load())
     runner = f"the training network on {device}"
-    return Scorer(model.name, model.weights, runner, model.transforms, model.labels, run)
+    classes = _count_classes(run, model.transforms)
+    return Scorer(model.name, model.weights, runner, model.transforms, model.labels, classes, run)
 
 
 def open_exported(spec: ModelSpec, settings: Settings) -> Scorer:
     """An exported model, run by a backend."""
-    from clsctl.pipeline import available_cores
     from clsctl.plugins import default_registry
     from clsctl.selection import select
 
     backend, placement = select(spec, settings, default_registry())
-    threads = settings.threads or available_cores()
-    session = backend.open(spec, replace(placement, threads=threads))
+    classes = len(spec.labels)
+    if not classes:
+        classes = _count_classes(backend.open(spec, placement).run, spec.transforms)
     runner = f"{backend.name} on {placement}"
-    return Scorer(spec.name, spec.directory, runner, spec.transforms, spec.labels, session.run)
+    settings = replace(settings, precision=placement.precision)
+    job = PredictJob(spec, (), placement.device, backend.name, settings, topk=classes, exact=True)
+    return Scorer(spec.name, spec.directory, runner, spec.transforms, spec.labels, classes, job)
 
 
 def network_run(network: nn.Layer) -> Run:
@@ -129,6 +128,14 @@ def network_run(network: nn.Layer) -> Run:
         return scores
 
     return run
+
+
+def _count_classes(run: Run, transforms: Sequence[Mapping[str, Any]]) -> int:
+    """How many classes a model tells apart, found by a run on nothing."""
+    import numpy as np
+
+    side = input_side(transforms)
+    return len(run(np.zeros((1, 3, side, side), np.float32))[0])
 
 
 def _device(settings: Settings) -> DeviceId:

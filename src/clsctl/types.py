@@ -373,6 +373,7 @@ class PredictJob:
         temperature: What the logits are divided by; see `clsctl.calibration`.
         threshold: Classes that score below it are left out.
         live: The inputs arrive over time, so that none may wait for those after it.
+        exact: Scores are not rounded.
         options: What `Executor.options` returned for the options that a person gave.
     """
 
@@ -386,6 +387,7 @@ class PredictJob:
     temperature: float = 1.0
     threshold: float = 0.0
     live: bool = False
+    exact: bool = False
     options: Any = None
 
 
@@ -411,9 +413,9 @@ class Executor:
         run_to: Takes the place of `run` where `-o` names a folder, that is, has no suffix of a
             format; None where results always come back one by one.
         options: Holds the executor's own options, such as a frozen dataclass: its parameters,
-            with Typer annotations and a default each, become options of `clsctl predict`, and
-            what it returns is the job's `options`. The annotations' names must be imported, not
-            only under TYPE_CHECKING.
+            with Typer annotations and a default each, become options of `clsctl predict` and
+            `clsctl eval`, and what it returns is the job's `options`. The annotations' names must
+            be imported, not only under TYPE_CHECKING.
     """
 
     name: str

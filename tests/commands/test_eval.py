@@ -2,9 +2,11 @@ from __future__ import annotations
 
 import csv
 import json
+import shutil
 
 import cv2
 import evaluating
+import far_plugin
 import pytest
 
 TABLE = """\
@@ -90,6 +92,34 @@ def test_eval_of_an_exported_model_agrees(clsctl, tmp_path, dataset, run):
     assert done.returncode == 0, done.stderr
     assert "by paddle on cpu" in done.stdout
     assert "val.top1  0.7222  95 % 0.5601 to 0.8415" in done.stdout
+
+
+def test_an_executor_runs_an_exported_model(clsctl, tmp_path, dataset, run):
+    env = far_plugin.install(tmp_path / "site")
+    model = ("--model-dir", run / "best_model/inference", "--backend", "paddle")
+    far = ("--executor", "far", "--far-workers", "3", "-o", "far")
+    done = clsctl("eval", "-d", dataset, *model, *far, env=env)
+    assert done.returncode == 0, done.stderr
+    assert done.stdout.startswith("FarOptions(far_workers=3, far_host=None)\nMobileNetV1_x0_25 on")
+    clsctl("eval", "-d", dataset, *model, "-o", "here")
+    files = [tmp_path / name / "evaluation/predictions.csv" for name in ("far", "here")]
+    assert files[0].read_bytes() == files[1].read_bytes()
+
+    refused = clsctl("eval", "-d", dataset, "--weights", run, *far, env=env)
+    assert refused.returncode == 2
+    assert "are evaluated in this process, not by --executor far [E_MODEL_CHOICE]" in refused.stderr
+
+
+def test_an_image_that_cannot_be_read_ends_it(clsctl, tmp_path, dataset, run):
+    broken = tmp_path / "broken"
+    shutil.copytree(dataset, broken)
+    (broken / "val/1-1.png").write_bytes(b"nothing")
+    for model in (("--model-dir", run / "best_model/inference"), ("--weights", run)):
+        done = clsctl("eval", "-d", broken, *model, "-o", "out")
+        assert done.returncode == 3
+        assert "val/1-1.png" in done.stderr
+        assert "[E_IMAGE_UNSUPPORTED]" in done.stderr
+        assert not (tmp_path / "out").exists()
 
 
 def test_compare(clsctl, tmp_path, dataset, run):

@@ -1,4 +1,4 @@
-"""The options that executors add to `clsctl predict`."""
+"""The options that executors add to commands."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ def with_executor_options(run: Callable[..., object], registry: Registry) -> Cal
     """
     signature = inspect.signature(run, eval_str=True)
     *own, _keywords = signature.parameters.values()
-    owners = dict.fromkeys((parameter.name for parameter in own), "predict")
+    owners = dict.fromkeys((parameter.name for parameter in own), "the command")
     for executor in registry.items("executors").values():
         for parameter in _parameters(executor, registry):
             other = owners.setdefault(parameter.name, executor.name)

@@ -3,24 +3,25 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from clsctl import hookimpl
+from clsctl.commands._executors import chosen_options, with_executor_options
 from clsctl.commands._options import Batch, Device
-from clsctl.types import Command
+from clsctl.plugins import default_registry
+from clsctl.types import Command, Executor
 
 if TYPE_CHECKING:
-    from clsctl.config import Settings
-    from clsctl.datasets.samples import Dataset
     from clsctl.evaluation import Evaluation
     from clsctl.scorers import Scorer
 
 
 @hookimpl
 def clsctl_commands() -> list[Command]:
-    return [Command("eval", "Measure how good a model is on a dataset.", evaluate)]
+    run = with_executor_options(evaluate, default_registry())
+    return [Command("eval", "Measure how good a model is on a dataset.", run)]
 
 
 def evaluate(
@@ -49,6 +50,8 @@ def evaluate(
         typer.Option(help="auto, or a backend's name; for exported models.", show_default="auto"),
     ] = None,
     batch: Batch = 32,
+    executor: Annotated[str, typer.Option(help="Where an exported model runs.")] = "local",
+    **executor_options: Any,
 ) -> None:
     """Measure accuracy, per class too, and calibration; show mistakes and suspected labels.
 
@@ -56,62 +59,48 @@ def evaluate(
     """
     from clsctl.config import load_settings
     from clsctl.datasets.layout import read_valid_dataset
+    from clsctl.evaluation import evaluate_scorer
     from clsctl.matching import samples_of
-    from clsctl.scorers import open_scorer
+    from clsctl.progress import count_bar
+    from clsctl.scorers import open_named, open_scorer
 
     settings = load_settings(device=device, backend=backend)
+    registry = default_registry()
+    place: Executor = registry.get("executors", executor)
+    options = chosen_options(place, registry, executor_options)
     found = read_valid_dataset(dataset)
     samples_of(found, split)  # before a model is loaded or even pulled
+
+    def run(scorer: Scorer) -> Evaluation:
+        with count_bar(scorer.name) as progress:
+            return evaluate_scorer(scorer, found, split, settings, batch, progress, place, options)
+
     if compare:
         _require_alone(model, weights, model_dir)
-        _compare(compare, found, split, settings, batch, output)
-        return
-    scorer = open_scorer(model, weights, model_dir, settings)
-    _evaluate(scorer, found, split, settings, batch, output)
+        first, second = (run(open_named(name, settings)) for name in compare)
+        _compare(compare, first, second, output)
+    else:
+        _show(run(open_scorer(model, weights, model_dir, settings)), output)
 
 
-def _evaluate(
-    scorer: Scorer, dataset: Dataset, split: str, settings: Settings, batch: int, output: Path
-) -> None:
+def _show(evaluation: Evaluation, output: Path) -> None:
     from clsctl.evaluation_files import save_evaluation
     from clsctl.evaluation_report import print_evaluation
 
-    evaluation = _run(scorer, dataset, split, settings, batch)
     print_evaluation(evaluation)
     save_evaluation(evaluation, output)
     print(f"\nFiles: {output}/evaluate_result.json and {output}/evaluation")
 
 
-def _compare(
-    names: tuple[str, str],
-    dataset: Dataset,
-    split: str,
-    settings: Settings,
-    batch: int,
-    output: Path,
-) -> None:
+def _compare(names: tuple[str, str], first: Evaluation, second: Evaluation, output: Path) -> None:
     from clsctl.evaluation import compare
     from clsctl.evaluation_files import save_comparison
     from clsctl.evaluation_report import print_comparison
-    from clsctl.scorers import open_named
 
-    first, second = (
-        _run(open_named(name, settings), dataset, split, settings, batch) for name in names
-    )
     comparison = compare(first, second)
     print_comparison(names, first, second, comparison)
     save_comparison(names, first, second, comparison, output)
     print(f"\nFiles: {output}/compare_result.json and {output}/comparison.csv")
-
-
-def _run(
-    scorer: Scorer, dataset: Dataset, split: str, settings: Settings, batch: int
-) -> Evaluation:
-    from clsctl.evaluation import evaluate_scorer
-    from clsctl.progress import count_bar
-
-    with count_bar(scorer.name) as progress:
-        return evaluate_scorer(scorer, dataset, split, settings, batch, progress)
 
 
 def _require_alone(*choices: object) -> None:

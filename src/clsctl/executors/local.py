@@ -24,5 +24,5 @@ def _run(job: PredictJob) -> Iterator[Result]:
 
     backend = default_registry().get("backends", job.backend)
     engine = open_engine(job.model, job.device, backend, job.settings, job.temperature)
-    results = classify(engine, job.inputs, job.batch_size, job.topk, job.live)
+    results = classify(engine, job.inputs, job.batch_size, job.topk, job.live, job.exact)
     return (above(result, job.threshold) for result in results) if job.threshold else results

@@ -1,4 +1,4 @@
-"""Batch prediction over a Ray cluster: the executor `ray`."""
+"""Batch prediction and evaluation over a Ray cluster: the executor `ray`."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from clsctl.types import Executor, PredictJob
 
 @dataclass(frozen=True, slots=True)
 class RayOptions:
-    """What `--executor ray` adds to `clsctl predict`."""
+    """What `--executor ray` adds to `clsctl predict` and `clsctl eval`."""
 
     ray_address: Annotated[
         str | None,

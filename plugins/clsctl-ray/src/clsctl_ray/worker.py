@@ -80,7 +80,7 @@ class Worker:
     def _results(self, sources: Sequence[Source]) -> Iterator[Result]:
         job = self._job
         inputs = fetched(sources, job.settings)
-        results = classify(self._engine, inputs, job.batch_size, job.topk)
+        results = classify(self._engine, inputs, job.batch_size, job.topk, exact=job.exact)
         return (above(result, job.threshold) for result in results)
 
 
