@@ -26,9 +26,12 @@ PRODUCTS = ("Conv", "Gemm", "MatMul")
 AROUND = ("Add", "Clip", "Concat", "GlobalAveragePool", "MaxPool", "Mul", "ReduceMean", "Relu")
 """What stays in integers between two products, or folds into the one before."""
 
+FIRST_IN_FLOATS = 3
+"""Convolutions at the beginning, whose errors all others would inherit; they take little time."""
+
 
 def write_int8(plain: Path, target: Path, batches: Iterable[NDArray[np.float32]]) -> None:
-    """Quantise a graph, all but its first convolution, whose errors all others would inherit.
+    """Quantise a graph, all but its first convolutions.
 
     A network of nothing but PRODUCTS and what is AROUND them is quantised as a whole. With
     hard-swish only the products are, and they give floats: OpenVINO computes those as fast, and
@@ -57,9 +60,13 @@ def write_int8(plain: Path, target: Path, batches: Iterable[NDArray[np.float32]]
             weight_type=QuantType.QInt8,
             per_channel=True,
             op_types_to_quantize=[*PRODUCTS, *(() if as_floats else AROUND)],
-            nodes_to_exclude=[node.name for node in graph.node if node.op_type == "Conv"][:1],
+            nodes_to_exclude=_convolutions(graph)[:FIRST_IN_FLOATS],
             extra_options={"OpTypesToExcludeOutputQuantization": PRODUCTS if as_floats else ()},
         )
+
+
+def _convolutions(graph: Any) -> list[str]:
+    return [node.name for node in graph.node if node.op_type == "Conv"]
 
 
 def _fold(plain: Path, folded: Path) -> Any:

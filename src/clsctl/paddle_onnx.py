@@ -1,4 +1,4 @@
-"""A Paddle model -> ONNX as it comes out of paddle2onnx: not optimised, and not checked."""
+"""A Paddle model -> ONNX by paddle2onnx: not optimised for a processor, and not checked."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ from pathlib import Path
 
 from clsctl.errors import ModelError
 from clsctl.model_dir import read_model_dir
+from clsctl.onnx_folding import fold_affine
 from clsctl.subprocesses import run_module
 from clsctl.types import ModelSpec
 
@@ -45,7 +46,7 @@ def onnx_bytes(spec: ModelSpec) -> bytes:
         )
     except (Exception, SystemExit):  # noqa: BLE001 - it prints what went wrong, then exits
         raise _inconvertible(spec) from None
-    return content
+    return fold_affine(content)
 
 
 def _inconvertible(spec: ModelSpec) -> ModelError:

@@ -21,6 +21,9 @@ if TYPE_CHECKING:
 
 CPU: Provider = ("CPUExecutionProvider", {})
 
+INEXACT = ["WeightBiasQuantization"]
+"""Puts convolutions that a quantised graph leaves in floats into integers, by one scale each."""
+
 
 @hookimpl
 def clsctl_backends() -> list[Backend]:
@@ -119,7 +122,7 @@ def write_form(source: str | bytes, target: Path, placement: Placement) -> None:
     # Fusions for this processor mean nothing to a GPU, whose provider makes its own.
     options.graph_optimization_level = level.ORT_ENABLE_ALL if on_cpu else level.ORT_ENABLE_BASIC
     options.optimized_model_filepath = str(target)
-    onnxruntime.InferenceSession(source, options, providers=[CPU])
+    onnxruntime.InferenceSession(source, options, [CPU], disabled_optimizers=INEXACT)
 
 
 def load_form(path: Path, placement: Placement) -> OnnxSession:
