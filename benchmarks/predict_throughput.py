@@ -7,11 +7,11 @@ The photos are cut from the examples at seeded places and saved as JPEG. The mod
 of the golden rule, exported by clsctl; PaddleX (`paddlex[base]==3.7.2`, `paddlepaddle==3.3.1`, in
 the environment whose interpreter is given) loads the same directories. Each contender is a process
 that loads the model, classifies the folder once to warm up, and then once whenever it is its turn
-(A B C A B C), while the others wait. The bare loop is what clsctl cannot beat: threads that decode,
-preprocess and run with one shared session, and nothing else. Printed are medians: images a
-second, the ratio to PaddleX's best batch size, what is lost to the bare loop, the processor's time
-for an image, which tells the work apart from waiting on a machine that is not idle, and how many
-images have PaddleX's top-5.
+(A B C A B C), while the others wait. clsctl runs with batches of 1 and 4. The bare loop is what
+clsctl cannot beat: threads that decode, preprocess and run with one shared session, and nothing
+else. Printed are medians: images a second, the ratio to PaddleX's best batch size, what is lost to
+the bare loop, the processor's time for an image, which tells the work apart from waiting on a
+machine that is not idle, and how many images have PaddleX's top-5.
 """
 
 from __future__ import annotations
@@ -45,7 +45,7 @@ REST_S = 0.5
 """Between turns: OpenMP's threads, PaddleX's among them, spin for a while after their work."""
 
 EXAMPLES = Path(__file__).parents[1] / "examples"
-PEER_BATCHES = (1, 8, 16)
+BATCHES, PEER_BATCHES = (1, 4), (1, 8, 16)
 
 Round = tuple[float, float, list[list[int]]]
 
@@ -61,10 +61,10 @@ for line in sys.stdin:
 CLSCTL = """
 import json, sys, time
 from clsctl import create_model
-folder, model_dir, backend = sys.argv[1:]
+folder, model_dir, backend, batch = sys.argv[1:]
 model = create_model(model_dir=model_dir, backend=backend, topk=5)
 def classify():
-    return [result.class_ids for result in model.predict(folder)]
+    return [result.class_ids for result in model.predict(folder, batch_size=int(batch))]
 """
 BARE = """
 import concurrent.futures, json, sys, time
@@ -152,9 +152,12 @@ def _commands(
     options: argparse.Namespace, photos: Path, model: Path, name: str
 ) -> dict[str, list[str]]:
     mine = {
-        f"clsctl {backend}": [sys.executable, "-c", CLSCTL + ROUNDS, photos, model, backend]
+        f"clsctl {backend}, {batch}": [
+            sys.executable, "-c", CLSCTL + ROUNDS, photos, model, backend, batch
+        ]
         for backend in options.backends.split(",")
-    }
+        for batch in BATCHES
+    }  # fmt: skip
     bare = {"bare loop": [sys.executable, "-c", BARE + ROUNDS, photos, model]}
     peers = {
         f"PaddleX batch {batch}": [

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 import yaml
 from conftest import Run
-from tiny_training import CLASSES, MODEL, OPTIONS, state, write_dataset
+from tiny_training import CLASSES, MODEL, OPTIONS, state, weights_for, write_dataset
 
 TINY = ("-m", MODEL, *OPTIONS)
 
@@ -206,6 +206,15 @@ def test_ctrl_c_in_the_range_test_begins_no_run(data: Path, tmp_path: Path):
     rest = interrupted(tmp_path, data, "note: disk: ", "--lr", "auto", *large)
     assert rest == "error: stopped in the range test; nothing was begun [E_INTERRUPTED]\n"
     assert not (tmp_path / "output/config.yaml").exists()
+
+
+def test_ctrl_c_while_the_classifier_is_fitted(data: Path, tmp_path: Path):
+    weights = str(weights_for(5, tmp_path / "other.pdparams"))
+    large = ("--set", "data.image_size=224")  # for it to take long enough
+    rest = interrupted(tmp_path, data, "left fresh", "--weights", weights, *large)
+    assert rest == (
+        "error: stopped while the classifier was fitted; no step was made [E_INTERRUPTED]\n"
+    )
 
 
 def test_ctrl_c_saves_and_resume_goes_on(clsctl: Run, data: Path, tmp_path: Path):

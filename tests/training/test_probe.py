@@ -4,9 +4,8 @@ from __future__ import annotations
 
 from pathlib import Path
 
-import numpy as np
 import pytest
-from tiny_training import CLASSES, MODEL, write_dataset
+from tiny_training import CLASSES, MODEL, weights_for, write_dataset
 
 import clsctl
 from clsctl.checkpoints import read_pdparams
@@ -24,15 +23,6 @@ STILL = {
 @pytest.fixture
 def data(tmp_path: Path) -> Path:
     return write_dataset(tmp_path / "data")
-
-
-def weights_for(classes: int, path: Path) -> Path:
-    import paddle
-
-    network = clsctl.build(MODEL, num_classes=classes, seed=0)
-    network.fc.bias.set_value(np.linspace(-1, 1, classes, dtype="float32"))
-    paddle.save(network.state_dict(), str(path))
-    return path
 
 
 def test_a_new_classifier_is_fitted_to_the_features(data: Path, tmp_path: Path):

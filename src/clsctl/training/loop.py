@@ -30,7 +30,6 @@ from clsctl.training.learner import Learner, open_learner, roll_back, save_best,
 from clsctl.training.losses import classification_loss, distillation_loss
 from clsctl.training.optim import learning_rate
 from clsctl.training.setup import Job, build_teacher
-from clsctl.training.signals import Stop
 
 if TYPE_CHECKING:
     from paddle import Tensor
@@ -43,18 +42,17 @@ class LossIsNan(Exception):
     """A loss was no number."""
 
 
-def fit(job: Job, peak: float, display: Display, stop: Stop) -> Position:
+def fit(job: Job, peak: float, display: Display) -> Position:
     """Train from the latest checkpoint, or from the beginning, to the end.
 
     Args:
         job: What to train on.
         peak: The learning rate after warm-up.
         display: Is told how it goes.
-        stop: Once set, the run is saved and ends.
 
     Raises:
         TrainingFailed: The loss is no number, and `on_nan` says to stop (`E_LOSS_NAN`).
-        Interrupted: `stop` was set.
+        Interrupted: `job.stop` was set; what was learnt is saved.
         ModelError: A checkpoint could not be written (`E_DISK_FULL`).
     """
     import paddle
@@ -65,19 +63,19 @@ def fit(job: Job, peak: float, display: Display, stop: Stop) -> Position:
         try:
             # Optimizer states are found again by names that Paddle numbers anew in here.
             with paddle.utils.unique_name.guard():
-                return _fit(job, peak, display, stop)
+                return _fit(job, peak, display)
         except LossIsNan:
             roll_back(job)
 
 
-def _fit(job: Job, peak: float, display: Display, stop: Stop) -> Position:
+def _fit(job: Job, peak: float, display: Display) -> Position:
     teacher = build_teacher(job)
     learner = open_learner(job)
     if job.starts_fitted and learner.position == Position():
         _measure_start(job, learner, display)
     while not _finished(job, learner.position):
         started = time.monotonic()
-        _train_epoch(job, learner, teacher, peak, display, stop)
+        _train_epoch(job, learner, teacher, peak, display)
         _end_epoch(job, learner, display, started)
     return learner.position
 
@@ -103,7 +101,7 @@ def _measure_start(job: Job, learner: Learner, display: Display) -> None:
 
 
 def _train_epoch(
-    job: Job, learner: Learner, teacher: Network | None, peak: float, display: Display, stop: Stop
+    job: Job, learner: Learner, teacher: Network | None, peak: float, display: Display
 ) -> None:
     config, position = job.config, learner.position
     display.epoch_started(position.epoch + 1, job.steps_per_epoch)
@@ -119,7 +117,7 @@ def _train_epoch(
         display.step(
             StepInfo(position.epoch + 1, position.step, loss, rate, speed, max(left, 0) / speed)
         )
-        _save_between(job, learner, stop)
+        _save_between(job, learner)
 
 
 def step_batches(job: Job, position: Position) -> Iterator[list[Batch]]:
@@ -253,11 +251,11 @@ def _note_figures(position: Position, loss: dict[str, float], top1: float, top5:
         position.best, position.best_epoch = top1, position.epoch
 
 
-def _save_between(job: Job, learner: Learner, stop: Stop) -> None:
+def _save_between(job: Job, learner: Learner) -> None:
     """Save inside an epoch: when it is time, and when the run is asked to stop."""
     minutes = job.config.checkpoint.minutes
     due = minutes and time.monotonic() - learner.saved_at > 60 * minutes
-    due, stopping = job.team.add([bool(due) and job.team.first, stop.is_set()])
+    due, stopping = job.team.add([bool(due) and job.team.first, job.stop.is_set()])
     if due or stopping:
         save_latest(job, learner)
     if stopping:

@@ -11,6 +11,7 @@ import warnings
 from typing import TYPE_CHECKING
 
 from clsctl.config import load_settings
+from clsctl.errors import Interrupted
 from clsctl.evaluation import open_loader
 from clsctl.preprocess import describe
 from clsctl.progress import count_bar
@@ -21,6 +22,7 @@ if TYPE_CHECKING:
     from clsctl.network import Network
     from clsctl.training.loader import Loader
     from clsctl.training.setup import Job
+    from clsctl.training.signals import Stop
 
 MOST_IMAGES = 5000
 """Of a larger dataset so many images, evenly spread, give a start that is as good."""
@@ -33,7 +35,11 @@ PENALTY = 0.004
 
 
 def fit_head(network: Network, job: Job) -> None:
-    """Fit a classifier that was never trained to the features of the training images."""
+    """Fit a classifier that was never trained to the features of the training images.
+
+    Raises:
+        Interrupted: The run was stopped meanwhile.
+    """
     import paddle
     from paddle.nn import functional as F
 
@@ -41,7 +47,7 @@ def fit_head(network: Network, job: Job) -> None:
     if head.bias.any():  # Fresh ones are 0.
         return
     with job.accelerate(network):
-        features, labels = _features(network, _probed(job))
+        features, labels = _features(network, _probed(job), job.stop)
     scale = features.std()
     head.weight.set_value(paddle.zeros_like(head.weight))
     solver = paddle.optimizer.LBFGS(
@@ -73,7 +79,7 @@ def _probed(job: Job) -> Loader:
     return open_loader(chosen, job.dataset.root, transforms, load_settings(), job.config.batch_size)
 
 
-def _features(network: Network, loader: Loader) -> tuple[Tensor, Tensor]:
+def _features(network: Network, loader: Loader, stop: Stop) -> tuple[Tensor, Tensor]:
     """Pooled embeddings float32 [N, features], and class ids int64 [N]."""
     import numpy as np
     import paddle
@@ -85,4 +91,6 @@ def _features(network: Network, loader: Loader) -> tuple[Tensor, Tensor]:
             features.append(network.features(paddle.to_tensor(batch.images)))
             labels.append(batch.labels)
             show(len(labels) * loader.batch_size, len(loader.samples))
+            if stop.is_set():
+                raise Interrupted("stopped while the classifier was fitted; no step was made")
     return paddle.concat(features), paddle.to_tensor(np.concatenate(labels))

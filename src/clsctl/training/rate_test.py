@@ -20,7 +20,6 @@ from clsctl.progress import count_bar
 from clsctl.training.learner import Learner, new_learner
 from clsctl.training.loop import LossIsNan, make_step, step_batches
 from clsctl.training.setup import Job, build_teacher
-from clsctl.training.signals import Stop
 
 if TYPE_CHECKING:
     from clsctl.training.loader import Batch
@@ -45,15 +44,15 @@ class Point(NamedTuple):
     smoothed: float
 
 
-def find_rate(job: Job, stop: Stop) -> float:
+def find_rate(job: Job) -> float:
     """The peak learning rate of a run, found by a range test.
 
     The points are left in the run's folder, as lr_range.csv and lr_range.png.
 
     Raises:
-        Interrupted: `stop` was set.
+        Interrupted: `job.stop` was set.
     """
-    points = list(range_test(job, stop))
+    points = list(range_test(job))
     highest = points[-1].learning_rate
     rate = highest / SAFETY
     if job.team.first:
@@ -67,11 +66,11 @@ def find_rate(job: Job, stop: Stop) -> float:
     return rate
 
 
-def range_test(job: Job, stop: Stop) -> Iterator[Point]:
+def range_test(job: Job) -> Iterator[Point]:
     """Train a new learner at growing rates, until its loss has risen.
 
     Raises:
-        Interrupted: `stop` was set.
+        Interrupted: `job.stop` was set.
     """
     import paddle
 
@@ -97,7 +96,7 @@ def range_test(job: Job, stop: Stop) -> Iterator[Point]:
             if smoothed > RISEN * lowest:
                 return
             show(number + 1, count)
-            if any(job.team.add([stop.is_set()])):
+            if any(job.team.add([job.stop.is_set()])):
                 raise Interrupted("stopped in the range test; nothing was begun")
 
 

@@ -22,7 +22,7 @@ from clsctl.training.ranks import Rank, current_rank
 from clsctl.training.rate_test import find_rate
 from clsctl.training.recipes import configure, with_fitted_head
 from clsctl.training.setup import Job, device_of, prepare
-from clsctl.training.signals import Stop, stop_requests
+from clsctl.training.signals import stop_requests
 
 if TYPE_CHECKING:
     from clsctl.training.checkpoint import Position
@@ -138,13 +138,13 @@ def _lead(job: Job, resolved: Resolved) -> Position:
         say = functools.partial(_say, job.run / outputs.LOG)
         for line in preflight(job):
             say(line)
-        job, resolved = _with_rate(job, resolved, stop)
+        job, resolved = _with_rate(replace(job, stop=stop), resolved)
         outputs.write_start(job, resolved)
         peak = _peak_rate(job)
         watching = open_display(job.run / outputs.LOG, resolved.config.epochs)
         display = Several([watching, Forecast(job, say)])
         with closing(display):
-            position = fit(job, peak, display, stop)
+            position = fit(job, peak, display)
         outputs.write_end(job, position)
     return position
 
@@ -152,15 +152,15 @@ def _lead(job: Job, resolved: Resolved) -> Position:
 def _follow(job: Job, resolved: Resolved) -> Position:
     """Train in step with the process that leads."""
     with stop_requests() as stop:
-        job, resolved = _with_rate(job, resolved, stop)
-        return fit(job, _peak_rate(job), Several(()), stop)
+        job, resolved = _with_rate(replace(job, stop=stop), resolved)
+        return fit(job, _peak_rate(job), Several(()))
 
 
-def _with_rate(job: Job, resolved: Resolved, stop: Stop) -> tuple[Job, Resolved]:
+def _with_rate(job: Job, resolved: Resolved) -> tuple[Job, Resolved]:
     """The same with a learning rate by test, where that is wished."""
     if resolved.config.optimizer.learning_rate != 0:
         return job, resolved
-    resolved = resolved.replaced({"optimizer.learning_rate": find_rate(job, stop)}, "range test")
+    resolved = resolved.replaced({"optimizer.learning_rate": find_rate(job)}, "range test")
     return replace(job, config=resolved.config), resolved
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -25,6 +25,7 @@ from clsctl.training.mixing import Mixer
 from clsctl.training.probe import fit_head
 from clsctl.training.ranks import Rank
 from clsctl.training.sampling import balanced_weights, class_weights
+from clsctl.training.signals import Stop
 from clsctl.types import DeviceId, Preprocessing
 
 if TYPE_CHECKING:
@@ -50,6 +51,7 @@ class Job:
         class_weights: float32 [C] for the loss; None where all count the same.
         team: The processes that train together; each loads its part of the images.
         accelerate: What a network is run in: `with job.accelerate(network): ...`.
+        stop: Once set, the run is to be saved and to end.
     """
 
     config: TrainConfig
@@ -63,6 +65,7 @@ class Job:
     class_weights: NDArray[np.float32] | None
     team: Team = ALONE
     accelerate: Switch = stock
+    stop: Stop = field(default_factory=Stop)
 
     @property
     def steps_per_epoch(self) -> int:
@@ -129,6 +132,7 @@ def build_network(job: Job) -> Network:
 
     Raises:
         ModelError: The weights are missing or do not fit.
+        Interrupted: The run was stopped meanwhile.
         UsageError: The architecture has no stochastic depth (`E_OPTION_UNSUPPORTED`).
     """
     config = job.config
