@@ -198,6 +198,14 @@ def test_weights_do_not_run_on_a_backend(dataset, run):
         evaluate(dataset, weights=run, backend="onnxruntime")
 
 
+def test_weights_have_no_other_precision(dataset, run):
+    with pytest.raises(UsageError, match="training weights are not run in int8"):
+        evaluate(dataset, weights=run, precision="int8")
+    assert (
+        evaluate(dataset, weights=run, precision="fp32").top1 == evaluate(dataset, weights=run).top1
+    )
+
+
 def test_weights_of_another_network_than_named(dataset, run):
     with pytest.raises(UsageError) as caught:
         evaluate(dataset, "PP-LCNet_x1_0", weights=run)

@@ -280,6 +280,7 @@ def evaluate(
     split: str = "val",
     device: str | None = None,
     backend: str | None = None,
+    precision: str | None = None,
     batch_size: int = BATCH,
 ) -> Evaluation:
     """Evaluate a model on a dataset.
@@ -292,6 +293,7 @@ def evaluate(
         split: `train`, `val` or `test`.
         device: `auto`, `cpu`, `gpu:0` ...
         backend: `auto`, or the name of a backend.
+        precision: Of an exported model: `fp32`, `bf16`, `fp16`, `int8` or `auto`.
         batch_size: Images in one run of the network.
 
     Raises:
@@ -303,7 +305,7 @@ def evaluate(
     from clsctl.config import load_settings
     from clsctl.datasets.layout import read_valid_dataset
 
-    settings = load_settings(device=device, backend=backend)
+    settings = load_settings(device=device, backend=backend, precision=precision)
     found = read_valid_dataset(Path(dataset))
     samples_of(found, split)  # before a model is loaded or even pulled
     scorer = open_scorer(model_name, weights, model_dir, settings)

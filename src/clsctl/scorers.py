@@ -88,12 +88,15 @@ def open_trained(model: TrainedModel, settings: Settings) -> Scorer:
     """Training weights, run by the network itself.
 
     Raises:
-        UsageError: A backend is asked for, which only runs exported models (`E_MODEL_CHOICE`).
+        UsageError: A backend or precision is asked for, which exported models alone have
+            (`E_MODEL_CHOICE`).
     """
     from paddle import device as devices
 
     if settings.origins.get("backend") == "option" and settings.backend != "auto":
         raise _choice(f"training weights do not run on the backend '{settings.backend}'")
+    if settings.origins.get("precision") == "option" and settings.precision != "fp32":
+        raise _choice(f"training weights are not run in {settings.precision}")
     device = _device(settings)
     devices.set_device(str(device))
     run = network_run(model.load())

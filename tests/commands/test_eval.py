@@ -7,6 +7,7 @@ import shutil
 import cv2
 import evaluating
 import far_plugin
+import models
 import pytest
 
 TABLE = """\
@@ -108,6 +109,19 @@ def test_an_executor_runs_an_exported_model(clsctl, tmp_path, dataset, run):
     refused = clsctl("eval", "-d", dataset, "--weights", run, *far, env=env)
     assert refused.returncode == 2
     assert "are evaluated in this process, not by --executor far [E_MODEL_CHOICE]" in refused.stderr
+
+
+@pytest.mark.skipif(not models.QUANTISES, reason=models.QUANTISES_WHERE)
+def test_a_precision_is_that_of_the_exported_model(clsctl, dataset, run):
+    model = ("--model-dir", run / "best_model/inference", "--backend", "onnxruntime")
+    refused = clsctl("eval", "-d", dataset, *model, "--precision", "int8")
+    assert refused.returncode == 4
+    assert "[E_PRECISION_MISSING]" in refused.stderr
+    limits = ("--max-drop", "100", "--min-agreement", "0")
+    assert clsctl("quantize", "-d", dataset, *model[:2], *limits).returncode == 0
+    done = clsctl("eval", "-d", dataset, *model, "--precision", "int8", "--offline")
+    assert done.returncode == 0, done.stderr
+    assert "by onnxruntime on cpu in int8" in done.stdout
 
 
 def test_an_image_that_cannot_be_read_ends_it(clsctl, tmp_path, dataset, run):

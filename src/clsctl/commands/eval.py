@@ -9,7 +9,7 @@ import typer
 
 from clsctl import hookimpl
 from clsctl.commands._executors import chosen_options, with_executor_options
-from clsctl.commands._options import Batch, Device
+from clsctl.commands._options import Batch, Device, Offline, Precision
 from clsctl.plugins import default_registry
 from clsctl.types import Command, Executor
 
@@ -49,8 +49,10 @@ def evaluate(
         str | None,
         typer.Option(help="auto, or a backend's name; for exported models.", show_default="auto"),
     ] = None,
+    precision: Precision = None,
     batch: Batch = 32,
     executor: Annotated[str, typer.Option(help="Where an exported model runs.")] = "local",
+    offline: Offline = None,
     **executor_options: Any,
 ) -> None:
     """Measure accuracy, per class too, and calibration; show mistakes and suspected labels.
@@ -64,7 +66,7 @@ def evaluate(
     from clsctl.progress import count_bar
     from clsctl.scorers import open_named, open_scorer
 
-    settings = load_settings(device=device, backend=backend)
+    settings = load_settings(device=device, backend=backend, precision=precision, offline=offline)
     registry = default_registry()
     place: Executor = registry.get("executors", executor)
     options = chosen_options(place, registry, executor_options)
