@@ -179,6 +179,16 @@ def test_a_loss_that_is_no_number(clsctl: Run, data: Path, tmp_path: Path):
     assert "E_LOSS_NAN" in done.stderr  # halved six times it is still far too high
 
 
+def test_a_run_that_could_not_begin_is_none(clsctl: Run, tmp_path: Path, data: Path):
+    weights = tmp_path / "later.pdparams"
+    command = ("train", *TINY, "-d", data, "--weights", weights)
+    done = clsctl(*command)
+    assert (done.returncode, "No such file" in done.stderr) == (4, True)
+    weights_for(5, weights)
+    assert clsctl(*command).returncode == 0
+    assert "[E_RUN_EXISTS]" in clsctl(*command).stderr
+
+
 def test_a_run_is_not_overwritten(clsctl: Run, tmp_path: Path, data: Path):
     (tmp_path / "output").mkdir()
     (tmp_path / "output" / "config.yaml").write_text("model: X\n")

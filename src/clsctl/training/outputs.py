@@ -8,6 +8,8 @@ from __future__ import annotations
 
 import json
 import shutil
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -33,8 +35,23 @@ def refuse_to_overwrite(run: Path) -> None:
         )
 
 
-def write_start(job: Job, resolved: Resolved) -> None:
-    """Write what is known before training: configuration, class names and run card."""
+@contextmanager
+def started(job: Job, resolved: Resolved) -> Iterator[None]:
+    """Write what is known before training; a run that fails before its first checkpoint is none.
+
+    The command that began it can then simply be given again.
+    """
+    new = not (job.run / CONFIG).exists()
+    _write_start(job, resolved)
+    try:
+        yield
+    finally:
+        if new and not (job.run / LATEST).exists():
+            (job.run / CONFIG).unlink()
+
+
+def _write_start(job: Job, resolved: Resolved) -> None:
+    """Write configuration, class names and run card."""
     import yaml
 
     job.run.mkdir(parents=True, exist_ok=True)

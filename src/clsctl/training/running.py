@@ -139,11 +139,10 @@ def _lead(job: Job, resolved: Resolved) -> Position:
         for line in preflight(job):
             say(line)
         job, resolved = _with_rate(replace(job, stop=stop), resolved)
-        outputs.write_start(job, resolved)
         peak = _peak_rate(job)
         watching = open_display(job.run / outputs.LOG, resolved.config.epochs)
         display = Several([watching, Forecast(job, say)])
-        with closing(display):
+        with closing(display), outputs.started(job, resolved):
             position = fit(job, peak, display)
         outputs.write_end(job, position)
     return position
