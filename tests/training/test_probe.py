@@ -47,6 +47,22 @@ def test_the_start_is_the_result_where_training_only_spoils_it(data: Path, tmp_p
     assert (tmp_path / "run" / "results.csv").read_text().splitlines()[1].startswith("0,,")
 
 
+def test_few_images_do_not_change_the_statistics(data: Path, tmp_path: Path):
+    weights = weights_for(5, tmp_path / "other.pdparams")
+    before = read_pdparams(weights)
+
+    def changed(name: str, few: int) -> bool:
+        run, moving = tmp_path / name, {"optimizer.learning_rate": 1e-3, "few_images": few}
+        learns = STILL | {"freeze_until": ""} | moving
+        clsctl.train(MODEL, data, run, weights=str(weights), **learns)
+        after = read_pdparams(run / "latest" / "latest.pdparams")
+        assert any((after[name] != before[name]).any() for name in before if "conv" in name)
+        return any((after[name] != before[name]).any() for name in before if "_mean" in name)
+
+    assert not changed("few", 2000)
+    assert changed("many", 0)
+
+
 def test_the_fitted_classifier_learns_as_fast_as_a_person_says(data: Path, tmp_path: Path):
     weights = str(weights_for(5, tmp_path / "other.pdparams"))
 

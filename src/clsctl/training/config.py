@@ -99,7 +99,9 @@ class TrainConfig:
     pretrained: bool = key(True, "Start from published weights")
     weights: str = key("", "Start from this .pdparams instead")
     few_images: int = key(
-        0, "With fewer, start from a classifier fitted to the features, at a lower rate", low=0
+        0,
+        "With fewer, start from a fitted classifier, keep batch norm's statistics, learn slowly",
+        0,
     )
     freeze_until: str = key("", "Stages before this one keep their weights; `head` is a probe")
     drop_path: float | None = key(None, "Stochastic depth; the model's own by default", 0, 1)

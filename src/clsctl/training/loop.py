@@ -105,7 +105,7 @@ def _train_epoch(
 ) -> None:
     config, position = job.config, learner.position
     display.epoch_started(position.epoch + 1, job.steps_per_epoch)
-    learner.network.train()
+    train_mode(job, learner.network)
     started, images_before = time.monotonic(), position.images
     for group in step_batches(job, position):
         done = position.epoch * job.steps_per_epoch + position.step
@@ -118,6 +118,21 @@ def _train_epoch(
             StepInfo(position.epoch + 1, position.step, loss, rate, speed, max(left, 0) / speed)
         )
         _save_between(job, learner)
+
+
+def train_mode(job: Job, network: Network) -> None:
+    """Let a network learn; where there are few images, with the statistics that it came with.
+
+    The fitted classifier relies on batch normalisation's running statistics. Those of the batches
+    would make another network of it in the first step, and few images cannot mend that.
+    """
+    from paddle import nn
+
+    network.train()
+    if job.starts_fitted:
+        for layer in network.sublayers():
+            if isinstance(layer, (nn.BatchNorm1D, nn.BatchNorm2D)):
+                layer.eval()
 
 
 def step_batches(job: Job, position: Position) -> Iterator[list[Batch]]:

@@ -18,7 +18,7 @@ from clsctl.notes import note
 from clsctl.outputs import open_output
 from clsctl.progress import count_bar
 from clsctl.training.learner import Learner, new_learner
-from clsctl.training.loop import LossIsNan, make_step, step_batches
+from clsctl.training.loop import LossIsNan, make_step, step_batches, train_mode
 from clsctl.training.setup import Job, build_teacher
 
 if TYPE_CHECKING:
@@ -79,7 +79,7 @@ def range_test(job: Job) -> Iterator[Point]:
     factor = (HIGHEST / LOWEST) ** (1 / (count - 1))
     teacher = build_teacher(job)
     learner = new_learner(job)
-    learner.network.train()
+    train_mode(job, learner.network)
     mean, lowest = 0.0, float("inf")
     with count_bar("Learning-rate range test") as show:
         for number, group in enumerate(itertools.islice(_batches(job, learner), count)):

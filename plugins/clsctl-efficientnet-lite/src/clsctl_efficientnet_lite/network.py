@@ -40,7 +40,7 @@ class ConvNorm(nn.Layer):
         self.conv = nn.Conv2D(
             inputs, outputs, kernel, stride, "SAME", groups=groups, bias_attr=False
         )
-        self.norm = nn.BatchNorm2D(outputs, momentum=0.99, epsilon=1e-3)
+        self.norm = nn.BatchNorm2D(outputs, epsilon=1e-3)
         self.act = nn.ReLU6() if activate else nn.Identity()
 
     def forward(self, x: Tensor) -> Tensor:
