@@ -179,6 +179,16 @@ def test_a_loss_that_is_no_number(clsctl: Run, data: Path, tmp_path: Path):
     assert "E_LOSS_NAN" in done.stderr  # halved six times it is still far too high
 
 
+def test_how_much_of_an_image_is_seen_in_prediction(clsctl: Run, tmp_path: Path, data: Path):
+    done = clsctl("train", *TINY, "-d", data, "--set", "data.resize_short=66")
+    assert done.returncode == 0, done.stderr
+    written = (tmp_path / "output/best_model/inference/inference.yml").read_text()
+    (resize, crop, *_) = yaml.safe_load(written)["PreProcess"]["transform_ops"]
+    assert (resize["ResizeImage"]["resize_short"], crop["CropImage"]["size"]) == (66, 64)
+    done = clsctl("train", *TINY, "-d", data, "-o", "small", "--set", "data.resize_short=63")
+    assert (done.returncode, "no input of 64 pixels can be cut" in done.stderr) == (2, True)
+
+
 def test_a_run_that_could_not_begin_is_none(clsctl: Run, tmp_path: Path, data: Path):
     weights = tmp_path / "later.pdparams"
     command = ("train", *TINY, "-d", data, "--weights", weights)

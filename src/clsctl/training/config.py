@@ -32,6 +32,9 @@ class DataConfig:
     path: str = key("", "The dataset: a folder with label.txt, class folders, or a table")
     num_classes: int | None = key(None, "Where given, the dataset must have as many", low=1)
     image_size: int = key(0, "Side of the network's input in pixels; 0 is the model's own", low=0)
+    resize_short: int = key(
+        0, "Short side from which the input is cut in prediction; 0 is in the model's proportion", 0
+    )
     workers: int = key(0, "Threads that decode images; 0 is one a core", low=0)
     cache: Literal["none", "ram", "disk"] = key("none", "Keep shrunk decoded images between epochs")
     balanced: bool = key(False, "Draw every class equally often")

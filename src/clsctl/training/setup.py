@@ -222,10 +222,15 @@ def _listed(names: Sequence[str], most: int = 6) -> str:
 
 def _preprocessing(config: TrainConfig) -> Preprocessing:
     published = get_entry(config.model).preprocessing
-    size = config.data.image_size
-    if not size:
-        return published
-    short = round(published.resize_short * size / published.crop)
+    size = config.data.image_size or published.crop
+    short = config.data.resize_short
+    if 0 < short < size:
+        raise UsageError(
+            f"data.resize_short is {short}, of which no input of {size} pixels can be cut",
+            code="E_CONFIG",
+            hint=f"set it to {size} or more, or leave it out",
+        )
+    short = short or round(published.resize_short * size / published.crop)
     return replace(published, crop=size, resize_short=short)
 
 
