@@ -1,10 +1,12 @@
 from __future__ import annotations
 
 import json
+import shutil
 
 import evaluating
 import numpy as np
 import pytest
+import yaml
 
 import clsctl
 from clsctl.datasets.samples import Sample
@@ -196,6 +198,17 @@ def test_what_cannot_be_evaluated(dataset, options, code):
 def test_weights_do_not_run_on_a_backend(dataset, run):
     with pytest.raises(UsageError, match="do not run on the backend 'onnxruntime'"):
         evaluate(dataset, weights=run, backend="onnxruntime")
+
+
+def test_names_without_an_output_score_nothing(dataset, run, tmp_path):
+    model = shutil.copytree(run / "best_model/inference", tmp_path / "model")
+    settings = yaml.safe_load((model / "inference.yml").read_text("utf-8"))
+    settings["PostProcess"]["Topk"]["label_list"] += ["one", "more"]
+    (model / "inference.yml").write_text(yaml.safe_dump(settings, allow_unicode=True), "utf-8")
+    found = evaluate(dataset, model_dir=model, backend="paddle")
+    assert found.scores.shape[1] == 5
+    assert (found.scores[:, 3:] == 0).all()
+    assert found.top1 == evaluate(dataset, model_dir=run / "best_model/inference").top1
 
 
 def test_weights_have_no_other_precision(dataset, run):

@@ -106,7 +106,10 @@ def test_the_answers_stay(pair):
     batch = golden_rules.make_input(0, [32, 3, SIDE, SIDE])
     exact, int8 = (run(path, batch) for path in pair)
     assert len(set(exact.argmax(1))) > 3
+    # Many of these images are toss-ups: over other batches 0.66 to 0.88 of them keep their class,
+    # with one convolution in floats or three. How far the scores are off is steadier.
     assert (exact.argmax(1) == int8.argmax(1)).mean() >= 0.7
+    assert (exact * np.log(exact / int8)).sum(axis=1).mean() <= 0.15
     assert not np.array_equal(exact, int8)
 
 

@@ -83,11 +83,12 @@ def score_by(
     """
     import numpy as np
 
-    scores = np.empty((len(paths), job.topk), np.float32)
+    # Of a model with more names than outputs, the classes without one score nothing.
+    scores = np.zeros((len(paths), job.topk), np.float32)
     inputs = (Source(str(path), path) for path in paths)
     # Of an image with several pages the first one counts.
     results = (r for r in executor.run(replace(job, inputs=inputs)) if not r.page_index)
-    for place, result in enumerate(results):
+    for place, (_, result) in enumerate(zip(paths, results, strict=True)):
         if result.error is not None:
             raise result.error
         scores[place, result.class_ids] = result.scores

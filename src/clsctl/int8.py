@@ -60,13 +60,9 @@ def write_int8(plain: Path, target: Path, batches: Iterable[NDArray[np.float32]]
             weight_type=QuantType.QInt8,
             per_channel=True,
             op_types_to_quantize=[*PRODUCTS, *(() if as_floats else AROUND)],
-            nodes_to_exclude=_convolutions(graph)[:FIRST_IN_FLOATS],
+            nodes_to_exclude=[n.name for n in graph.node if n.op_type == "Conv"][:FIRST_IN_FLOATS],
             extra_options={"OpTypesToExcludeOutputQuantization": PRODUCTS if as_floats else ()},
         )
-
-
-def _convolutions(graph: Any) -> list[str]:
-    return [node.name for node in graph.node if node.op_type == "Conv"]
 
 
 def _fold(plain: Path, folded: Path) -> Any:

@@ -31,14 +31,15 @@ def fold_affine(content: bytes) -> bytes:
     import onnx
 
     model = onnx.load_from_string(content)
-    found = list(_affines(model.graph))
+    constants = _constants(model.graph)
+    found = list(_affines(model.graph, constants))
     for number, affine in enumerate(found):
-        _fold(model.graph, affine, f"folded_{number}")
+        _fold(model.graph, constants, affine, f"folded_{number}")
     return model.SerializeToString() if found else content
 
 
-def _affines(graph: Any) -> Iterator[Affine]:
-    constants, readers = _constants(graph), _readers(graph)
+def _affines(graph: Any, constants: Mapping[str, Any]) -> Iterator[Affine]:
+    readers = _readers(graph)
     for node in graph.node:
         chain = _chain(node, readers) if node.op_type == CHAIN[0] else []
         if len(chain) == len(CHAIN):
@@ -94,11 +95,10 @@ def _number(node: Any, constants: Mapping[str, Any]) -> float | None:
     return float(arrays[0].item()) if len(arrays) == 1 and arrays[0].size == 1 else None
 
 
-def _fold(graph: Any, affine: Affine, name: str) -> None:
+def _fold(graph: Any, constants: Mapping[str, Any], affine: Affine, name: str) -> None:
     import numpy as np
     from onnx.numpy_helper import from_array, to_array
 
-    constants = _constants(graph)
     scale, shift = np.float32(affine.scale), np.float32(affine.shift)
     gamma, beta = (to_array(constants[name]) for name in affine.norm.input[1:3])
     arrays = {

@@ -47,7 +47,7 @@ def started(job: Job, resolved: Resolved) -> Iterator[None]:
         yield
     finally:
         if new and not (job.run / LATEST).exists():
-            (job.run / CONFIG).unlink()
+            (job.run / CONFIG).unlink(missing_ok=True)
 
 
 def _write_start(job: Job, resolved: Resolved) -> None:
