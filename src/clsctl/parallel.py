@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import functools
+import itertools
 import queue
 import threading
+import time
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from typing import Generic, NoReturn, TypeVar
@@ -14,6 +16,13 @@ R = TypeVar("R")
 
 AHEAD = 8
 """Items of each thread that may be under way, or done and not yet taken."""
+
+PAUSE_S = 0.005
+"""How long results gather before who takes them is woken again.
+
+To be woken for every one of many short pieces of work takes as much of a processor as all else that
+is done for an image beside decoding and running it.
+"""
 
 
 @contextmanager
@@ -40,8 +49,7 @@ def ordered_map(work: Callable[[T], R], items: Iterable[T], threads: int) -> Ite
 class _Line(Generic[T, R]):
     """Items on their way: taken in order, done in any order, passed on in order.
 
-    Whoever waits for results is woken when the next one is there, and not for any other, which
-    would cost as much as all else that is done for an image beside decoding and running it.
+    Whoever waits for results is woken when the next one is there, and not for any other.
     """
 
     def __init__(self, work: Callable[[T], R], items: Iterable[T], ahead: int) -> None:
@@ -54,9 +62,14 @@ class _Line(Generic[T, R]):
         self._ready: queue.SimpleQueue[Callable[[], R] | None] = queue.SimpleQueue()
 
     def results(self) -> Iterator[R]:
-        while (result := self._ready.get()) is not None:
+        for count in itertools.count(1):
+            result = self._ready.get()
+            if result is None:
+                return
             yield result()
             self.slots.release()
+            if count > AHEAD and self._ready.empty():  # the first few come as they are
+                time.sleep(PAUSE_S)
 
     def toil(self) -> None:
         """What each thread does."""
