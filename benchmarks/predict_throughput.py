@@ -1,11 +1,13 @@
 """A whole folder of photos to top-5: clsctl, a bare ONNX Runtime loop and PaddleX, in turn.
 
     python benchmarks/predict_throughput.py [--paddlex PYTHON] [--backends onnxruntime,openvino]
-        [--images N] [--size WIDTHxHEIGHT] [--rounds N] [MODEL...]
+        [--precision bf16|int8] [--images N] [--size WIDTHxHEIGHT] [--rounds N] [MODEL...]
 
 The photos are cut from the examples at seeded places and saved as JPEG. The models have the weights
 of the golden rule, exported by clsctl; PaddleX (`paddlex[base]==3.7.2`, `paddlepaddle==3.3.1`, in
-the environment whose interpreter is given) loads the same directories. Each contender is a process
+the environment whose interpreter is given) loads the same directories. With a precision, clsctl runs
+in that as well, int8 quantised on some of the photos; with weights that were never trained, only its
+speed says something. Each contender is a process
 that loads the model, classifies the folder once to warm up, and then once whenever it is its turn
 (A B C A B C), while the others wait. clsctl runs with batches of 1 and 4. The bare loop is what
 clsctl cannot beat: threads that decode, preprocess and run with one shared session, and nothing
@@ -19,6 +21,7 @@ from __future__ import annotations
 import argparse
 import json
 import operator
+import shutil
 import statistics
 import subprocess
 import sys
@@ -33,6 +36,8 @@ sys.path.insert(0, str(Path(__file__).parents[1] / "tests"))
 import models
 import numpy as np
 from PIL import Image
+
+from clsctl.quantization import quantize
 
 MODELS = (
     "PP-LCNet_x1_0",
@@ -61,8 +66,8 @@ for line in sys.stdin:
 CLSCTL = """
 import json, sys, time
 from clsctl import create_model
-folder, model_dir, backend, batch = sys.argv[1:]
-model = create_model(model_dir=model_dir, backend=backend, topk=5)
+folder, model_dir, backend, precision, batch = sys.argv[1:]
+model = create_model(model_dir=model_dir, backend=backend, precision=precision, topk=5)
 def classify():
     return [result.class_ids for result in model.predict(folder, batch_size=int(batch))]
 """
@@ -115,6 +120,8 @@ def main() -> None:
         photos = _write_photos(folder / "photos", options.images, width, height)
         for name in options.models or MODELS:
             models.export_golden(folder / name, name)
+            if options.precision == "int8":
+                _quantize(photos, folder / name)
             commands = _commands(options, photos, folder / name, name)
             _report(name, options.images, _measure(commands, options.rounds))
 
@@ -124,6 +131,7 @@ def _options() -> argparse.Namespace:
     parser.add_argument("models", nargs="*")
     parser.add_argument("--paddlex", help="Python of an environment with PaddleX")
     parser.add_argument("--backends", default="onnxruntime")
+    parser.add_argument("--precision", choices=("bf16", "int8"))
     parser.add_argument("--images", type=int, default=512)
     parser.add_argument("--size", default="500x375")
     parser.add_argument("--rounds", type=int, default=3)
@@ -148,14 +156,28 @@ def _write_photos(folder: Path, count: int, width: int, height: int) -> Path:
     return folder
 
 
+def _quantize(photos: Path, model: Path) -> None:
+    with tempfile.TemporaryDirectory() as scratch:
+        dataset = Path(scratch)
+        (dataset / "label.txt").write_text("0 photo\n")
+        names = sorted(path.name for path in photos.iterdir())
+        for split, part in (("train", names[:64]), ("val", names[64:128])):
+            for name in part:
+                shutil.copy(photos / name, dataset)
+            (dataset / f"{split}.txt").write_text("".join(f"{name} 0\n" for name in part))
+        quantize(dataset, model_dir=model, images=64, max_drop=100, min_agreement=0)
+
+
 def _commands(
     options: argparse.Namespace, photos: Path, model: Path, name: str
 ) -> dict[str, list[str]]:
     mine = {
-        f"clsctl {backend}, {batch}": [
-            sys.executable, "-c", CLSCTL + ROUNDS, photos, model, backend, batch
+        f"clsctl {backend} {precision}, {batch}": [
+            sys.executable, "-c", CLSCTL + ROUNDS, photos, model, backend, precision, batch
         ]
         for backend in options.backends.split(",")
+        for precision in ("fp32", options.precision)
+        if precision
         for batch in BATCHES
     }  # fmt: skip
     bare = {"bare loop": [sys.executable, "-c", BARE + ROUNDS, photos, model]}
@@ -217,7 +239,7 @@ def _report(name: str, images: int, found: dict[str, list[Round]]) -> None:
         lost = 100 * (1 - value / speed["bare loop"])
         busy = 1000 * statistics.median(r[1] for r in found[key]) / images
         print(
-            f"  {key:20} {value:8.1f} images/s  {value / speed[best]:5.2f} of {best}"
+            f"  {key:27} {value:8.1f} images/s  {value / speed[best]:5.2f} of {best}"
             f"  {lost:5.1f} % lost"
             f"  {busy:6.2f} ms of processor  {same} of {images} top-5 the same",
             flush=True,

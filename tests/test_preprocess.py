@@ -113,6 +113,15 @@ def test_a_crop_leaves_the_odd_pixel_at_the_bottom_and_right() -> None:
     assert output[:2, 0, 0].tolist() == [1, 2]
 
 
+@pytest.mark.parametrize("library", ["cv2", "pil"])
+def test_a_crop_of_a_crop_is_cut_from_it(library: str) -> None:
+    resize = {"ResizeImage": {"resize_short": 20, "backend": library}}
+    crops = [{"CropImage": {"size": size}} for size in (16, [9, 5])]
+    once = compile_transforms([resize, *PLAIN])(noise(30, 45))
+    both = compile_transforms([resize, *crops, *PLAIN])(noise(30, 45))
+    assert (both == once[:, 2:18, 7:23][:, 5:10, 3:12]).all()
+
+
 def test_a_crop_of_a_smaller_image_is_an_error() -> None:
     with pytest.raises(DataError) as caught:
         compile_transforms([{"CropImage": {"size": 8}}, *PLAIN])(noise(7, 9))

@@ -8,6 +8,7 @@ from __future__ import annotations
 import functools
 import inspect
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 from clsctl.config import Settings
@@ -18,9 +19,12 @@ if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
 
+    from clsctl.pillow_resize import Box
+
     Pixels = NDArray[Any]
+    Size = tuple[int, int]
     Step = Callable[[Pixels], Pixels]
-    Resample = Callable[[Pixels, tuple[int, int]], Pixels]
+    Resample = Callable[[Pixels, Size, Box], Pixels]
 
 Preprocessor = Callable[["NDArray[np.uint8]"], "NDArray[np.float32]"]
 
@@ -75,7 +79,8 @@ def compile_transforms(ops: Sequence[Mapping[str, Any]]) -> Preprocessor:
     if names[-2:] != ["NormalizeImage", "ToCHWImage"] or names.count("NormalizeImage") > 1:
         raise _invalid("transform_ops must end with NormalizeImage and ToCHWImage")
     # NormalizeImage already writes channels first, so ToCHWImage adds no step.
-    steps = [step for op in ops for name in op if (step := _build(name, op[name] or {}))]
+    built = [step for op in ops for name in op if (step := _build(name, op[name] or {}))]
+    steps: list[Step] = functools.reduce(_joined, built, [])
 
     def preprocess(pixels: Pixels) -> NDArray[np.float32]:
         return functools.reduce(lambda image, step: step(image), steps, pixels)
@@ -120,14 +125,31 @@ def _resize(
     interpolation: str | None = None,
     backend: str = "cv2",
 ) -> Step:
-    target_of = _target(resize_short, size)
-    resample = resampler(backend, interpolation)
+    return _Resize(_target(resize_short, size), resampler(backend, interpolation))
 
-    def resize(pixels: Pixels) -> Pixels:
+
+def _whole(width: int, height: int) -> Box:
+    return 0, 0, width, height
+
+
+@dataclass(frozen=True, slots=True)
+class _Resize:
+    """Resize, and keep a part of the result, so that the rest need not be computed.
+
+    Attributes:
+        target_of: Width and height after resizing, by width and height before it.
+        box_of: What to keep, by width and height after resizing.
+    """
+
+    target_of: Callable[[int, int], Size]
+    resample: Resample
+    box_of: Callable[[int, int], Box] = _whole
+
+    def __call__(self, pixels: Pixels) -> Pixels:
         height, width = pixels.shape[:2]
-        target = target_of(width, height)
+        target = self.target_of(width, height)
         if target == (width, height):
-            return pixels
+            return _cut(pixels, self.box_of(*target))
         if target[0] * target[1] > MAX_PIXELS:
             raise DataError(
                 f"the image, {width} x {height} pixels, is too long and thin: resized it would "
@@ -135,9 +157,7 @@ def _resize(
                 code="E_IMAGE_TOO_LARGE",
                 hint="cut it into pieces",
             )
-        return resample(pixels, target)
-
-    return resize
+        return self.resample(pixels, target, self.box_of(*target))
 
 
 def _target(
@@ -166,7 +186,7 @@ def _pair(size: int | Sequence[int]) -> tuple[int, int]:
 
 
 def resampler(backend: str, name: str | None) -> Resample:
-    """A function that resizes uint8 [H, W, 3] to a width and height.
+    """A function that resizes uint8 [H, W, 3] to a width and height, and gives a box of the result.
 
     Args:
         backend: `cv2` or `pil`.
@@ -189,45 +209,63 @@ def _with_cv2(constant: str) -> Resample:
     import cv2
 
     code: int = getattr(cv2, constant)
-    return lambda pixels, size: cv2.resize(pixels, size, interpolation=code)
+    return lambda pixels, size, box: _cut(cv2.resize(pixels, size, interpolation=code), box)
 
 
 def _with_pillow(constant: str) -> Resample:
-    import numpy as np
     from PIL import Image
 
-    resample = Image.Resampling[constant]
-    return lambda pixels, size: np.asarray(Image.fromarray(pixels).resize(size, resample))
+    from clsctl.pillow_resize import resized_part
+
+    return functools.partial(resized_part, resample=Image.Resampling[constant])
 
 
 def _crop(size: int | Sequence[int] = 224, fraction: float | None = None) -> Step:
-    return _crop_fraction(fraction) if fraction else _crop_size(*_pair(size))
+    if fraction:
+        return _Crop(functools.partial(_fraction_box, fraction))
+    return _Crop(functools.partial(_centre_box, _pair(size)))
 
 
-def _crop_size(width: int, height: int) -> Step:
-    def crop(pixels: Pixels) -> Pixels:
-        left, top = (pixels.shape[1] - width) // 2, (pixels.shape[0] - height) // 2
-        if left < 0 or top < 0:
-            raise DataError(
-                f"the image, {pixels.shape[1]} x {pixels.shape[0]} pixels, is smaller than the "
-                f"model's crop of {width} x {height}",
-                code="E_IMAGE_TOO_SMALL",
-            )
-        return pixels[top : top + height, left : left + width]
+@dataclass(frozen=True, slots=True)
+class _Crop:
+    """Keep a box, which depends on the image's width and height."""
 
-    return crop
+    box_of: Callable[[int, int], Box]
 
-
-def _crop_fraction(fraction: float) -> Step:
-    """The centre square as TensorFlow's EfficientNet cuts it, an odd pixel left on top and left."""
-
-    def crop(pixels: Pixels) -> Pixels:
+    def __call__(self, pixels: Pixels) -> Pixels:
         height, width = pixels.shape[:2]
-        side = max(1, int(fraction * min(height, width)))
-        top, left = (height - side + 1) // 2, (width - side + 1) // 2
-        return pixels[top : top + side, left : left + side]
+        return _cut(pixels, self.box_of(width, height))
 
-    return crop
+
+def _cut(pixels: Pixels, box: Box) -> Pixels:
+    left, top, right, bottom = box
+    return pixels[top:bottom, left:right]
+
+
+def _joined(steps: list[Step], step: Step) -> list[Step]:
+    """The steps with another one, which is done by a resize before it where that is a crop."""
+    last = steps[-1] if steps else None
+    if isinstance(step, _Crop) and isinstance(last, _Resize) and last.box_of is _whole:
+        return [*steps[:-1], replace(last, box_of=step.box_of)]
+    return [*steps, step]
+
+
+def _centre_box(side: tuple[int, int], width: int, height: int) -> Box:
+    left, top = (width - side[0]) // 2, (height - side[1]) // 2
+    if left < 0 or top < 0:
+        raise DataError(
+            f"the image, {width} x {height} pixels, is smaller than the model's crop of "
+            f"{side[0]} x {side[1]}",
+            code="E_IMAGE_TOO_SMALL",
+        )
+    return left, top, left + side[0], top + side[1]
+
+
+def _fraction_box(fraction: float, width: int, height: int) -> Box:
+    """The centre square as TensorFlow's EfficientNet cuts it, an odd pixel left on top and left."""
+    side = max(1, int(fraction * min(height, width)))
+    left, top = (width - side + 1) // 2, (height - side + 1) // 2
+    return left, top, left + side, top + side
 
 
 def _normalize(

@@ -81,13 +81,14 @@ def train_transform(preprocessing: Preprocessing, options: AugmentConfig) -> Tra
     _check_range("crop_scale", options.crop_scale, 1)
     _check_range("crop_ratio", options.crop_ratio, math.inf)
     size = (preprocessing.crop, preprocessing.crop)
+    whole = (0, 0, *size)
     resample = resampler(preprocessing.backend, preprocessing.interpolation)
     normalize = compile_transforms(describe(preprocessing)[-2:])
     vary = _rand_augment(options.randaugment, options.strength)
 
     def transform(pixels: NDArray[np.uint8], rng: np.random.Generator) -> NDArray[np.float32]:
         top, left, height, width = crop_box(pixels.shape[0], pixels.shape[1], options, rng)
-        crop: Any = resample(pixels[top : top + height, left : left + width], size)
+        crop: Any = resample(pixels[top : top + height, left : left + width], size, whole)
         if rng.random() < options.flip:
             crop = cv2.flip(crop, 1)
         tensor = normalize(vary(crop, rng))
