@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import io
+import itertools
 import queue
 import sys
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -19,6 +21,9 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
 DEVICE = "CPU"
+
+COPIES_BYTES = 256 << 20
+"""A model is loaded once for every stream where together they take no more than this."""
 
 
 @hookimpl
@@ -41,10 +46,10 @@ def clsctl_backends() -> list[Backend]:
 
 
 class OpenvinoSession:
-    """A compiled model; each thread that runs at the same time gets a request of its own."""
+    """Compiled models, taken in turn; each thread that runs has a request of its own to one."""
 
-    def __init__(self, compiled: Any) -> None:
-        self._compiled = compiled
+    def __init__(self, compiled: Sequence[Any]) -> None:
+        self._compiled = itertools.cycle(compiled)
         self._idle: queue.SimpleQueue[Any] = queue.SimpleQueue()
 
     def run(self, batch: NDArray[np.float32]) -> NDArray[np.float32]:
@@ -60,7 +65,7 @@ class OpenvinoSession:
         try:
             return self._idle.get_nowait()
         except queue.Empty:
-            return self._compiled.create_infer_request()
+            return next(self._compiled).create_infer_request()
 
 
 def open_model(spec: ModelSpec, placement: Placement) -> OpenvinoSession:
@@ -95,9 +100,14 @@ def load_form(path: Path, placement: Placement) -> OpenvinoSession:
     import numpy as np
 
     openvino = import_openvino()
+    config, copies = _config(placement), 1
+    if placement.threads == 1 and path.stat().st_size * placement.streams <= COPIES_BYTES:
+        # Without streams a run stays in the thread that asks, but a model has one at a time.
+        config, copies = config | {"NUM_STREAMS": 0}, placement.streams
     try:
         content = openvino.Tensor(np.memmap(path, dtype=np.uint8, mode="r"))
-        compiled = openvino.Core().import_model(content, DEVICE, _config(placement))
+        core = openvino.Core()
+        compiled = [core.import_model(content, DEVICE, config) for _ in range(copies)]
     except (RuntimeError, ValueError) as error:
         raise ModelError(
             f"OpenVINO cannot load {path}: {str(error).strip().splitlines()[-1]}",
@@ -134,6 +144,8 @@ def _config(placement: Placement) -> dict[str, object]:
     """OpenVINO would take bf16 by itself wherever the processor has it."""
     hint = "bf16" if placement.precision == "bf16" else "f32"
     config: dict[str, object] = {"INFERENCE_PRECISION_HINT": hint, "NUM_STREAMS": placement.streams}
+    # A pinned thread waits for its core, whatever else runs there: other processes, decoding.
+    config["ENABLE_CPU_PINNING"] = False
     if placement.threads:
         config["INFERENCE_NUM_THREADS"] = placement.threads * placement.streams
     return config
