@@ -120,6 +120,10 @@ class Told:
         ),
         (np.zeros((3, 10), np.float32), r"an output of shape \(3, 10\) is no classifier's"),
         (np.full((1, 10), np.nan, np.float32), "its scores are not numbers"),
+        (
+            np.linspace(-1, 3, 10, dtype=np.float32)[None],
+            "its outputs, from -1 to 3, are no probabilities",
+        ),
         (np.zeros((1, 11), np.float32), "it has 11 outputs and names for 10 classes"),
     ],
 )

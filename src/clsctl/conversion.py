@@ -3,9 +3,9 @@
 The conversion runs in a process of its own (`python -m clsctl.conversion`): it needs Paddle, which
 the process that predicts shall not carry, and a crash in native code must not take that one down.
 
-paddle2onnx has known faults (padding values, clipped activations; see docs/explanation), so the
-converted network has to give the reference's scores on several inputs or it is not kept. A model
-that failed is remembered and left to Paddle.
+paddle2onnx has known faults (padding values, clipped activations; see docs/explanation), and what
+libraries fold and fuse may have others, so the form has to give the reference's scores on several
+inputs or it is not kept. A model that failed is remembered and left to Paddle.
 """
 
 from __future__ import annotations
@@ -26,18 +26,18 @@ from clsctl.parity import compare_forms
 from clsctl.plugins import default_registry
 from clsctl.processor import require_int8
 from clsctl.subprocesses import last_words, run_module
-from clsctl.types import DeviceId, Form, ModelSpec, Placement
+from clsctl.types import DeviceId, Form, ModelSpec, Placement, Session
 
 
 def form_path(form: Form, spec: ModelSpec, placement: Placement) -> Path:
     """A model's form, made now if that was not done before.
 
-    It is made, and held against Paddle's results, in float32; a lower precision but int8 is only a
-    way to run it.
+    It is made, and held against the reference's results, in float32; a lower precision but int8 is
+    only a way to run it.
 
     Raises:
-        ModelError: There is no such form, or it differs from Paddle's result (`E_CONVERSION`); the
-            model was not quantised (`E_PRECISION_MISSING`); or the cache cannot be written (see
+        ModelError: There is no such form, or it gives other scores (`E_CONVERSION`); the model was
+            not quantised (`E_PRECISION_MISSING`); or the cache cannot be written (see
             `clsctl.disk.explained`).
         DeviceError: The converter is not installed (`E_BACKEND_MISSING`), or the processor would
             compute int8 wrongly (`E_PRECISION_PROCESSOR`).
@@ -61,8 +61,8 @@ def form_path(form: Form, spec: ModelSpec, placement: Placement) -> Path:
 def convert(form: Form, spec: ModelSpec, placement: Placement, target: Path) -> float:
     """Convert in this process; returns the largest difference of any log-probability.
 
-    An int8 form differs on purpose, within the limits of `clsctl quantize`; a model that is no
-    Paddle model has no other reference than the library itself. For both this is 0.
+    A graph in integers differs on purpose, within the limits of `clsctl quantize`, and an OpenVINO
+    IR has no other reference than the library itself. For both this is 0.
 
     Raises:
         ModelError: There is no such form, or it gives other scores (`E_CONVERSION`); what then
@@ -74,16 +74,12 @@ def convert(form: Form, spec: ModelSpec, placement: Placement, target: Path) -> 
     except Exception as error:  # noqa: BLE001 - every library has exceptions of its own
         reason = (str(error).strip().splitlines() or [type(error).__name__])[-1]
         raise _error(form, spec, reason) from None
-    if placement.precision == "int8" or spec.format != "paddle":
+    if placement.precision == "int8" or spec.format == "openvino" or _is_in_integers(spec):
         return 0.0
-    from clsctl.backends.paddle_inference import PaddleSession
-
-    reference = PaddleSession(spec, Placement(DeviceId("cpu"), 1))
+    name, reference = _reference(spec)
     parity = compare_forms(reference.run, form.load(target, placement).run, spec.transforms)
     if not parity.holds:
-        raise _error(
-            form, spec, f"its form differs from Paddle's result by {parity.difference:.2g}"
-        )
+        raise _error(form, spec, f"its form differs from {name} by {parity.difference:.2g}")
     return parity.difference
 
 
@@ -113,6 +109,27 @@ def _source(form: Form, spec: ModelSpec, placement: Placement) -> str | bytes:
         return onnx_bytes(spec)
     except ModelError:
         raise _error(form, spec, f"{CONVERTER} cannot convert it") from None
+
+
+def _is_in_integers(spec: ModelSpec) -> bool:
+    if spec.format != "onnx":
+        return False
+    import onnx
+
+    from clsctl.int8 import is_in_integers
+
+    return is_in_integers(onnx.load(spec.graph, load_external_data=False).graph)
+
+
+def _reference(spec: ModelSpec) -> tuple[str, Session]:
+    """What a form has to agree with, and what to call it."""
+    if spec.format == "onnx":
+        from clsctl.backends.onnxruntime import open_file
+
+        return "the graph as it is written", open_file(spec.graph, 1)
+    from clsctl.backends.paddle_inference import PaddleSession
+
+    return "Paddle's result", PaddleSession(spec, Placement(DeviceId("cpu"), 1))
 
 
 def _target(form: Form, spec: ModelSpec, placement: Placement) -> Path:

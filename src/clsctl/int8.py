@@ -65,6 +65,11 @@ def write_int8(plain: Path, target: Path, batches: Iterable[NDArray[np.float32]]
         )
 
 
+def is_in_integers(graph: Any) -> bool:
+    """Whether an ONNX graph is quantised."""
+    return any(node.op_type == "QuantizeLinear" for node in graph.node)
+
+
 def _fold(plain: Path, folded: Path) -> Any:
     """Fold batch norm and constants; returns the graph."""
     import onnx
@@ -75,7 +80,7 @@ def _fold(plain: Path, folded: Path) -> Any:
     onnxruntime.set_default_logger_severity(3)
     quant_pre_process(plain, folded, skip_symbolic_shape=True)
     model = onnx.load(folded)
-    if any(node.op_type == "QuantizeLinear" for node in model.graph.node):
+    if is_in_integers(model.graph):
         raise ModelError(f"the graph of {plain} is in integers already", code="E_CONVERSION")
     _restore_hard_swish(model.graph)
     # A node is left out by its name.

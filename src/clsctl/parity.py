@@ -49,7 +49,7 @@ def compare_forms(
     transforms: Sequence[Mapping[str, Any]],
     photos: Sequence[NDArray[np.uint8]] = (),
 ) -> Parity:
-    """Run two forms of a model, images -> probabilities, on the same inputs.
+    """Run two forms of a model, images -> probabilities or logits, on the same inputs.
 
     Args:
         transforms: Preprocessing, as `PreProcess.transform_ops` of inference.yml.
@@ -65,10 +65,21 @@ def compare_forms(
     differences = []
     for batch in batches:
         images = np.stack([preprocess(image) for image in batch])
-        one, other = (np.log(np.maximum(run(images), LEAST)) for run in (first, second))
+        one, other = (_logs(run(images)) for run in (first, second))
         differences.append(np.abs(one - other).max())
     # NumPy's maximum, unlike Python's, keeps what is not a number.
     return Parity(len(photos), sum(map(len, synthetic)), float(np.max(differences)))
+
+
+def _logs(scores: NDArray[np.float32]) -> NDArray[np.float64]:
+    """Log-probabilities; what leaves 0 to 1 is taken for logits."""
+    import numpy as np
+
+    scores = scores.astype(np.float64)
+    if scores.min() < 0 or scores.max() > 1 + LIMIT:
+        powers = np.exp(scores - scores.max(axis=-1, keepdims=True))
+        scores = powers / powers.sum(axis=-1, keepdims=True)
+    return np.log(np.maximum(scores, LEAST))
 
 
 def agreement(exact: Run, other: Run, images: Sequence[NDArray[np.float32]]) -> float:

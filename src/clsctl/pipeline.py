@@ -36,6 +36,9 @@ if TYPE_CHECKING:
 
 T = TypeVar("T")
 
+ROUNDING = 1e-3
+"""By how much a probability may leave 0 to 1."""
+
 # Of glibc's mallopt: from which size memory is mapped anew, and how much is kept when it is free.
 _M_MMAP_THRESHOLD, _M_TRIM_THRESHOLD = -3, -1
 _KEPT = 1 << 30
@@ -188,8 +191,12 @@ def _run(session: Session, batch: NDArray[np.float32], model: ModelSpec) -> NDAr
         raise _unusable(model, f"it fails on a batch of shape {batch.shape}: {reason}") from None
     if scores.ndim != 2 or len(scores) != len(batch):
         raise _unusable(model, f"an output of shape {scores.shape} is no classifier's")
-    if math.isnan(scores.min()):
+    least, most = scores.min(), scores.max()
+    if math.isnan(least):
         raise _unusable(model, "its scores are not numbers")
+    if least < -ROUNDING or most > 1 + ROUNDING:
+        reason = f"its outputs, from {least:.3g} to {most:.3g}, are no probabilities"
+        raise _unusable(model, reason, "export it with a softmax as its last layer")
     if model.labels and scores.shape[1] > len(model.labels):
         reason = f"it has {scores.shape[1]} outputs and names for {len(model.labels)} classes"
         raise _unusable(model, reason, "correct PostProcess.Topk.label_list in inference.yml")

@@ -105,6 +105,36 @@ def test_a_file_without_a_description_says_how_to_give_one(folder, photo, call):
     )
 
 
+def test_a_graph_without_a_softmax_is_no_classifier_yet(folder, photo, call):
+    graph = onnx.load(folder / "inference.onnx")
+    softmax = next(node for node in graph.graph.node if node.op_type == "Softmax")
+    softmax.op_type = "Neg"
+    del softmax.attribute[:]
+    onnx.save(graph, folder / "inference.onnx")
+    done = call("predict", photo, "--model-dir", folder)
+    assert done.returncode == 4
+    assert "are no probabilities [E_MODEL_UNUSABLE]\n" in done.stderr
+    assert done.stderr.endswith("hint: export it with a softmax as its last layer\n")
+
+
+@pytest.mark.parametrize("backend", ["onnxruntime", "openvino"])
+def test_a_form_that_does_not_answer_like_the_graph_is_not_used(folder, photo, call, backend):
+    """Here the graph itself does not, as one that was exported in training mode."""
+    if backend == "openvino":
+        pytest.importorskip("openvino")
+    model = onnx.load(folder / "inference.onnx")
+    graph, scores = model.graph, model.graph.output[0].name
+    for node in graph.node:
+        node.output[:] = ["even" if name == scores else name for name in node.output]
+    noise = onnx.helper.make_node("RandomUniformLike", ["even"], ["noise"], low=0.5, high=1.0)
+    graph.node.extend([noise, onnx.helper.make_node("Mul", ["even", "noise"], [scores])])
+    onnx.save(model, folder / "inference.onnx")
+    done = call("predict", photo, "--model-dir", folder, "--backend", backend)
+    assert (done.returncode, done.stdout) == (4, "")
+    assert "its form differs from the graph as it is written by" in done.stderr
+    assert "[E_CONVERSION]" in done.stderr
+
+
 @pytest.mark.parametrize("content", [b"", b"no onnx"])
 def test_a_file_that_is_no_onnx_is_named(folder, photo, call, content):
     path = folder / "inference.onnx"
