@@ -284,7 +284,7 @@ def _run_openvino(path: Path) -> Run:
     with _converting("OpenVINO cannot run this network"):
         # It would take bf16 by itself wherever the processor has it.
         options = {"INFERENCE_PRECISION_HINT": "f32"}
-        return OpenvinoSession(openvino.Core().compile_model(path, DEVICE, options)).run
+        return OpenvinoSession([openvino.Core().compile_model(path, DEVICE, options)]).run
 
 
 # ---- the dataset -------------------------------------------------------------------------------
