@@ -18,6 +18,7 @@ from clsctl.plugins import default_registry
 from clsctl.types import DeviceId, ModelSpec, Placement, Session
 
 CPU = DeviceId("cpu")
+TASKS = Path("/proc/self/task")
 NAMES = sorted(
     name
     for name, backend in default_registry().items("backends").items()
@@ -105,6 +106,21 @@ def test_tensorrt_is_named_with_the_command_that_installs_it():
     with pytest.raises(DeviceError, match="needs TensorRT, which is not installed") as caught:
         default_registry().get("backends", "tensorrt").check()
     assert caught.value.hint.startswith("pip install tensorrt")
+
+
+@pytest.mark.skipif(not TASKS.exists(), reason="threads are counted by Linux's /proc")
+def test_openvino_runs_a_small_model_in_the_thread_that_asks(spec, images, monkeypatch):
+    def threads_of(streams: int) -> int:
+        before = len(list(TASKS.iterdir()))
+        session = backend.open(spec, Placement(CPU, 1, streams))
+        session.run(images)
+        return len(list(TASKS.iterdir())) - before
+
+    opened("openvino", spec)  # the first brings threads that stay
+    backend = default_registry().get("backends", "openvino")
+    assert threads_of(8) == 0
+    monkeypatch.setattr("clsctl.backends.openvino.COPIES_BYTES", 0)
+    assert threads_of(8) > 0
 
 
 def test_openvino_says_in_a_line_what_it_cannot_load(tmp_path):
