@@ -99,7 +99,7 @@ def fit_temperature(scores: NDArray[np.float32], labels: NDArray[np.int64]) -> f
     low, high = 1 / HOTTEST, 1 / COLDEST
     for _ in range(HALVINGS):
         middle = (low + high) / 2
-        expected = (_softmax(logits * middle) * logits).sum(axis=1).mean()
+        expected = (softmax(logits * middle) * logits).sum(axis=1).mean()
         low, high = (middle, high) if own > expected else (low, middle)
     return float(2 / (low + high))
 
@@ -110,7 +110,7 @@ def apply_temperature(scores: NDArray[np.float32], temperature: float) -> NDArra
 
     if temperature == 1:
         return scores
-    return _softmax(_logs(scores) / temperature).astype(np.float32)
+    return softmax(_logs(scores) / temperature).astype(np.float32)
 
 
 def mean_nll(scores: NDArray[np.float32], labels: NDArray[np.int64]) -> float:
@@ -219,9 +219,10 @@ def _logs(scores: NDArray[np.float32]) -> NDArray[np.float64]:
     return np.log(np.maximum(scores, np.finfo(np.float32).tiny), dtype=np.float64)
 
 
-def _softmax(logits: NDArray[np.float64]) -> NDArray[np.float64]:
+def softmax(logits: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Probabilities along the last axis, of the same shape as the logits."""
     import numpy as np
 
-    powers = np.exp(logits - logits.max(axis=1, keepdims=True))
-    result: NDArray[np.float64] = powers / powers.sum(axis=1, keepdims=True)
+    powers = np.exp(logits - logits.max(axis=-1, keepdims=True))
+    result: NDArray[np.float64] = powers / powers.sum(axis=-1, keepdims=True)
     return result

@@ -15,6 +15,7 @@ from dataclasses import replace
 from importlib import metadata
 from importlib.util import find_spec
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from clsctl.config import folders
 from clsctl.disk import locked, replacing
@@ -26,7 +27,10 @@ from clsctl.parity import compare_forms
 from clsctl.plugins import default_registry
 from clsctl.processor import require_int8
 from clsctl.subprocesses import last_words, run_module
-from clsctl.types import DeviceId, Form, ModelSpec, Placement, Session
+from clsctl.types import DeviceId, Form, ModelSpec, Placement
+
+if TYPE_CHECKING:
+    from clsctl.parity import Run
 
 
 def form_path(form: Form, spec: ModelSpec, placement: Placement) -> Path:
@@ -77,7 +81,10 @@ def convert(form: Form, spec: ModelSpec, placement: Placement, target: Path) -> 
     if placement.precision == "int8" or spec.format == "openvino" or _is_in_integers(spec):
         return 0.0
     name, reference = _reference(spec)
-    parity = compare_forms(reference.run, form.load(target, placement).run, spec.transforms)
+    made: Run = form.load(target, placement).run
+    if spec.format == "onnx":
+        reference, made = _one_by_one(reference), _one_by_one(made)
+    parity = compare_forms(reference, made, spec.transforms)
     if not parity.holds:
         raise _error(form, spec, f"its form differs from {name} by {parity.difference:.2g}")
     return parity.difference
@@ -121,15 +128,22 @@ def _is_in_integers(spec: ModelSpec) -> bool:
     return is_in_integers(onnx.load(spec.graph, load_external_data=False).graph)
 
 
-def _reference(spec: ModelSpec) -> tuple[str, Session]:
+def _one_by_one(run: Run) -> Run:
+    """Many ONNX files take no more than one image at a time."""
+    import numpy as np
+
+    return lambda images: np.concatenate([run(image[None]) for image in images])
+
+
+def _reference(spec: ModelSpec) -> tuple[str, Run]:
     """What a form has to agree with, and what to call it."""
     if spec.format == "onnx":
         from clsctl.backends.onnxruntime import open_file
 
-        return "the graph as it is written", open_file(spec.graph, 1)
+        return "the graph as it is written", open_file(spec.graph, 1).run
     from clsctl.backends.paddle_inference import PaddleSession
 
-    return "Paddle's result", PaddleSession(spec, Placement(DeviceId("cpu"), 1))
+    return "Paddle's result", PaddleSession(spec, Placement(DeviceId("cpu"), 1)).run
 
 
 def _target(form: Form, spec: ModelSpec, placement: Placement) -> Path:

@@ -9,6 +9,9 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, NamedTuple
 
+from clsctl.calibration import softmax
+from clsctl.results import are_probabilities
+
 if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
@@ -75,11 +78,8 @@ def _logs(scores: NDArray[np.float32]) -> NDArray[np.float64]:
     """Log-probabilities; what leaves 0 to 1 is taken for logits."""
     import numpy as np
 
-    scores = scores.astype(np.float64)
-    if scores.min() < 0 or scores.max() > 1 + LIMIT:
-        powers = np.exp(scores - scores.max(axis=-1, keepdims=True))
-        scores = powers / powers.sum(axis=-1, keepdims=True)
-    return np.log(np.maximum(scores, LEAST))
+    exact = scores.astype(np.float64)
+    return np.log(np.maximum(exact if are_probabilities(exact) else softmax(exact), LEAST))
 
 
 def agreement(exact: Run, other: Run, images: Sequence[NDArray[np.float32]]) -> float:

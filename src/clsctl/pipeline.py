@@ -23,7 +23,7 @@ from clsctl.errors import ClsctlError, ModelError
 from clsctl.inputs import Source, expand, read
 from clsctl.parallel import ordered_map
 from clsctl.preprocess import compile_transforms
-from clsctl.results import OutputNames, Result, failed, succeeded, top_k
+from clsctl.results import OutputNames, Result, are_probabilities, failed, succeeded, top_k
 from clsctl.types import Backend, DeviceId, ModelSpec, Placement, Sample, Session
 
 if TYPE_CHECKING:
@@ -35,9 +35,6 @@ if TYPE_CHECKING:
     Prepared = tuple[Source, Sample, NDArray[np.float32] | None]
 
 T = TypeVar("T")
-
-ROUNDING = 1e-3
-"""By how much a probability may leave 0 to 1."""
 
 # Of glibc's mallopt: from which size memory is mapped anew, and how much is kept when it is free.
 _M_MMAP_THRESHOLD, _M_TRIM_THRESHOLD = -3, -1
@@ -191,11 +188,10 @@ def _run(session: Session, batch: NDArray[np.float32], model: ModelSpec) -> NDAr
         raise _unusable(model, f"it fails on a batch of shape {batch.shape}: {reason}") from None
     if scores.ndim != 2 or len(scores) != len(batch):
         raise _unusable(model, f"an output of shape {scores.shape} is no classifier's")
-    least, most = scores.min(), scores.max()
-    if math.isnan(least):
+    if math.isnan(scores.min()):
         raise _unusable(model, "its scores are not numbers")
-    if least < -ROUNDING or most > 1 + ROUNDING:
-        reason = f"its outputs, from {least:.3g} to {most:.3g}, are no probabilities"
+    if not are_probabilities(scores):
+        reason = f"its outputs, from {scores.min():.3g} to {scores.max():.3g}, are no probabilities"
         raise _unusable(model, reason, "export it with a softmax as its last layer")
     if model.labels and scores.shape[1] > len(model.labels):
         reason = f"it has {scores.shape[1]} outputs and names for {len(model.labels)} classes"

@@ -18,6 +18,9 @@ if TYPE_CHECKING:
     from PIL.Image import Image
 
 SCORE_DECIMALS = 5
+ROUNDING = 1e-3
+"""By how much a probability may leave 0 to 1."""
+
 LONGEST_STEM = 200
 """In bytes; file systems allow names of 255, and more is added to it."""
 
@@ -177,6 +180,11 @@ class Result:
         if self.page_index is not None:
             stem = f"{stem}_{self.page_index}"
         return self._names.claim(path, stem, default, (self.input_path, self.page_index))
+
+
+def are_probabilities(scores: NDArray[Any]) -> bool:
+    """Whether they all lie in 0 to 1, and are numbers."""
+    return bool(scores.min() >= -ROUNDING and scores.max() <= 1 + ROUNDING)
 
 
 def top_k(

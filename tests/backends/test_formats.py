@@ -105,6 +105,18 @@ def test_a_file_without_a_description_says_how_to_give_one(folder, photo, call):
     )
 
 
+@pytest.mark.parametrize("backend", ["onnxruntime", "openvino"])
+def test_a_graph_for_one_image_at_a_time_runs(folder, expected, photo, call, backend):
+    """What PyTorch writes where no axis is said to be dynamic."""
+    if backend == "openvino":
+        pytest.importorskip("openvino")
+    model = onnx.load(folder / "inference.onnx")
+    model.graph.input[0].type.tensor_type.shape.dim[0].dim_value = 1
+    onnx.save(model, folder / "inference.onnx")
+    done = call("predict", photo, "--model-dir", folder, "--format=csv", "--backend", backend)
+    assert_same(done.stdout, expected)
+
+
 def test_a_graph_without_a_softmax_is_no_classifier_yet(folder, photo, call):
     graph = onnx.load(folder / "inference.onnx")
     softmax = next(node for node in graph.graph.node if node.op_type == "Softmax")
