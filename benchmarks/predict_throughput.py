@@ -159,11 +159,12 @@ def _write_photos(folder: Path, count: int, width: int, height: int) -> Path:
 def _quantize(photos: Path, model: Path) -> None:
     with tempfile.TemporaryDirectory() as scratch:
         dataset = Path(scratch)
-        names = sorted(path.name for path in photos.iterdir())[:128]
-        for name in names:
-            shutil.copy(photos / name, dataset)
         (dataset / "label.txt").write_text("0 photo\n")
-        (dataset / "train.txt").write_text("".join(f"{name} 0\n" for name in names))
+        names = sorted(path.name for path in photos.iterdir())[:128]
+        for split, part in (("train", names[::2]), ("val", names[1::2])):
+            for name in part:
+                shutil.copy(photos / name, dataset)
+            (dataset / f"{split}.txt").write_text("".join(f"{name} 0\n" for name in part))
         quantize(dataset, model_dir=model, images=64, max_drop=100, min_agreement=0)
 
 
