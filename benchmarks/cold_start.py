@@ -20,11 +20,11 @@ import tempfile
 import time
 from pathlib import Path
 
-from clsctl.backends.onnxruntime import FORM
-from clsctl.conversion import form_path
-from clsctl.model_dir import read_model_dir
-from clsctl.store import open_store
-from clsctl.types import DeviceId, Placement
+from clsctl.inference.convert import form_path
+from clsctl.inference.onnx_session import COMPILED
+from clsctl.models.directory import read_model_dir
+from clsctl.models.store import open_store
+from clsctl.values import DeviceId, Placement
 
 MODEL = "EfficientNet-Lite0"
 PHOTO = Path(__file__).parents[1] / "examples" / "chelsea.png"
@@ -70,7 +70,7 @@ def main() -> None:
 
 def _commands(folder: Path, scratch: Path) -> dict[str, list[str]]:
     script = str(Path(sys.executable).with_name("clsctl"))
-    form = str(form_path(FORM, read_model_dir(folder), Placement(DeviceId("cpu"))))
+    form = str(form_path(COMPILED, read_model_dir(folder), Placement(DeviceId("cpu"))))
     commands = {
         "bare onnxruntime": [sys.executable, "-c", BARE, form, str(PHOTO)],
         "clsctl, table": [script, "predict", str(PHOTO), "-m", MODEL],

@@ -108,8 +108,8 @@ def facts(name: str) -> dict[str, Any]:
     import paddle
     from golden_rules import make_input, manifest, relative_error, state_of, tolerance
 
-    from clsctl.building import build
-    from clsctl.counting import macs, parameters
+    from clsctl.networks.build import build
+    from clsctl.networks.flops import macs, parameters
 
     expected = manifest(name)
     network = build(name)
@@ -135,11 +135,11 @@ def exported_differences(
     network: Any, name: str, folder: Path, images: Any, scores: Any
 ) -> dict[str, float | None]:
     """How far each exported form is from the network, by the form's name."""
-    from clsctl.catalog import get_entry
-    from clsctl.exporting import export_network
-    from clsctl.labels import imagenet_labels
-    from clsctl.model_dir import read_model_dir
-    from clsctl.preprocess import describe
+    from clsctl.exporting.export import export_network
+    from clsctl.images.preprocess import describe
+    from clsctl.models.catalog import get_entry
+    from clsctl.models.directory import read_model_dir
+    from clsctl.models.imagenet_labels import imagenet_labels
 
     preprocessing = get_entry(name).preprocessing
     transforms, labels = describe(preprocessing), imagenet_labels()
@@ -149,18 +149,18 @@ def exported_differences(
 
 
 def in_paddle(spec: Any, images: Any, scores: Any) -> float:
-    from clsctl.backends.paddle_inference import PaddleSession
-    from clsctl.types import DeviceId, Placement
+    from clsctl.inference.paddle_session import PaddleSession
+    from clsctl.values import DeviceId, Placement
 
     return log_difference(PaddleSession(spec, Placement(DeviceId("cpu"), 1)).run(images), scores)
 
 
 def in_onnxruntime(spec: Any, images: Any, scores: Any) -> float:
-    from clsctl.backends.onnxruntime import FORM
-    from clsctl.conversion import convert
-    from clsctl.types import DeviceId, Placement
+    from clsctl.inference.convert import convert
+    from clsctl.inference.onnx_session import COMPILED
+    from clsctl.values import DeviceId, Placement
 
-    return convert(FORM, spec, Placement(DeviceId("cpu"), 1), spec.directory / "model.onnx")
+    return convert(COMPILED, spec, Placement(DeviceId("cpu"), 1), spec.directory / "model.onnx")
 
 
 def in_openvino(spec: Any, images: Any, scores: Any) -> float | None:
@@ -168,7 +168,7 @@ def in_openvino(spec: Any, images: Any, scores: Any) -> float | None:
         return None
     import openvino
 
-    from clsctl.paddle_onnx import onnx_bytes
+    from clsctl.inference.paddle2onnx import onnx_bytes
 
     # Not the product's file: that one is fused for ONNX Runtime and nothing else reads it.
     core = openvino.Core()
@@ -203,7 +203,7 @@ def read_rows() -> dict[str, str]:
 
 
 def write_rows(rows: dict[str, str]) -> None:
-    from clsctl.parity import LIMIT
+    from clsctl.inference.parity import LIMIT
 
     TABLE.parent.mkdir(parents=True, exist_ok=True)
     lines = [f"{rows[name]}\n" for name in sorted(rows)]

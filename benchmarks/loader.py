@@ -19,12 +19,12 @@ from pathlib import Path
 import cv2
 import numpy as np
 
-from clsctl.datasets.layout import Sample, read_dataset
-from clsctl.pipeline import available_cores
-from clsctl.training.augment import AugmentConfig, train_transform
-from clsctl.training.cache import Read, open_reader, read_pixels
-from clsctl.training.loader import Loader
-from clsctl.types import Preprocessing
+from clsctl.datasets.layouts.detect import Sample, read_dataset
+from clsctl.loading.augment import AugmentConfig, train_transform
+from clsctl.loading.cache import Read, open_reader, read_pixels
+from clsctl.loading.loader import Loader
+from clsctl.system.cpu import available_cores
+from clsctl.values import Preprocessing
 
 COUNT, HEIGHT, WIDTH = 400, 375, 500
 TRANSFORM = train_transform(Preprocessing(256, 224), AugmentConfig())

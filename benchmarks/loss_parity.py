@@ -20,12 +20,13 @@ import paddle
 from paddle.nn import functional as F
 
 import clsctl
-from clsctl.training.layers import Layer
-from clsctl.training.learner import new_learner
+from clsctl.training.config.recipes import configure
+from clsctl.training.config.sources import Layer
+from clsctl.training.job import TrainJob
 from clsctl.training.loop import make_step, step_batches
 from clsctl.training.optim import learning_rate, scaled_rate
-from clsctl.training.recipes import configure
-from clsctl.training.setup import Job, prepare
+from clsctl.training.setup import prepare
+from clsctl.training.state import new_learner
 
 FIRST, LIMIT = 3, 1e-6
 
@@ -56,7 +57,7 @@ def main() -> None:
     print(f"first {FIRST} steps within {worst:.1e}: {'equal' if worst <= LIMIT else 'DIFFERENT'}")
 
 
-def ours(job: Job) -> Iterator[tuple[float, float]]:
+def ours(job: TrainJob) -> Iterator[tuple[float, float]]:
     """The loss and the seconds of each step of clsctl's loop."""
     config = job.config
     peak = scaled_rate(config.batch_size, config.optimizer)
@@ -69,7 +70,7 @@ def ours(job: Job) -> Iterator[tuple[float, float]]:
         yield loss, time.perf_counter() - started
 
 
-def stock(job: Job) -> Iterator[tuple[float, float]]:
+def stock(job: TrainJob) -> Iterator[tuple[float, float]]:
     """The same by Paddle alone."""
     config, classes = job.config, len(job.labels)
     peak = scaled_rate(config.batch_size, config.optimizer)

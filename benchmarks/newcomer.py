@@ -21,10 +21,10 @@ from sklearn.linear_model import LogisticRegression
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 
-from clsctl.catalog import get_entry
-from clsctl.config import load_settings
-from clsctl.datasets.layout import Dataset, Sample, read_dataset
-from clsctl.embedding import embed, load_network
+from clsctl.datasets.layouts.detect import Dataset, Sample, read_dataset
+from clsctl.interpretation.embed import embed, load_network
+from clsctl.models.catalog import get_entry
+from clsctl.settings import load_settings
 
 STRENGTHS = (0.001, 0.01, 0.1, 1.0, 10.0)
 

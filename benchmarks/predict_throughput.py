@@ -31,13 +31,13 @@ from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
 
-sys.path.insert(0, str(Path(__file__).parents[1] / "tests"))
+sys.path.insert(0, str(Path(__file__).parents[1] / "tests/support"))
 
 import models
 import numpy as np
 from PIL import Image
 
-from clsctl.quantization import quantize
+from clsctl.quantization.quantize import quantize
 
 MODELS = (
     "PP-LCNet_x1_0",
@@ -75,11 +75,11 @@ BARE = """
 import concurrent.futures, json, sys, time
 from pathlib import Path
 import cv2, numpy as np
-from clsctl.backends.onnxruntime import open_model
-from clsctl.model_dir import read_model_dir
-from clsctl.pipeline import available_cores
-from clsctl.preprocess import compile_transforms
-from clsctl.types import DeviceId, Placement
+from clsctl.builtin.backends.onnxruntime import open_model
+from clsctl.models.directory import read_model_dir
+from clsctl.prediction.pipeline import available_cores
+from clsctl.images.preprocess import compile_transforms
+from clsctl.plugin.descriptors import DeviceId, Placement
 folder, model_dir = sys.argv[1:]
 spec = read_model_dir(Path(model_dir))
 cores = available_cores()

@@ -14,13 +14,13 @@ from tempfile import TemporaryDirectory
 
 import numpy as np
 
-from clsctl.config import load_settings
-from clsctl.datasets.layout import read_valid_dataset
+from clsctl.datasets.layouts.detect import read_valid_dataset
 from clsctl.errors import ClsctlError
-from clsctl.evaluation import Evaluation, evaluate_scorer
-from clsctl.model_dir import read_model_dir
-from clsctl.quantization import quantize
-from clsctl.scorers import open_exported
+from clsctl.evaluation.evaluate import Evaluation, evaluate_scorer
+from clsctl.evaluation.scorer import open_exported
+from clsctl.models.directory import read_model_dir
+from clsctl.quantization.quantize import quantize
+from clsctl.settings import load_settings
 
 EXACT = {"onnxruntime": ("fp32",), "openvino": ("fp32", "bf16")}
 

@@ -52,7 +52,7 @@ def main() -> None:
 
 def in_child(model: str, batch: int, way: str) -> float:
     """Images a second, measured in a process with the variables of that way."""
-    from clsctl.training.environment import variables
+    from clsctl.training.distributed.environment import variables
 
     environment = {**os.environ, **(variables() if way != "stock" else {})}
     command = [sys.executable, __file__, CHILD, model, str(batch), way]
@@ -66,9 +66,9 @@ def measure(model: str, batch: int, way: str) -> float:
     from paddle.nn import functional as F
 
     import clsctl
-    from clsctl.accelerate.choice import choose, stock
-    from clsctl.training.environment import threads
-    from clsctl.types import DeviceId
+    from clsctl.training.distributed.environment import threads
+    from clsctl.training.onednn.choice import choose, stock
+    from clsctl.values import DeviceId
 
     accelerate = choose("on", DeviceId("cpu"), threads(1)) if way == "on" else stock
     network = clsctl.build(model, num_classes=6, seed=0)

@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 import re
-from pathlib import Path
 
 import pytest
+from paths import ROOT
 
-from clsctl.config import setting_fields
-from clsctl.plugins import KINDS, load_registry
+from clsctl.plugin.registry import KINDS, load_registry
+from clsctl.settings import setting_fields
 
-ROOT = Path(__file__).parents[1]
 DOCS = sorted([*ROOT.glob("docs/**/*.md"), ROOT / "README.md", ROOT / "benchmarks/README.md"])
 
 

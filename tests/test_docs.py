@@ -8,13 +8,12 @@ import sys
 from pathlib import Path
 
 import pytest
-
-DOCS = Path(__file__).parents[1] / "docs"
+from paths import DOCS
 
 # Builds the page's network and holds it to what every network in the box promises.
 USE = """
 import paddle, clsctl
-from clsctl.parameters import freeze_until, parameter_groups
+from clsctl.networks.param_groups import freeze_until, parameter_groups
 exec(open("use.py").read())
 images = paddle.rand([2, 3, 64, 64])
 assert network(images).shape == [2, 5]

@@ -13,41 +13,37 @@ from __future__ import annotations
 import importlib
 from typing import TYPE_CHECKING, Any
 
-import pluggy
+from clsctl.values import __version__
 
 if TYPE_CHECKING:
-    from clsctl.building import build as build
-    from clsctl.classifier import Classifier as Classifier
-    from clsctl.classifier import create_model as create_model
     from clsctl.errors import ClsctlError as ClsctlError
-    from clsctl.evaluation import Evaluation as Evaluation
-    from clsctl.evaluation import evaluate as evaluate
-    from clsctl.exporting import Export as Export
-    from clsctl.exporting import export as export
-    from clsctl.quantization import Quantized as Quantized
-    from clsctl.quantization import quantize as quantize
-    from clsctl.results import Result as Result
-    from clsctl.training.running import TrainResult as TrainResult
-    from clsctl.training.running import train as train
-
-__version__ = "0.1.0"
-
-hookimpl = pluggy.HookimplMarker("clsctl")
+    from clsctl.evaluation.evaluate import Evaluation as Evaluation
+    from clsctl.evaluation.evaluate import evaluate as evaluate
+    from clsctl.exporting.export import Export as Export
+    from clsctl.exporting.export import export as export
+    from clsctl.networks.build import build as build
+    from clsctl.prediction.classifier import Classifier as Classifier
+    from clsctl.prediction.classifier import create_model as create_model
+    from clsctl.quantization.quantize import Quantized as Quantized
+    from clsctl.quantization.quantize import quantize as quantize
+    from clsctl.result import Result as Result
+    from clsctl.training.train import TrainResult as TrainResult
+    from clsctl.training.train import train as train
 
 _LAZY = {
-    "build": "clsctl.building",
-    "Classifier": "clsctl.classifier",
+    "build": "clsctl.networks.build",
+    "Classifier": "clsctl.prediction.classifier",
     "ClsctlError": "clsctl.errors",
-    "Evaluation": "clsctl.evaluation",
-    "Export": "clsctl.exporting",
-    "Quantized": "clsctl.quantization",
-    "Result": "clsctl.results",
-    "create_model": "clsctl.classifier",
-    "train": "clsctl.training.running",
-    "TrainResult": "clsctl.training.running",
-    "evaluate": "clsctl.evaluation",
-    "export": "clsctl.exporting",
-    "quantize": "clsctl.quantization",
+    "Evaluation": "clsctl.evaluation.evaluate",
+    "Export": "clsctl.exporting.export",
+    "Quantized": "clsctl.quantization.quantize",
+    "Result": "clsctl.result",
+    "create_model": "clsctl.prediction.classifier",
+    "train": "clsctl.training.train",
+    "TrainResult": "clsctl.training.train",
+    "evaluate": "clsctl.evaluation.evaluate",
+    "export": "clsctl.exporting.export",
+    "quantize": "clsctl.quantization.quantize",
 }
 
 __all__ = [
@@ -63,7 +59,6 @@ __all__ = [
     "create_model",
     "evaluate",
     "export",
-    "hookimpl",
     "quantize",
     "train",
 ]

@@ -15,10 +15,10 @@ from typing import Annotated, Any, NoReturn, cast
 
 import typer
 
-import clsctl
 from clsctl.errors import ClsctlError, Interrupted, UsageError
-from clsctl.plugins import Registry, default_registry
-from clsctl.types import Command
+from clsctl.plugin.descriptors import Command
+from clsctl.plugin.registry import Registry, default_registry
+from clsctl.values import __version__
 
 NOBODY_READS = 141
 """The exit status of a command whose output is a closed pipe: what SIGPIPE (13) gives others."""
@@ -152,7 +152,7 @@ def _interruptible(run: Callable[..., object]) -> Callable[..., object]:
 
 def _print_version(wanted: bool) -> None:
     if wanted:
-        print(f"clsctl {clsctl.__version__}")
+        print(f"clsctl {__version__}")
         raise typer.Exit
 
 

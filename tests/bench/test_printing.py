@@ -7,11 +7,11 @@ from pathlib import Path
 import pytest
 from measurements import measured
 
-from clsctl.bench.measuring import Combination, Failure
+from clsctl.bench.measure import Combination, Failure
 from clsctl.bench.printing import print_bench
-from clsctl.catalog import load_catalog
 from clsctl.errors import DeviceError
-from clsctl.types import DeviceId
+from clsctl.models.catalog import load_catalog
+from clsctl.values import DeviceId
 
 ROWS = [
     measured(top1=70.5, dataset="photos, val"),

@@ -9,10 +9,10 @@ from dataset_builders import contents
 from servers import cut, in_turn, resumable, serving, status, whole
 from stores import close_the_network, tar_of, tar_with
 
-from clsctl.config import load_settings
-from clsctl.datasets.layout import read_valid_dataset
+from clsctl.datasets.layouts.detect import read_valid_dataset
 from clsctl.datasets.pull import Published, published_datasets, pull_dataset
 from clsctl.errors import DataError, ModelError, NetworkError, UsageError
+from clsctl.settings import load_settings
 
 NAME = "cls_flowers_examples"
 TAR = f"/{NAME}.tar"

@@ -13,7 +13,8 @@ from pathlib import Path
 import pytest
 from PIL import Image
 
-from clsctl.training.display import EpochInfo, Lines, Live
+from clsctl.training.callbacks import EpochInfo
+from clsctl.training.display import Lines, Live
 
 SCRIPT = """
 import sys
@@ -157,8 +158,8 @@ def test_a_strangers_callback_that_fails_is_one_line(tmp_path):
     (info / "METADATA").write_text("Metadata-Version: 2.1\nName: watcher\nVersion: 1.0\n")
     (info / "entry_points.txt").write_text("[clsctl]\nwatcher = watcher\n")
     (site / "watcher.py").write_text(
-        "from clsctl import hookimpl\n"
-        "from clsctl.types import TrainCallback\n"
+        "from clsctl.plugin import hookimpl\n"
+        "from clsctl.plugin import TrainCallback\n"
         "class Watcher:\n"
         "    def __init__(self, run): self.log = run / 'watched.txt'\n"
         "    def epoch_started(self, epoch, batches): self.log.write_text(f'{epoch} {batches}')\n"

@@ -6,7 +6,7 @@ import pytest
 from tiny_training import MODEL, OPTIONS, killed, state, write_dataset
 
 import clsctl
-from clsctl.checkpoints import read_pdparams
+from clsctl.networks.pdparams import read_pdparams
 
 RICH = (
     *("-m", "MobileNetV3_small_x0_35", *OPTIONS, "--save-every", "1"),

@@ -9,8 +9,8 @@ import pytest
 from tiny_training import MODEL, write_dataset
 
 import clsctl
-from clsctl.training.layers import Layer
-from clsctl.training.recipes import configure
+from clsctl.training.config.recipes import configure
+from clsctl.training.config.sources import Layer
 from clsctl.training.setup import prepare
 
 EPOCHS, BATCH, CLASSES = 3, 6, 3

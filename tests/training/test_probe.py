@@ -8,7 +8,7 @@ import pytest
 from tiny_training import CLASSES, MODEL, weights_for, write_dataset
 
 import clsctl
-from clsctl.checkpoints import read_pdparams
+from clsctl.networks.pdparams import read_pdparams
 
 STILL = {
     "batch_size": 6,

@@ -5,7 +5,7 @@ from pathlib import Path
 import cv2
 from tiny_training import write_dataset
 
-from clsctl.datasets.layout import read_valid_dataset
+from clsctl.datasets.layouts.detect import read_valid_dataset
 from clsctl.training.run_card import fingerprint
 
 

@@ -9,7 +9,7 @@ import sys
 from pathlib import Path
 
 import pytest
-from conftest import Run, call, clsctl, home
+from fixtures import Run, call, clsctl, home
 from models import once
 
 __all__ = ["Run", "call", "clsctl", "home"]

@@ -16,9 +16,9 @@ from PIL import Image
 
 import clsctl
 from clsctl import create_model
-from clsctl.catalog import get_entry
-from clsctl.plugins import default_registry
-from clsctl.preprocess import compile_transforms, describe
+from clsctl.images.preprocess import compile_transforms, describe
+from clsctl.models.catalog import get_entry
+from clsctl.plugin.registry import default_registry
 
 NAME = "EfficientNet-Lite0"
 PHOTOS = sorted((Path(__file__).parents[3] / "examples").glob("*.png"))

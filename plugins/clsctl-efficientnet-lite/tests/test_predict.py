@@ -11,7 +11,7 @@ import models
 import pytest
 from clsctl_efficientnet_lite.weights import CHECKPOINT, PACKAGE, _checkpoint_bytes
 
-from clsctl.model_dir import read_model_dir
+from clsctl.models.directory import read_model_dir
 
 NAME = "EfficientNet-Lite0"
 EXAMPLES = Path(__file__).parents[3] / "examples"

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
-from conftest import Run, call, clsctl, home, ready, tiny, tiny_cache
+from fixtures import Run, call, clsctl, home, ready, tiny, tiny_cache
 
 if TYPE_CHECKING:
     from ray.cluster_utils import Cluster

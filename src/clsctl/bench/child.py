@@ -18,13 +18,14 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from clsctl.bench.records import Percentiles
-from clsctl.config import Settings, load_settings
 from clsctl.errors import ClsctlError
-from clsctl.model_dir import read_model_dir
-from clsctl.pipeline import Engine, available_cores, classify, open_engine
-from clsctl.plugins import default_registry
-from clsctl.selection import select_backend, select_device
-from clsctl.types import Placement, Session
+from clsctl.inference.backend_choice import select_backend, select_device
+from clsctl.models.directory import read_model_dir
+from clsctl.plugin.registry import default_registry
+from clsctl.prediction.pipeline import Engine, classify, open_engine
+from clsctl.settings import Settings, load_settings
+from clsctl.system.cpu import available_cores
+from clsctl.values import Placement, Session
 
 if TYPE_CHECKING:
     import numpy as np
@@ -76,9 +77,9 @@ def prepare(settings: Settings, model_dir: str, dataset: str | None, split: str)
 
 def accuracy(settings: Settings, model_dir: str, dataset: str, split: str) -> dict[str, Any]:
     """Top-1 and its 95 % interval, in percent, as `clsctl eval` finds them."""
-    from clsctl.datasets.layout import read_valid_dataset
-    from clsctl.evaluation import evaluate_scorer
-    from clsctl.scorers import open_scorer
+    from clsctl.datasets.layouts.detect import read_valid_dataset
+    from clsctl.evaluation.evaluate import evaluate_scorer
+    from clsctl.evaluation.scorer import open_scorer
 
     scorer = open_scorer(None, None, model_dir, settings)
     top1, interval = evaluate_scorer(
@@ -141,8 +142,8 @@ def _classify(engine: Engine, pictures: list[str], batch: int, images: int) -> f
 def _tensor(engine: Engine, picture: str, batch: int) -> NDArray[np.float32]:
     import numpy as np
 
-    from clsctl.preprocess import compile_transforms
-    from clsctl.training.cache import read_pixels
+    from clsctl.images.preprocess import compile_transforms
+    from clsctl.loading.cache import read_pixels
 
     preprocess = compile_transforms(engine.model.transforms)
     return np.stack([preprocess(read_pixels(Path(picture)))] * batch)

@@ -8,10 +8,10 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from clsctl.bench.measuring import Failure
+from clsctl.bench.measure import Failure
 from clsctl.bench.records import Measurement, machine
-from clsctl.report import figure, open_console
-from clsctl.types import ModelEntry
+from clsctl.console.tables import format_figure, open_console
+from clsctl.values import ModelEntry
 
 # Header, width, how wide the terminal has to be for the column to appear, and the cell.
 _Column = tuple[str, int, int, Callable[[Measurement], str]]
@@ -19,16 +19,16 @@ _COLUMNS: Sequence[_Column] = (
     ("Backend\n", 12, 0, lambda row: row.backend),
     ("Type\n", 4, 0, lambda row: row.precision),
     ("Batch\n", 5, 0, lambda row: str(row.batch)),
-    ("Cold\nstart s", 7, 0, lambda row: figure(row.cold_start_s)),
-    ("1 thread\np50 ms", 8, 0, lambda row: figure(row.one_thread.p50)),
-    ("\np90", 7, 114, lambda row: figure(row.one_thread.p90)),
-    ("\np99", 7, 96, lambda row: figure(row.one_thread.p99)),
-    ("All\ncores ms", 8, 0, lambda row: figure(row.all_threads.p50)),
-    ("\np90", 7, 114, lambda row: figure(row.all_threads.p90)),
-    ("\np99", 7, 96, lambda row: figure(row.all_threads.p99)),
-    ("Images\n/s", 6, 0, lambda row: figure(row.images_per_second, digits=0)),
-    ("Memory\nMiB", 6, 0, lambda row: figure(row.memory_mb, digits=0)),
-    ("Top-1\n%", 5, 0, lambda row: figure(row.top1)),
+    ("Cold\nstart s", 7, 0, lambda row: format_figure(row.cold_start_s)),
+    ("1 thread\np50 ms", 8, 0, lambda row: format_figure(row.one_thread.p50)),
+    ("\np90", 7, 114, lambda row: format_figure(row.one_thread.p90)),
+    ("\np99", 7, 96, lambda row: format_figure(row.one_thread.p99)),
+    ("All\ncores ms", 8, 0, lambda row: format_figure(row.all_threads.p50)),
+    ("\np90", 7, 114, lambda row: format_figure(row.all_threads.p90)),
+    ("\np99", 7, 96, lambda row: format_figure(row.all_threads.p99)),
+    ("Images\n/s", 6, 0, lambda row: format_figure(row.images_per_second, digits=0)),
+    ("Memory\nMiB", 6, 0, lambda row: format_figure(row.memory_mb, digits=0)),
+    ("Top-1\n%", 5, 0, lambda row: format_figure(row.top1)),
 )
 
 

@@ -15,9 +15,9 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
-from clsctl.config import folders
-from clsctl.disk import explained, locked, replacing
 from clsctl.errors import DataError
+from clsctl.settings import folders
+from clsctl.system.files import explained, locked, replacing
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,7 +36,7 @@ class Measurement:
     Attributes:
         model: Its name.
         model_dir: Where it lies; empty for a model of the store.
-        weights: SHA256 of graph and parameters (`clsctl.model_dir.weights_sha256`).
+        weights: SHA256 of graph and parameters (`clsctl.models.directory.weights_sha256`).
         device: Such as `cpu` or `gpu:0`.
         threads: How many cores `all_threads` and `images_per_second` use.
         versions: Of clsctl and the libraries that computed, by package.
@@ -88,8 +88,7 @@ class Measurement:
 
 def machine() -> dict[str, Any]:
     """This kind of machine: its processor and how many cores of it may be used."""
-    from clsctl.pipeline import available_cores
-    from clsctl.processor import model_name
+    from clsctl.system.cpu import available_cores, model_name
 
     return {"processor": model_name(), "cores": available_cores()}
 
@@ -125,7 +124,7 @@ def save_measurements(measurements: Iterable[Measurement]) -> Path:
     """Add measurements to this machine's file; returns its path.
 
     Raises:
-        ModelError: The data folder cannot be written (see `clsctl.disk.explained`).
+        ModelError: The data folder cannot be written (see `clsctl.system.files.explained`).
         DataError: The file is damaged (`E_BENCH_RECORDS`).
     """
     new, path = list(measurements), records_file()

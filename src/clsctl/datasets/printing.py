@@ -21,7 +21,7 @@ def print_figures(titles: Row, rows: Sequence[Row], sums: Sequence[Row]) -> None
     from rich.table import Table
     from rich.text import Text
 
-    from clsctl.report import open_console
+    from clsctl.console.tables import open_console
 
     table = Table(box=None, pad_edge=False, padding=(0, 2, 0, 0), header_style="bold")
     table.add_column(titles[0], no_wrap=True, overflow="ellipsis")

@@ -13,17 +13,18 @@ from dataclasses import dataclass
 from importlib.resources import files
 from pathlib import Path
 
-from clsctl import provenance
-from clsctl.archive import extract
-from clsctl.config import Settings, folders, load_settings
-from clsctl.datasets.layout import read_valid_dataset
-from clsctl.datasets.pool import UNSPLIT
-from clsctl.datasets.write import new_folder
-from clsctl.disk import locked, require_space
+from clsctl.datasets.atomic_lists import new_folder
+from clsctl.datasets.layouts.detect import read_valid_dataset
+from clsctl.datasets.split.pool import UNSPLIT
 from clsctl.errors import DataError, ModelError, NetworkError, UsageError, unknown_name
-from clsctl.mirrors import first_success, public, weight_source
-from clsctl.model_dir import PROVENANCE
-from clsctl.types import FetchRequest, ModelEntry, Preprocessing, Progress
+from clsctl.models import provenance
+from clsctl.models.archive import extract
+from clsctl.models.directory import PROVENANCE
+from clsctl.models.mirrors import first_success, public, weight_source
+from clsctl.plugin.descriptors import FetchRequest
+from clsctl.settings import Settings, folders, load_settings
+from clsctl.system.files import locked, require_space
+from clsctl.values import ModelEntry, Preprocessing, Progress
 
 if sys.version_info >= (3, 11):
     import tomllib

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from clsctl.notes import note
-from clsctl.training.config import TrainConfig
-from clsctl.training.footprint import footprint, machine_memory
-from clsctl.types import DeviceId
+from clsctl.console.messages import note
+from clsctl.training.config.schema import TrainConfig
+from clsctl.training.memory_estimate import footprint, machine_memory
+from clsctl.values import DeviceId
 
 LARGEST = 256
 """More images in a batch make no device faster, and cost accuracy on small datasets."""
@@ -49,7 +49,7 @@ def _largest_that_runs(
     """Halve a batch until a step with it no longer runs out of memory."""
     import paddle
 
-    from clsctl.building import build
+    from clsctl.networks.build import build
     from clsctl.training.optim import build_optimizer
 
     paddle.device.set_device(str(device))

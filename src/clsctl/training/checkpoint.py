@@ -15,9 +15,9 @@ from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from clsctl.checkpoints import read_pdparams
-from clsctl.disk import require_space, sync, sync_tree
 from clsctl.errors import ModelError
+from clsctl.networks.pdparams import read_pdparams
+from clsctl.system.files import require_space, sync, sync_tree
 
 if TYPE_CHECKING:
     import numpy as np

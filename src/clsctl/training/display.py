@@ -9,75 +9,18 @@ from __future__ import annotations
 import functools
 import sys
 import time
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable
 from datetime import timedelta
 from pathlib import Path
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING
+
+from clsctl.training.callbacks import CallbackList, Display, EpochInfo, StepInfo
 
 if TYPE_CHECKING:
     from rich.text import Text
 
 LINES_AN_EPOCH = 10
 """Of the steps of an epoch, about so many are logged."""
-
-
-@dataclass(frozen=True, slots=True)
-class StepInfo:
-    """A step that was made.
-
-    Attributes:
-        epoch: From 1.
-        batch: From 1, of the epoch.
-        loss: Of the training images of this step.
-        images_per_s: Since the epoch began or went on.
-        eta_s: Seconds until the end of training at this pace.
-    """
-
-    epoch: int
-    batch: int
-    loss: float
-    learning_rate: float
-    images_per_s: float
-    eta_s: float
-
-
-@dataclass(frozen=True, slots=True)
-class EpochInfo:
-    """An epoch that was trained and evaluated.
-
-    Attributes:
-        epoch: From 1; 0 is the network before its first step, where that can classify already.
-        train_loss: Mean over its training images; None for epoch 0.
-        top1: Share of the validation images whose class came first, 0 to 1.
-        top5: Share of them whose class was among the first five, 0 to 1.
-        best: The best top-1 so far, this epoch included.
-        seconds: What it took.
-    """
-
-    epoch: int
-    train_loss: float | None
-    top1: float
-    top5: float
-    best: float
-    seconds: float
-
-
-class Display(Protocol):
-    """Is told how training goes, in this order; train callbacks are displays too.
-
-    An epoch 0 only ends.
-    """
-
-    def epoch_started(self, epoch: int, batches: int) -> None:
-        """An epoch, from 1, begins or goes on; it has that many steps in all."""
-
-    def step(self, info: StepInfo) -> None: ...
-
-    def epoch_ended(self, info: EpochInfo) -> None: ...
-
-    def close(self) -> None:
-        """Nothing more comes, whether training finished or not."""
 
 
 def open_display(log: Path, epochs: int) -> Display:
@@ -87,41 +30,18 @@ def open_display(log: Path, epochs: int) -> Display:
         log: train.log in the run's folder, where callbacks write too; lines are added at its end.
         epochs: How many there will be in all.
     """
-    from clsctl.training.observers import load_observers
+    from clsctl.training.callbacks import load_observers
 
     show = functools.partial(print, file=sys.stderr, flush=True)
     watching = Live(epochs) if sys.stderr.isatty() else Lines(show, epochs)
     lines = Lines(functools.partial(append_line, log), epochs)
-    return Several([watching, lines, *load_observers(log.parent)])
+    return CallbackList([watching, lines, *load_observers(log.parent)])
 
 
 def append_line(log: Path, line: str) -> None:
     """Add a line at the end of a file."""
     with log.open("a", encoding="utf-8") as stream:
         stream.write(f"{line}\n")
-
-
-class Several:
-    """Tells several displays, one after the other."""
-
-    def __init__(self, displays: Sequence[Display]) -> None:
-        self._displays = displays
-
-    def epoch_started(self, epoch: int, batches: int) -> None:
-        for display in self._displays:
-            display.epoch_started(epoch, batches)
-
-    def step(self, info: StepInfo) -> None:
-        for display in self._displays:
-            display.step(info)
-
-    def epoch_ended(self, info: EpochInfo) -> None:
-        for display in self._displays:
-            display.epoch_ended(info)
-
-    def close(self) -> None:
-        for display in self._displays:
-            display.close()
 
 
 class Lines:

@@ -20,29 +20,30 @@ from itertools import islice
 from typing import TYPE_CHECKING
 
 from clsctl.errors import Interrupted
-from clsctl.metrics import label_ranks
+from clsctl.evaluation.metrics import label_ranks
 from clsctl.training import checkpoint
 from clsctl.training.amp import scaler_state
+from clsctl.training.callbacks import Display, EpochInfo, StepInfo
 from clsctl.training.checkpoint import Position
-from clsctl.training.display import Display, EpochInfo, StepInfo
-from clsctl.training.distributed import synchronised
-from clsctl.training.learner import Learner, open_learner, roll_back, save_best, save_latest
+from clsctl.training.distributed.process_group import synchronised
+from clsctl.training.job import TrainJob
 from clsctl.training.losses import classification_loss, distillation_loss
 from clsctl.training.optim import learning_rate
-from clsctl.training.setup import Job, build_teacher
+from clsctl.training.setup import build_teacher
+from clsctl.training.state import Learner, open_learner, roll_back, save_best, save_latest
 
 if TYPE_CHECKING:
     from paddle import Tensor
 
-    from clsctl.network import Network
-    from clsctl.training.loader import Batch
+    from clsctl.loading.loader import Batch
+    from clsctl.networks.base import Network
 
 
 class LossIsNan(Exception):
     """A loss was no number."""
 
 
-def fit(job: Job, peak: float, display: Display) -> Position:
+def fit(job: TrainJob, peak: float, display: Display) -> Position:
     """Train from the latest checkpoint, or from the beginning, to the end.
 
     Args:
@@ -68,7 +69,7 @@ def fit(job: Job, peak: float, display: Display) -> Position:
             roll_back(job)
 
 
-def _fit(job: Job, peak: float, display: Display) -> Position:
+def _fit(job: TrainJob, peak: float, display: Display) -> Position:
     teacher = build_teacher(job)
     learner = open_learner(job)
     if job.starts_fitted and learner.position == Position():
@@ -80,13 +81,13 @@ def _fit(job: Job, peak: float, display: Display) -> Position:
     return learner.position
 
 
-def _finished(job: Job, position: Position) -> bool:
+def _finished(job: TrainJob, position: Position) -> bool:
     patience = job.config.patience
     tired = patience and position.epoch - position.best_epoch >= patience
     return position.epoch >= job.config.epochs or bool(tired)
 
 
-def _measure_start(job: Job, learner: Learner, display: Display) -> None:
+def _measure_start(job: TrainJob, learner: Learner, display: Display) -> None:
     """A network that can classify from the start is the result, until training improves on it."""
     position, started = learner.position, time.monotonic()
     _note_figures(position, {}, *_evaluate(job, learner.network))
@@ -101,7 +102,7 @@ def _measure_start(job: Job, learner: Learner, display: Display) -> None:
 
 
 def _train_epoch(
-    job: Job, learner: Learner, teacher: Network | None, peak: float, display: Display
+    job: TrainJob, learner: Learner, teacher: Network | None, peak: float, display: Display
 ) -> None:
     config, position = job.config, learner.position
     display.epoch_started(position.epoch + 1, job.steps_per_epoch)
@@ -120,7 +121,7 @@ def _train_epoch(
         _save_between(job, learner)
 
 
-def train_mode(job: Job, network: Network) -> None:
+def train_mode(job: TrainJob, network: Network) -> None:
     """Let a network learn; where there are few images, with the statistics that it came with.
 
     The fitted classifier relies on batch normalisation's running statistics. Those of the batches
@@ -135,7 +136,7 @@ def train_mode(job: Job, network: Network) -> None:
                 layer.eval()
 
 
-def step_batches(job: Job, position: Position) -> Iterator[list[Batch]]:
+def step_batches(job: TrainJob, position: Position) -> Iterator[list[Batch]]:
     """The batches of each step that is left in the epoch."""
     size = job.config.optimizer.accumulate
     batches = job.train.batches(position.epoch, position.step * size)
@@ -144,7 +145,7 @@ def step_batches(job: Job, position: Position) -> Iterator[list[Batch]]:
 
 
 def make_step(
-    job: Job, learner: Learner, teacher: Network | None, group: list[Batch], rate: float
+    job: TrainJob, learner: Learner, teacher: Network | None, group: list[Batch], rate: float
 ) -> float:
     """One step of the optimizer; returns its loss, the mean over the images.
 
@@ -185,7 +186,7 @@ def make_step(
 
 
 def _loss(
-    job: Job, network: Network, teacher: Network | None, batch: Batch, number: int, epoch: int
+    job: TrainJob, network: Network, teacher: Network | None, batch: Batch, number: int, epoch: int
 ) -> Tensor:
     import paddle
 
@@ -207,7 +208,7 @@ def _loss(
     return loss * (1 - distill.share) + learnt * distill.share
 
 
-def _statistics(job: Job, network: Network, batch: Batch) -> AbstractContextManager[None]:
+def _statistics(job: TrainJob, network: Network, batch: Batch) -> AbstractContextManager[None]:
     """How batch normalisation sees a batch: as a whole where the device can, else in parts."""
     size = job.team.rank.size
     everybody = batch.whole >= size * min(2, job.config.batch_size)
@@ -216,7 +217,7 @@ def _statistics(job: Job, network: Network, batch: Batch) -> AbstractContextMana
     return nullcontext()
 
 
-def _end_epoch(job: Job, learner: Learner, display: Display, started: float) -> None:
+def _end_epoch(job: TrainJob, learner: Learner, display: Display, started: float) -> None:
     """Evaluate, keep what is best, and make the checkpoints of an epoch's end."""
     position = learner.position
     with learner.ema.applied() if learner.ema else nullcontext():
@@ -233,15 +234,15 @@ def _end_epoch(job: Job, learner: Learner, display: Display, started: float) -> 
     display.epoch_ended(EpochInfo(position.epoch, loss, top1, top5, position.best, seconds))
 
 
-def _keep_epoch(job: Job, learner: Learner) -> None:
+def _keep_epoch(job: TrainJob, learner: Learner) -> None:
     position = learner.position
     checkpoint.write(job.run, f"epoch_{position.epoch}", learner.tensors(), position)
     checkpoint.rotate(job.run, job.config.checkpoint.keep)
 
 
-def _evaluate(job: Job, network: Network) -> tuple[float, float]:
+def _evaluate(job: TrainJob, network: Network) -> tuple[float, float]:
     """Top-1 and top-5 on the validation images, 0 to 1; each process evaluates its part."""
-    from clsctl.evaluation import score
+    from clsctl.evaluation.evaluate import score
 
     network.eval()
     job.team.copy_first(network)
@@ -266,7 +267,7 @@ def _note_figures(position: Position, loss: dict[str, float], top1: float, top5:
         position.best, position.best_epoch = top1, position.epoch
 
 
-def _save_between(job: Job, learner: Learner) -> None:
+def _save_between(job: TrainJob, learner: Learner) -> None:
     """Save inside an epoch: when it is time, and when the run is asked to stop."""
     minutes = job.config.checkpoint.minutes
     due = minutes and time.monotonic() - learner.saved_at > 60 * minutes

@@ -5,13 +5,13 @@ from __future__ import annotations
 import math
 from typing import TYPE_CHECKING, Any
 
-from clsctl.parameters import parameter_groups
+from clsctl.networks.param_groups import parameter_groups
 
 if TYPE_CHECKING:
     from paddle.optimizer import Optimizer
 
-    from clsctl.network import Network
-    from clsctl.training.config import OptimizerConfig, ScheduleConfig
+    from clsctl.networks.base import Network
+    from clsctl.training.config.schema import OptimizerConfig, ScheduleConfig
 
 
 def build_optimizer(network: Network, options: OptimizerConfig) -> Optimizer:

@@ -5,14 +5,15 @@ from __future__ import annotations
 import shutil
 from collections.abc import Callable, Iterator
 
-from clsctl.building import outline
 from clsctl.errors import ModelError
-from clsctl.plugins import default_registry
-from clsctl.training.cache import free_memory
+from clsctl.loading.cache import free_memory
+from clsctl.networks.build import outline
+from clsctl.plugin.registry import default_registry
+from clsctl.training.callbacks import EpochInfo, StepInfo
 from clsctl.training.checkpoint import LATEST, Position, read_position
-from clsctl.training.display import EpochInfo, StepInfo, duration
-from clsctl.training.footprint import Footprint, footprint
-from clsctl.training.setup import Job
+from clsctl.training.display import duration
+from clsctl.training.job import TrainJob
+from clsctl.training.memory_estimate import Footprint, footprint
 
 MEASURED_STEPS = 10
 """The expected time is measured on so many steps, or on an epoch that has fewer."""
@@ -21,7 +22,7 @@ FORWARD_SHARE = 1 / 3
 """Of a training step's time, what evaluating as many images takes."""
 
 
-def preflight(job: Job) -> Iterator[str]:
+def preflight(job: TrainJob) -> Iterator[str]:
     """What the run will do and take, line by line.
 
     Raises:
@@ -40,9 +41,9 @@ def preflight(job: Job) -> Iterator[str]:
     yield _disk(job, taken)
 
 
-def _engine(job: Job) -> Iterator[str]:
+def _engine(job: TrainJob) -> Iterator[str]:
     """What computes, where that is not stock Paddle alone."""
-    from clsctl.accelerate.switch import accelerated, left_to_paddle
+    from clsctl.training.onednn.switch import accelerated, left_to_paddle
 
     if job.accelerate is accelerated:
         build = default_registry().get("architectures", job.config.model).build
@@ -50,7 +51,7 @@ def _engine(job: Job) -> Iterator[str]:
         yield "oneDNN computes" + (f", save for {left}, which stock Paddle does" if left else "")
 
 
-def _work(job: Job, position: Position | None) -> str:
+def _work(job: TrainJob, position: Position | None) -> str:
     steps = job.steps_per_epoch
     text = f"steps: {steps} an epoch, {steps * job.config.epochs} in all"
     if position is None:
@@ -59,7 +60,7 @@ def _work(job: Job, position: Position | None) -> str:
     return f"{text}, of which {done} are done"
 
 
-def _memory(job: Job, taken: Footprint) -> str:
+def _memory(job: TrainJob, taken: Footprint) -> str:
     """Only a processor's memory is known to the system."""
     needed = taken.memory(min(job.config.batch_size, len(job.train.samples)))
     text = f"memory: {_size(needed)} at most"
@@ -70,7 +71,7 @@ def _memory(job: Job, taken: Footprint) -> str:
     return f"{text}, of {_size(free)} free{doubt}"
 
 
-def _disk(job: Job, taken: Footprint) -> str:
+def _disk(job: TrainJob, taken: Footprint) -> str:
     """The checkpoints that are there at one time, of which one is being replaced."""
     options = job.config.checkpoint
     kept = options.save_every and min(options.keep, job.config.epochs // options.save_every)
@@ -102,7 +103,7 @@ class Forecast:
         say: Is given the sentence.
     """
 
-    def __init__(self, job: Job, say: Callable[[str], object]) -> None:
+    def __init__(self, job: TrainJob, say: Callable[[str], object]) -> None:
         self._job, self._say = job, say
         self._steps = self._batches = 0
 

@@ -10,18 +10,18 @@ from __future__ import annotations
 import warnings
 from typing import TYPE_CHECKING
 
-from clsctl.config import load_settings
+from clsctl.console.progress import count_bar
 from clsctl.errors import Interrupted
-from clsctl.evaluation import open_loader
-from clsctl.preprocess import describe
-from clsctl.progress import count_bar
+from clsctl.evaluation.evaluate import open_loader
+from clsctl.images.preprocess import describe
+from clsctl.settings import load_settings
 
 if TYPE_CHECKING:
     from paddle import Tensor
 
-    from clsctl.network import Network
-    from clsctl.training.loader import Loader
-    from clsctl.training.setup import Job
+    from clsctl.loading.loader import Loader
+    from clsctl.networks.base import Network
+    from clsctl.training.job import TrainJob
     from clsctl.training.signals import Stop
 
 MOST_IMAGES = 5000
@@ -34,7 +34,7 @@ ITERATIONS = 100
 PENALTY = 0.004
 
 
-def fit_head(network: Network, job: Job) -> None:
+def fit_head(network: Network, job: TrainJob) -> None:
     """Fit a classifier that was never trained to the features of the training images.
 
     Raises:
@@ -71,7 +71,7 @@ def fit_head(network: Network, job: Job) -> None:
     head.weight.set_value(head.weight / scale)
 
 
-def _probed(job: Job) -> Loader:
+def _probed(job: TrainJob) -> Loader:
     """The training images as they are in prediction."""
     samples = job.train.samples
     chosen = samples[:: -(-len(samples) // MOST_IMAGES)]

@@ -12,12 +12,10 @@ from importlib import metadata
 from pathlib import Path
 from typing import Any
 
-from clsctl import __version__
 from clsctl.datasets.samples import Dataset
-from clsctl.disk import file_facts
-from clsctl.model_dir import file_sha256
-from clsctl.pipeline import available_cores
-from clsctl.processor import model_name
+from clsctl.system.cpu import available_cores, model_name
+from clsctl.system.files import file_facts, file_sha256
+from clsctl.values import __version__
 
 NAME = "run.json"
 END = 4096

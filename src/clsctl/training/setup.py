@@ -3,90 +3,41 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from clsctl.accelerate.choice import Switch, choose, stock
-from clsctl.building import build
-from clsctl.catalog import get_entry
-from clsctl.datasets.layout import Dataset, Sample, read_valid_dataset
+from clsctl.datasets.layouts.detect import Dataset, Sample, read_valid_dataset
 from clsctl.errors import DataError, DeviceError, ModelError, UsageError
-from clsctl.pipeline import available_cores
-from clsctl.plugins import default_registry
-from clsctl.preprocess import compile_transforms, describe
-from clsctl.selection import select_device
-from clsctl.training import environment
-from clsctl.training.augment import train_transform
+from clsctl.images.preprocess import compile_transforms, describe
+from clsctl.inference.backend_choice import select_device
+from clsctl.loading.augment import train_transform
+from clsctl.loading.loader import Loader
+from clsctl.loading.mix import Mixer
+from clsctl.loading.sampling import balanced_weights, class_weights
+from clsctl.models.catalog import get_entry
+from clsctl.networks.build import build
+from clsctl.plugin.registry import default_registry
+from clsctl.system.cpu import available_cores
 from clsctl.training.batch_size import fitting_batch
-from clsctl.training.distributed import ALONE, Team
-from clsctl.training.loader import Loader
-from clsctl.training.mixing import Mixer
+from clsctl.training.distributed import environment
+from clsctl.training.distributed.process_group import ALONE, Team
+from clsctl.training.distributed.ranks import Rank
+from clsctl.training.job import TrainJob
+from clsctl.training.onednn.choice import choose
 from clsctl.training.probe import fit_head
-from clsctl.training.ranks import Rank
-from clsctl.training.sampling import balanced_weights, class_weights
-from clsctl.training.signals import Stop
-from clsctl.types import DeviceId, Preprocessing
+from clsctl.values import DeviceId, Preprocessing
 
 if TYPE_CHECKING:
-    import numpy as np
-    from numpy.typing import NDArray
-
-    from clsctl.network import Network
-    from clsctl.training.cache import Read
-    from clsctl.training.config import TrainConfig
+    from clsctl.loading.cache import Read
+    from clsctl.networks.base import Network
+    from clsctl.training.config.schema import TrainConfig
 
 # How much larger than the network's input cached images are, so that crops stay sharp.
 CACHED_SIZE = 2
 
 
-@dataclass(frozen=True)
-class Job:
-    """What a run works on.
-
-    Attributes:
-        labels: Class names by id.
-        preprocessing: Of evaluation and of the exported model.
-        mixer: Batches -> images and soft targets.
-        class_weights: float32 [C] for the loss; None where all count the same.
-        team: The processes that train together; each loads its part of the images.
-        accelerate: What a network is run in: `with job.accelerate(network): ...`.
-        stop: Once set, the run is to be saved and to end.
-    """
-
-    config: TrainConfig
-    dataset: Dataset
-    labels: tuple[str, ...]
-    device: DeviceId
-    preprocessing: Preprocessing
-    train: Loader
-    val: Loader
-    mixer: Mixer
-    class_weights: NDArray[np.float32] | None
-    team: Team = ALONE
-    accelerate: Switch = stock
-    stop: Stop = field(default_factory=Stop)
-
-    @property
-    def steps_per_epoch(self) -> int:
-        return -(-len(self.train) // self.config.optimizer.accumulate)
-
-    @property
-    def few_images(self) -> bool:
-        """Whether there are so few to train with that the weights shall be treated gently."""
-        return len(self.train.samples) < self.config.few_images
-
-    @property
-    def starts_fitted(self) -> bool:
-        """Whether the network can classify before the first step: see `fit_head`."""
-        return self.few_images and bool(self.config.weights or self.config.pretrained)
-
-    @property
-    def run(self) -> Path:
-        return Path(self.config.output)
-
-
-def prepare(config: TrainConfig, team: Team = ALONE) -> Job:
+def prepare(config: TrainConfig, team: Team = ALONE) -> TrainJob:
     """Read the dataset and set up everything around it; no network yet.
 
     Raises:
@@ -112,7 +63,7 @@ def prepare(config: TrainConfig, team: Team = ALONE) -> Job:
     targets = [sample.label for sample in train]
     mix = config.mix
     mixed = mix.probability if mix.mixup or mix.cutmix else 0.0
-    return Job(
+    return TrainJob(
         config=config,
         dataset=dataset,
         labels=tuple(dataset.class_names.get(label, str(label)) for label in range(classes)),
@@ -127,7 +78,7 @@ def prepare(config: TrainConfig, team: Team = ALONE) -> Job:
     )
 
 
-def build_network(job: Job) -> Network:
+def build_network(job: TrainJob) -> Network:
     """The network with the weights that the run starts from.
 
     Raises:
@@ -160,7 +111,7 @@ def build_network(job: Job) -> Network:
     return network  # type: ignore[no-any-return]
 
 
-def build_teacher(job: Job) -> Network | None:
+def build_teacher(job: TrainJob) -> Network | None:
     """The network that is learnt from, in evaluation mode; None where there is none.
 
     Raises:
@@ -298,8 +249,8 @@ def _workers(config: TrainConfig, rank: Rank) -> int:
 
 
 def _reader(config: TrainConfig, preprocessing: Preprocessing) -> Read:
-    from clsctl.config import folders, load_settings
-    from clsctl.training.cache import open_reader
+    from clsctl.loading.cache import open_reader
+    from clsctl.settings import folders, load_settings
 
     side = CACHED_SIZE * preprocessing.crop
     folder = folders().cache / "images"

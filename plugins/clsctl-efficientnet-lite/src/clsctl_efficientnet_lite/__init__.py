@@ -7,8 +7,7 @@ from importlib import resources
 from pathlib import Path
 from typing import Any
 
-from clsctl import hookimpl
-from clsctl.types import Architecture, Catalog, FetchRequest, ModelEntry, WeightSource
+from clsctl.plugin import Architecture, Catalog, FetchRequest, ModelEntry, WeightSource, hookimpl
 
 
 @hookimpl
@@ -36,7 +35,7 @@ def _build(num_classes: int = 1000, **options: Any) -> Any:
 
 
 def _entries() -> Iterable[ModelEntry]:
-    from clsctl.catalog import read_catalog
+    from clsctl.models.catalog import read_catalog
 
     text = (resources.files(__name__) / "catalog.toml").read_text(encoding="utf-8")
     return read_catalog(text, "efficientnet-lite")

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from paddle import Tensor, nn
 
-from clsctl.network import DropPath, Network
+from clsctl.networks.base import DropPath, Network
 
 # (blocks, kernel, stride, expansion, output channels) of each stage.
 STAGES = (

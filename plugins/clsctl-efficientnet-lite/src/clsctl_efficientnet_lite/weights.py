@@ -18,7 +18,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from clsctl.errors import ModelError
-from clsctl.types import FetchRequest
+from clsctl.plugin import FetchRequest
 
 if TYPE_CHECKING:
     import numpy as np
@@ -127,10 +127,10 @@ def convert_names(state: dict[str, NDArray[Any]]) -> dict[str, NDArray[Any]]:
 
 
 def _inference(request: FetchRequest, state: dict[str, NDArray[Any]]) -> Path:
-    from clsctl.checkpoints import load_weights
-    from clsctl.exporting import export_network
-    from clsctl.labels import imagenet_labels
-    from clsctl.preprocess import describe
+    from clsctl.exporting.export import export_network
+    from clsctl.images.preprocess import describe
+    from clsctl.models.imagenet_labels import imagenet_labels
+    from clsctl.networks.pdparams import load_weights
     from clsctl_efficientnet_lite.network import EfficientNetLite
 
     network = EfficientNetLite()

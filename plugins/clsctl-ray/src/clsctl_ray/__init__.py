@@ -9,9 +9,8 @@ from typing import Annotated
 
 import typer
 
-from clsctl import hookimpl
-from clsctl.results import Result
-from clsctl.types import Executor, PredictJob
+from clsctl.plugin import Executor, PredictJob, hookimpl
+from clsctl.result import Result
 
 
 @dataclass(frozen=True, slots=True)

@@ -10,8 +10,8 @@ from dataclasses import replace
 from typing import Any
 
 from clsctl.errors import DeviceError
-from clsctl.pipeline import available_cores
-from clsctl.types import DeviceId, PredictJob
+from clsctl.plugin import DeviceId, PredictJob
+from clsctl.system.cpu import available_cores
 
 _LOOPBACK = ("local", "127.")
 

@@ -12,8 +12,8 @@ from collections.abc import Callable, Iterable, Iterator
 from itertools import islice
 from typing import Any
 
+from clsctl.console.messages import note
 from clsctl.errors import ClsctlError, DeviceError
-from clsctl.notes import note
 from clsctl_ray.shards import Shard
 
 AHEAD = 4

@@ -19,7 +19,7 @@ from pathlib import Path
 from typing import Any, TypedDict
 
 from clsctl.errors import DataError, UsageError
-from clsctl.outputs import open_output, writing
+from clsctl.system.outputs import open_output, writing
 from clsctl_ray.shards import Shard
 from clsctl_ray.worker import Encoded
 

@@ -11,13 +11,13 @@ from pathlib import Path, PurePosixPath
 from typing import TYPE_CHECKING, Any
 
 from clsctl.errors import ClsctlError, DataError, NetworkError, UsageError
-from clsctl.fetching import gather, unreadable
-from clsctl.headers import SUFFIXES
-from clsctl.inputs import Source, expand
-from clsctl.parallel import ordered_map
+from clsctl.images.fetch import gather, unreadable
+from clsctl.images.headers import SUFFIXES
+from clsctl.images.sources import Source, expand
+from clsctl.system.threads import ordered_map
 
 if TYPE_CHECKING:
-    from clsctl.config import Settings
+    from clsctl.settings import Settings
 
 THREADS = 8
 """Objects that a worker fetches at the same time; an object store answers late, but many."""
@@ -31,7 +31,7 @@ def is_remote(item: object) -> bool:
 
 
 def find(inputs: Iterable[object], settings: Settings) -> Iterator[Source]:
-    """What `clsctl.inputs.expand` finds, and what lies below URLs such as `s3://bucket/photos`.
+    """What `clsctl.images.sources.expand` finds, and what lies below URLs such as `s3://bucket/photos`.
 
     Yields:
         Sources that can be read on any machine with the same file systems: a path is absolute, and

@@ -11,11 +11,11 @@ from pathlib import Path
 from typing import Any
 
 import clsctl
+from clsctl.console.progress import count_bar
 from clsctl.errors import Interrupted, UsageError
-from clsctl.model_dir import weights_sha256
-from clsctl.progress import count_bar
-from clsctl.results import OutputNames, Result
-from clsctl.types import PredictJob
+from clsctl.models.directory import weights_sha256
+from clsctl.plugin import PredictJob
+from clsctl.result import OutputNames, Result
 from clsctl_ray.cluster import connected, placed
 from clsctl_ray.crew import Crew
 from clsctl_ray.folder import OutputFolder, open_folder
@@ -24,14 +24,14 @@ from clsctl_ray.worker import Worker, pack
 
 
 def run(job: PredictJob) -> Iterator[Result]:
-    """Results one by one, in input order; see `clsctl.types.Executor`."""
+    """Results one by one, in input order; see `clsctl.plugin.descriptors.Executor`."""
     names = OutputNames()
     for _, results in _answers(job, _shards(job), _classify):
         yield from (replace(result, _names=names) for result in results)
 
 
 def run_to(job: PredictJob, folder: Path, writer: str, resume: bool) -> tuple[int, int]:
-    """A folder of files; see `clsctl.types.RunTo` and `clsctl_ray.folder`."""
+    """A folder of files; see `clsctl.plugin.descriptors.RunTo` and `clsctl_ray.folder`."""
     shards = _shards(job)
     with open_folder(folder, _facts(job, writer), resume) as output:
         try:

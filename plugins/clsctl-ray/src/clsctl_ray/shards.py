@@ -7,12 +7,12 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from clsctl.inputs import Source
-from clsctl.pipeline import batched
+from clsctl.images.sources import Source
+from clsctl.prediction.pipeline import batched
 from clsctl_ray.remote import find
 
 if TYPE_CHECKING:
-    from clsctl.config import Settings
+    from clsctl.settings import Settings
 
 
 @dataclass(frozen=True, slots=True)

@@ -8,14 +8,14 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 
 import clsctl
-from clsctl.config import folders
-from clsctl.disk import locked, replacing
 from clsctl.errors import DeviceError
-from clsctl.inputs import Source
-from clsctl.pipeline import classify, open_engine
-from clsctl.plugins import default_registry
-from clsctl.results import Result, above
-from clsctl.types import ModelSpec, Placement, PredictJob
+from clsctl.images.sources import Source
+from clsctl.plugin import ModelSpec, Placement, PredictJob
+from clsctl.plugin.registry import default_registry
+from clsctl.prediction.pipeline import classify, open_engine
+from clsctl.result import Result, above
+from clsctl.settings import folders
+from clsctl.system.files import locked, replacing
 from clsctl_ray.remote import fetched, is_remote
 
 

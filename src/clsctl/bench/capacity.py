@@ -1,0 +1,231 @@
+"""How long a large prediction job takes, what it moves and keeps, and what limits it.
+
+The model: `workers` machines like the one that was measured take shards of the inputs from a queue,
+read each image from an object store, and write a file of results for each shard. A worker that
+dies loses the shard it was at, half of it done on average; another one does it again.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+
+from clsctl.bench.records import Measurement
+from clsctl.errors import ModelError
+from clsctl.values import DeviceId, ModelEntry
+
+MANIFEST_ROW_BYTES = 200
+"""A shard's line in the manifest: name, rows, range of inputs, checksum."""
+
+PUBLISHED_RESULT_BYTES = 250
+"""Of a result with five classes as a JSON line, where none was measured."""
+
+
+@dataclass(frozen=True, slots=True)
+class Job:
+    """What is to be done, and with what.
+
+    Attributes:
+        workers: Machines, each like the one that was measured.
+        image_kb: Mean size of an image file, in units of 1000 bytes.
+        bandwidth: Of the link of one worker, in Mbit/s.
+        store_requests: Requests a second that the object store answers; 0 for local disks.
+        mtbf_hours: Mean time between failures of one worker.
+        cost_per_hour: Of one worker; None where it does not matter.
+    """
+
+    images: int
+    workers: int
+    image_kb: float
+    bandwidth: float
+    shard_size: int
+    store_requests: float
+    mtbf_hours: float
+    cost_per_hour: float | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Rate:
+    """What one worker does.
+
+    Attributes:
+        images_per_second: From files to ranked classes.
+        result_bytes: Of a result as a JSON line.
+        memory_mb: Of its process; None where it is not known.
+        measured: Whether this machine was measured, rather than the catalog believed.
+        source: Where the figures come from, for a person.
+    """
+
+    images_per_second: float
+    result_bytes: float
+    memory_mb: float | None
+    measured: bool
+    source: str
+
+
+@dataclass(frozen=True, slots=True)
+class Load:
+    """Something that the job uses up.
+
+    Attributes:
+        hours: How long the job would take if nothing else were a limit.
+        share: Of its capacity that is used, 0 to 1; that of the limit is 1.
+        remedy: What helps once it is the limit.
+    """
+
+    name: str
+    hours: float
+    share: float
+    remedy: str
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """What follows from a job and a rate.
+
+    Attributes:
+        hours: From start to end, work done twice and the wait for the last shard included.
+        shard_seconds: Time of one shard on one worker.
+        failures: Workers that die meanwhile, on average.
+        repeated_images: Done twice for that reason, on average.
+        input_bytes: Read, each image once.
+        output_bytes: Of the results as JSON lines.
+        traffic: Mean rate at which all workers read, in bytes a second.
+        worker_hours: What is paid for.
+        cost: Of the workers; None where no price was given.
+        useful_workers: With more of them nothing gets faster.
+        loads: What is used up, the limit first.
+    """
+
+    hours: float
+    shards: int
+    shard_seconds: float
+    failures: float
+    repeated_images: float
+    input_bytes: float
+    output_bytes: float
+    manifest_bytes: float
+    traffic: float
+    worker_hours: float
+    cost: float | None
+    useful_workers: int
+    loads: tuple[Load, ...]
+
+
+def make_plan(job: Job, rate: Rate) -> Plan:
+    """Estimate a job."""
+    shards = math.ceil(job.images / job.shard_size)
+    workers, shard = min(job.workers, shards), min(job.images, job.shard_size)
+    loads = _loads(job, rate, workers)
+    busy = loads[0].hours
+    shard_hours = busy * workers * shard / job.images
+    failures = workers * busy / job.mtbf_hours
+    repeated = failures * shard / 2
+    hours = busy * (1 + repeated / job.images) + shard_hours * (shards > workers)
+    input_bytes = job.images * job.image_kb * 1000
+    worker_hours = job.workers * hours
+    return Plan(
+        hours=hours,
+        shards=shards,
+        shard_seconds=3600 * shard_hours,
+        failures=failures,
+        repeated_images=repeated,
+        input_bytes=input_bytes,
+        output_bytes=job.images * rate.result_bytes,
+        manifest_bytes=shards * MANIFEST_ROW_BYTES,
+        traffic=input_bytes / (3600 * busy),
+        worker_hours=worker_hours,
+        cost=None if job.cost_per_hour is None else worker_hours * job.cost_per_hour,
+        useful_workers=_useful_workers(job, rate, shards),
+        loads=loads,
+    )
+
+
+def find_rate(
+    model: str,
+    measurements: Iterable[Measurement],
+    entry: ModelEntry | None,
+    device: DeviceId,
+    backend: str | None = None,
+    precision: str = "fp32",
+) -> Rate:
+    """The highest throughput that was measured, else what the published latency comes to.
+
+    Raises:
+        ModelError: Neither is there (`E_NOT_MEASURED`).
+    """
+    fitting = [
+        record
+        for record in measurements
+        if (record.model, record.device, record.precision) == (model, str(device), precision)
+        and backend in (None, record.backend)
+    ]
+    if fitting:
+        return _measured(max(fitting, key=lambda record: record.images_per_second))
+    published = entry and {"cpu": entry.cpu_ms, "gpu": entry.gpu_ms}.get(device.kind)
+    if not published or backend or precision != "fp32":
+        how = f" --backend {backend}" if backend else ""
+        raise ModelError(
+            f"{model} was not measured so on this machine",
+            code="E_NOT_MEASURED",
+            hint=f"clsctl bench -m {model} --device {device}{how} --precision {precision}",
+        )
+    return _published(published[0])
+
+
+def _measured(record: Measurement) -> Rate:
+    how = f"{record.backend}, {record.precision}, batch {record.batch}, {record.threads} cores"
+    return Rate(
+        record.images_per_second,
+        record.result_bytes,
+        record.memory_mb,
+        measured=True,
+        source=f"measured on this machine on {record.date[:10]} ({how})",
+    )
+
+
+def _published(milliseconds: float) -> Rate:
+    return Rate(
+        1000 / milliseconds,
+        PUBLISHED_RESULT_BYTES,
+        None,
+        measured=False,
+        source=f"published latency of {milliseconds:g} ms, without reading and decoding",
+    )
+
+
+def _loads(job: Job, rate: Rate, workers: int) -> tuple[Load, ...]:
+    """The limit first."""
+    rates: Mapping[str, tuple[float, str]] = {
+        "processors of the workers": (
+            workers * rate.images_per_second,
+            "more workers, lower precision, smaller model",
+        ),
+        "links of the workers": (
+            workers * _per_link(job),
+            "smaller images, workers beside the store",
+        ),
+        "requests to the store": (
+            job.store_requests or math.inf,
+            "more prefixes, or many images to a file",
+        ),
+    }
+    slowest = min(images_per_second for images_per_second, _ in rates.values())
+    loads = [
+        Load(name, job.images / images_per_second / 3600, slowest / images_per_second, remedy)
+        for name, (images_per_second, remedy) in rates.items()
+        if images_per_second < math.inf
+    ]
+    return tuple(sorted(loads, key=lambda load: -load.hours))
+
+
+def _useful_workers(job: Job, rate: Rate, shards: int) -> int:
+    """As many as the store can serve, and as there are shards."""
+    one = min(rate.images_per_second, _per_link(job))
+    return min(shards, math.ceil(job.store_requests / one)) if job.store_requests else shards
+
+
+def _per_link(job: Job) -> float:
+    """Images a second that a worker's link carries."""
+    return job.bandwidth * 1e6 / 8 / (job.image_kb * 1000)

@@ -1,0 +1,248 @@
+"""Every combination of model, backend, precision and batch -> what it costs on this machine.
+
+Each is measured in processes of its own, so that memory and cold start are true, and a crash in
+native code is one failure and not the end. The rounds go through all combinations in turn (A B, A
+B, ...): a machine that is slower for a while is so for all of them, and medians are taken.
+"""
+
+from __future__ import annotations
+
+import functools
+import json
+import statistics
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import dataclass, field, replace
+from datetime import datetime, timezone
+from pathlib import Path
+from typing import Any
+
+from clsctl.bench.records import Measurement, Percentiles
+from clsctl.console.progress import no_progress
+from clsctl.errors import ClsctlError, ModelError
+from clsctl.models.directory import read_model_dir, weights_sha256
+from clsctl.system.processes import last_words, run_module
+from clsctl.values import DeviceId, ModelSpec, Progress
+
+
+@dataclass(frozen=True, slots=True)
+class Combination:
+    """What one row of the report is about.
+
+    Attributes:
+        path: The model directory, or the graph's file; absolute.
+        own: Whether the user named the path, rather than a model of a catalog.
+        backend: A backend's name, or `auto` until it is prepared.
+    """
+
+    model: str
+    path: Path
+    own: bool
+    device: DeviceId
+    backend: str
+    precision: str
+    batch: int
+
+    @property
+    def settings(self) -> dict[str, str]:
+        """What a process that runs it has to be told."""
+        return {
+            "device": str(self.device),
+            "backend": self.backend,
+            "precision": self.precision,
+        }
+
+
+@dataclass(frozen=True, slots=True)
+class Failure:
+    """A combination that could not be measured, and why."""
+
+    combination: Combination
+    error: ClsctlError
+
+    def as_dict(self) -> dict[str, Any]:
+        """As plain values: the combination's names, and the error."""
+        what = self.combination
+        names = {"model": what.model, "backend": what.backend, "precision": what.precision}
+        return {**names, "batch": what.batch, "error": self.error.as_dict()}
+
+
+@dataclass(frozen=True, slots=True)
+class Protocol:
+    """How to measure.
+
+    Attributes:
+        folder: One of ours, for processes to run in.
+        pictures: Images to classify, in turn; absolute paths.
+        images: How many of them for one figure of throughput.
+        rounds: How often each combination is measured.
+        dataset: A dataset's folder or table, for the accuracy; None leaves it out.
+        split: The part of the dataset.
+    """
+
+    folder: Path
+    pictures: Sequence[Path]
+    images: int
+    rounds: int
+    dataset: Path | None = None
+    split: str = "val"
+
+
+def combine(
+    models: Iterable[tuple[ModelSpec, Path | None]],
+    device: DeviceId,
+    backends: Sequence[str],
+    precisions: Sequence[str],
+    batches: Sequence[int],
+) -> list[Combination]:
+    """All combinations; with each model comes the path that the user named, if it is so."""
+    return [
+        Combination(
+            spec.name,
+            (own or spec.directory).absolute(),
+            own is not None,
+            device,
+            backend,
+            precision,
+            batch,
+        )
+        for spec, own in models
+        for backend in backends
+        for precision in precisions
+        for batch in batches
+    ]
+
+
+def measure(
+    combinations: Sequence[Combination], protocol: Protocol, progress: Progress = no_progress
+) -> tuple[list[Measurement], list[Failure]]:
+    """Measure combinations in rounds; one that fails is left out from then on."""
+    subjects = [_Subject(combination) for combination in combinations]
+    failures: list[Failure] = []
+    done, total = 0, len(subjects) * (1 + protocol.rounds)
+    for stage in _stages(protocol):
+        for subject in subjects:
+            progress(done, total)
+            done += 1
+            try:
+                stage(subject)
+            except ClsctlError as error:
+                failures.append(Failure(subject.combination, error))
+        failed = [failure.combination for failure in failures]
+        subjects = [subject for subject in subjects if subject.combination not in failed]
+    return [_summary(subject, protocol) for subject in subjects], failures
+
+
+@dataclass(slots=True)
+class _Subject:
+    """A combination and what was found out about it; `rounds` holds a dict for each."""
+
+    combination: Combination
+    facts: dict[str, Any] = field(default_factory=dict)
+    rounds: list[dict[str, Any]] = field(default_factory=list)
+
+
+def _stages(protocol: Protocol) -> Iterator[Callable[[_Subject], None]]:
+    """Convert models, choose for `auto` and find accuracies; then measure, round after round."""
+
+    @functools.cache
+    def facts(combination: Combination) -> dict[str, Any]:
+        dataset = protocol.dataset and str(protocol.dataset)
+        return _in_child(
+            combination, protocol, work="prepare", dataset=dataset, split=protocol.split
+        )
+
+    def prepare(subject: _Subject) -> None:
+        # None of this depends on the batch size, and an accuracy may take long to find.
+        subject.facts = dict(facts(replace(subject.combination, batch=1)))
+        subject.combination = replace(subject.combination, backend=subject.facts.pop("backend"))
+
+    yield prepare
+    yield from [functools.partial(_measure_once, protocol=protocol)] * protocol.rounds
+
+
+def _measure_once(subject: _Subject, protocol: Protocol) -> None:
+    combination = subject.combination
+    figures = _in_child(
+        combination,
+        protocol,
+        work="speed",
+        pictures=[str(picture) for picture in protocol.pictures],
+        batch=combination.batch,
+        images=protocol.images,
+    )
+    figures["cold_start_s"] = _cold_start(combination, protocol)
+    subject.rounds.append(figures)
+
+
+def _in_child(combination: Combination, protocol: Protocol, **task: object) -> dict[str, Any]:
+    """The outcome of one task of `clsctl.bench.child`, in a fresh process."""
+    task |= {"settings": combination.settings, "model_dir": str(combination.path)}
+    child = run_module("clsctl.bench.child", json.dumps(task), folder=protocol.folder)
+    if child.returncode:
+        raise _failed(combination, last_words(child))
+    outcome: dict[str, Any] = json.loads(child.stdout.splitlines()[-1])
+    if "error" in outcome:
+        raise ModelError(**outcome["error"])
+    return outcome
+
+
+def _cold_start(combination: Combination, protocol: Protocol) -> float:
+    """Seconds from the start of a `clsctl predict` to its first result."""
+    command = [sys.executable, "-m", "clsctl", "predict", str(protocol.pictures[0])]
+    command += ["--model-dir", str(combination.path), "--format", "jsonl"]
+    for option, value in combination.settings.items():
+        command += [f"--{option}", value]
+    start = time.perf_counter()
+    with subprocess.Popen(
+        command, cwd=protocol.folder, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL
+    ) as child:
+        first = child.stdout.readline() if child.stdout else b""
+        seconds = time.perf_counter() - start
+    if not first or child.returncode:
+        raise _failed(combination, f"`clsctl predict` ended with exit status {child.returncode}")
+    return seconds
+
+
+def _failed(combination: Combination, reason: str) -> ModelError:
+    return ModelError(
+        f"{combination.model} could not be measured with {combination.backend}: {reason}",
+        code="E_BENCH_FAILED",
+        hint=f"`clsctl predict IMAGE --model-dir {combination.path} --backend "
+        f"{combination.backend}` shows whether it works at all",
+    )
+
+
+# ---- what remains of the rounds ----------------------------------------------------------------
+
+
+def _summary(subject: _Subject, protocol: Protocol) -> Measurement:
+    combination = subject.combination
+    spec = read_model_dir(combination.path)
+    return Measurement(
+        model=combination.model,
+        model_dir=str(combination.path) if combination.own else "",
+        weights=weights_sha256(spec),
+        device=str(combination.device),
+        backend=combination.backend,
+        precision=combination.precision,
+        batch=combination.batch,
+        date=datetime.now(timezone.utc).isoformat(timespec="seconds"),
+        size_mb=sum(path.stat().st_size for path in (spec.graph, spec.params) if path) / 2**20,
+        **_medians(subject.rounds),
+        **subject.facts,
+        dataset=f"{protocol.dataset}, {protocol.split}" if protocol.dataset else "",
+    )
+
+
+def _medians(rounds: Sequence[dict[str, Any]]) -> dict[str, Any]:
+    """The median of each figure over the rounds; of a latency, percentile by percentile."""
+    return {name: _median([figures[name] for figures in rounds]) for name in rounds[0]}
+
+
+def _median(values: Sequence[Any]) -> Any:
+    if isinstance(values[0], dict):
+        return Percentiles(**_medians(values))
+    return None if None in values else statistics.median(values)

@@ -1,0 +1,1 @@
+"""What ships with clsctl as plugins, one package for each kind."""

@@ -1,0 +1,43 @@
+"""ONNX Runtime: the fast default on CPU, from a converted and cached form of the model."""
+
+from __future__ import annotations
+
+from clsctl.inference.convert import form_path
+from clsctl.inference.onnx_session import (
+    COMPILED,
+    OnnxSession,
+    load_compiled,
+    require_onnxruntime,
+    require_provider,
+)
+from clsctl.plugin import Backend, ModelSpec, Placement, hookimpl
+
+
+@hookimpl
+def clsctl_backends() -> list[Backend]:
+    return [
+        Backend(
+            "onnxruntime",
+            "ONNX Runtime, from a form converted once; fastest to start.",
+            ("cpu", "gpu"),
+            require_onnxruntime,
+            open_model,
+            prepare=_prepare,
+            priority=10,
+            precisions={"cpu": ("fp32", "int8")},
+            formats=("paddle", "onnx"),
+            packages=("onnxruntime", "onnxruntime-gpu"),
+            form=COMPILED,
+        )
+    ]
+
+
+def open_model(spec: ModelSpec, placement: Placement) -> OnnxSession:
+    """Load the model's ONNX form, converting it first where that was not done before."""
+    return load_compiled(form_path(COMPILED, spec, placement), placement)
+
+
+def _prepare(spec: ModelSpec, placement: Placement) -> None:
+    if placement.device.kind == "gpu":
+        require_provider("CUDAExecutionProvider")
+    form_path(COMPILED, spec, placement)

@@ -1,0 +1,52 @@
+"""OpenVINO: often the fastest on Intel and ARM processors, in bf16 and int8 too."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from clsctl.errors import DeviceError, require_library
+from clsctl.inference.convert import form_path
+from clsctl.inference.openvino_session import COMPILED, OpenvinoSession, load_compiled
+from clsctl.plugin import Backend, ModelSpec, Placement, hookimpl
+from clsctl.system.cpu import multiplies_bf16
+
+if TYPE_CHECKING:
+    pass
+
+
+@hookimpl
+def clsctl_backends() -> list[Backend]:
+    return [
+        Backend(
+            "openvino",
+            "OpenVINO on CPU, from a form converted once; bf16 where the processor has it.",
+            ("cpu",),
+            _check,
+            open_model,
+            prepare=_prepare,
+            priority=5,
+            precisions={"cpu": ("fp32", "bf16", "int8")},
+            formats=("paddle", "onnx", "openvino"),
+            packages=("openvino",),
+            form=COMPILED,
+        )
+    ]
+
+
+def open_model(spec: ModelSpec, placement: Placement) -> OpenvinoSession:
+    """Load the model's OpenVINO form, converting it first where that was not done before."""
+    return load_compiled(form_path(COMPILED, spec, placement), placement)
+
+
+def _check() -> None:
+    require_library("openvino", "openvino", "OpenVINO", "pip install openvino")
+
+
+def _prepare(spec: ModelSpec, placement: Placement) -> None:
+    if placement.precision == "bf16" and not multiplies_bf16():
+        raise DeviceError(
+            "this processor has no bf16 instructions, so bf16 would be slower than fp32 on it",
+            code="E_PRECISION_PROCESSOR",
+            hint="use --precision fp32",
+        )
+    form_path(COMPILED, spec, placement)

@@ -1,0 +1,58 @@
+"""TensorRT on NVIDIA GPUs, through ONNX Runtime's provider; in fp16 too."""
+
+from __future__ import annotations
+
+from clsctl.errors import require_library
+from clsctl.inference.convert import form_path
+from clsctl.inference.onnx_session import (
+    COMPILED,
+    OnnxSession,
+    open_file,
+    require_onnxruntime,
+    require_provider,
+)
+from clsctl.plugin import Backend, ModelSpec, Placement, hookimpl
+from clsctl.settings import folders
+
+PROVIDER = "TensorrtExecutionProvider"
+
+
+@hookimpl
+def clsctl_backends() -> list[Backend]:
+    return [
+        Backend(
+            "tensorrt",
+            "TensorRT on NVIDIA GPUs, by ONNX Runtime's provider; its first run takes minutes.",
+            ("gpu",),
+            _check,
+            open_model,
+            prepare=_prepare,
+            priority=-5,
+            precisions={"gpu": ("fp32", "fp16")},
+            formats=("paddle", "onnx"),
+            packages=("tensorrt",),
+        )
+    ]
+
+
+def open_model(spec: ModelSpec, placement: Placement) -> OnnxSession:
+    """Load the model's ONNX form; the engines that TensorRT builds of it are kept in the cache."""
+    options = {
+        "device_id": placement.device.index,
+        "trt_fp16_enable": placement.precision == "fp16",
+        "trt_engine_cache_enable": True,
+        "trt_engine_cache_path": str(folders().cache / "tensorrt"),
+    }
+    path = form_path(COMPILED, spec, placement)
+    return open_file(path, placement.threads, (PROVIDER, options))
+
+
+def _check() -> None:
+    require_onnxruntime()
+    hint = "pip install tensorrt, and onnxruntime-gpu in place of onnxruntime"
+    require_library("tensorrt", "tensorrt", "TensorRT", hint)
+
+
+def _prepare(spec: ModelSpec, placement: Placement) -> None:
+    require_provider(PROVIDER)
+    form_path(COMPILED, spec, placement)

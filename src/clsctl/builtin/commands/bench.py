@@ -1,0 +1,209 @@
+"""`clsctl bench`."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Literal
+
+import typer
+
+from clsctl.builtin.commands._options import Device
+from clsctl.errors import UsageError, unknown_name
+from clsctl.plugin import Command, hookimpl
+from clsctl.values import PRECISIONS
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from clsctl.bench.measure import Failure
+    from clsctl.bench.records import Measurement
+    from clsctl.plugin import DeviceId, ModelSpec
+    from clsctl.plugin.registry import Registry
+    from clsctl.settings import Settings
+
+MOST_PICTURES = 100
+
+
+@hookimpl
+def clsctl_commands() -> list[Command]:
+    return [Command("bench", "Measure what models cost on this machine.", bench)]
+
+
+def bench(
+    models: Annotated[
+        list[str] | None,
+        typer.Option(
+            "-m",
+            "--model",
+            help="A model of the catalog; may be repeated.",
+            show_default="all in the store",
+        ),
+    ] = None,
+    model_dirs: Annotated[
+        list[Path] | None,
+        typer.Option("--model-dir", help="A model directory of your own; may be repeated."),
+    ] = None,
+    backends: Annotated[
+        str | None,
+        typer.Option(
+            "--backend",
+            help="NAME,..., all, or auto: what predict would take.",
+            show_default="auto",
+        ),
+    ] = None,
+    batches: Annotated[
+        str, typer.Option("-b", "--batch", help="Images in one run of the network: N,...")
+    ] = "1",
+    precisions: Annotated[
+        str, typer.Option("--precision", help=f"Of {', '.join(PRECISIONS)}: NAME,...")
+    ] = "fp32",
+    dataset: Annotated[
+        Path | None,
+        typer.Option("-d", "--dataset", help="Measure accuracy too, on this folder or table."),
+    ] = None,
+    split: Annotated[str, typer.Option(help="Of the dataset: train, val or test.")] = "val",
+    images: Annotated[
+        int, typer.Option(min=1, help="Classified for one figure of throughput.")
+    ] = 128,
+    rounds: Annotated[
+        int, typer.Option(min=1, help="Measurements of each; the median counts.")
+    ] = 3,
+    device: Device = None,
+    output: Annotated[
+        Path, typer.Option("-o", "--output", help="Where bench.json and pareto.png go.")
+    ] = Path("output"),
+    format_: Annotated[
+        Literal["table", "json"], typer.Option("--format", help="table or json.")
+    ] = "table",
+) -> None:
+    """Measure cold start, latency, throughput, memory and accuracy, each in a fresh process.
+
+    Every combination of model, backend, precision and batch size is measured, in turn, several
+    times over. One that does not work is reported with its reason, and the others go on. The
+    figures are kept for `clsctl models list --measured`, `models recommend` and `plan`.
+    """
+    import tempfile
+
+    from clsctl.bench.measure import Protocol, combine, measure
+    from clsctl.bench.records import save_measurements
+    from clsctl.console.progress import count_bar
+    from clsctl.inference.backend_choice import select_device
+    from clsctl.plugin.registry import default_registry
+    from clsctl.settings import load_settings
+
+    settings, registry = load_settings(device=device), default_registry()
+    where = select_device(settings.device, registry)
+    combinations = combine(
+        _models(models or [], model_dirs or [], settings),
+        where,
+        _backends(backends or settings.backend, where, registry),
+        _precisions(precisions),
+        _batches(batches),
+    )
+    save_measurements([])  # fails now, not after minutes of measuring
+    with tempfile.TemporaryDirectory() as scratch, count_bar("measuring") as progress:
+        folder = Path(scratch)
+        pictures = _pictures(folder, dataset, split)
+        protocol = Protocol(folder, pictures, images, rounds, dataset and dataset.absolute(), split)
+        measurements, failures = measure(combinations, protocol, progress)
+    if not measurements:
+        raise failures[0].error
+    save_measurements(measurements)
+    _report(measurements, failures, output, format_)
+
+
+def _report(
+    measurements: Sequence[Measurement], failures: Sequence[Failure], output: Path, format_: str
+) -> None:
+    from clsctl.bench.pareto import draw_front
+    from clsctl.bench.printing import print_bench
+    from clsctl.bench.records import as_json
+    from clsctl.models.catalog import load_catalog
+    from clsctl.system.outputs import writing
+
+    text = as_json(measurements, failures=[failure.as_dict() for failure in failures])
+    with writing(output / "bench.json") as part:
+        part.write_text(text, encoding="utf-8")
+    first = measurements[0]
+    drawn = draw_front(load_catalog(), first.device, first.dataset, output / "pareto.png")
+    if format_ == "json":
+        print(text, end="")
+        return
+    print_bench(measurements, failures, load_catalog())
+    print(f"\nFiles: {output}/bench.json" + (f" and {output}/pareto.png" if drawn else ""))
+
+
+# ---- what to measure ---------------------------------------------------------------------------
+
+
+def _models(
+    names: Sequence[str], folders: Sequence[Path], settings: Settings
+) -> list[tuple[ModelSpec, Path | None]]:
+    """Each model, pulled where necessary, and its path where that was named."""
+    from clsctl.console.progress import transfer_bar
+    from clsctl.models.locate import find_model
+    from clsctl.models.store import open_store
+
+    if not names and not folders:
+        names = open_store(settings).pulled()
+    if not names and not folders:
+        raise UsageError(
+            "there is no model on this machine to measure",
+            code="E_MODEL_CHOICE",
+            hint="name one: clsctl bench -m NAME, which pulls it, or --model-dir DIR",
+        )
+    with transfer_bar("pulling the model") as progress:
+        known = [(find_model(name, None, settings, progress), None) for name in names]
+    return known + [(find_model(None, folder, settings), folder) for folder in folders]
+
+
+def _backends(text: str, device: DeviceId, registry: Registry) -> list[str]:
+    """The names that were given; `all` stands for those that run on the device."""
+    if text == "all":
+        backends = registry.items("backends").values()
+        return [backend.name for backend in backends if device.kind in backend.devices]
+    names = _listed(text)
+    for name in set(names) - {"auto"}:
+        registry.get("backends", name)
+    return names
+
+
+def _precisions(text: str) -> list[str]:
+    names = _listed(text)
+    for name in names:
+        if name not in PRECISIONS:
+            raise UsageError(unknown_name("precision", name, PRECISIONS), code="E_VALUE")
+    return names
+
+
+def _batches(text: str) -> list[int]:
+    sizes = _listed(text)
+    for size in sizes:
+        if not size.isdecimal() or int(size) < 1:
+            raise UsageError(
+                f"a batch size is a whole number, 1 or more, not '{size}'",
+                code="E_VALUE",
+                hint="several are separated by commas: --batch 1,8",
+            )
+    return [int(size) for size in sizes]
+
+
+def _listed(text: str) -> list[str]:
+    """The different items between commas, in order."""
+    items = list(dict.fromkeys(item.strip() for item in text.split(",") if item.strip()))
+    if not items:
+        raise UsageError("--backend, --batch and --precision each need an item", code="E_VALUE")
+    return items
+
+
+def _pictures(scratch: Path, dataset: Path | None, split: str) -> list[Path]:
+    """A choice of the dataset's own images, else made-up photos."""
+    from clsctl.bench.photos import write_photos
+    from clsctl.datasets.layouts.detect import read_valid_dataset
+    from clsctl.evaluation.class_mapping import samples_of
+
+    if dataset is None:
+        return write_photos(scratch)
+    found = read_valid_dataset(dataset)
+    paths = [found.image_path(sample).absolute() for sample in samples_of(found, split)]
+    return paths[:: -(-len(paths) // MOST_PICTURES)]

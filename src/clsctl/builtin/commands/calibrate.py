@@ -1,0 +1,76 @@
+"""`clsctl calibrate`."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from clsctl.builtin.commands._options import Backend, Batch, Device, Model
+from clsctl.plugin import Command, hookimpl
+
+if TYPE_CHECKING:
+    from clsctl.evaluation.calibration import Calibration
+
+
+@hookimpl
+def clsctl_commands() -> list[Command]:
+    return [Command("calibrate", "Make a model's scores mean what they say.", calibrate)]
+
+
+def calibrate(
+    dataset: Annotated[Path, typer.Option("-d", "--dataset", help="A dataset's folder or table.")],
+    model: Model = None,
+    model_dir: Annotated[Path | None, typer.Option(help="An exported model's folder.")] = None,
+    precision: Annotated[
+        float | None,
+        typer.Option(
+            min=0.0, max=1.0, help="Find the threshold above which so many classes are right."
+        ),
+    ] = None,
+    split: Annotated[
+        str, typer.Option(help="train, val or test; not what the model was trained on.")
+    ] = "val",
+    device: Device = None,
+    backend: Backend = None,
+    batch: Batch = 32,
+) -> None:
+    """Fit a temperature, and a threshold for a wanted precision, and store them with the model.
+
+    `clsctl predict --calibrated` applies them. The model's files stay as they are.
+    """
+    from clsctl.console.progress import count_bar
+    from clsctl.datasets.layouts.detect import read_valid_dataset
+    from clsctl.evaluation.calibration import calibrate as fit
+    from clsctl.evaluation.calibration import save_calibration
+    from clsctl.evaluation.class_mapping import samples_of
+    from clsctl.evaluation.evaluate import evaluate_scorer
+    from clsctl.evaluation.scorer import open_scorer
+    from clsctl.settings import load_settings
+
+    settings = load_settings(device=device, backend=backend)
+    found = read_valid_dataset(dataset)
+    samples_of(found, split)  # before a model is loaded or even pulled
+    scorer = open_scorer(model, None, model_dir, settings)
+    with count_bar(scorer.name) as progress:
+        evaluation = evaluate_scorer(scorer, found, split, settings, batch, progress)
+    fitted = fit(evaluation.scores, evaluation.labels, precision)
+    save_calibration(scorer.source, fitted, {"dataset": str(found.root), "split": split})
+    _show(fitted)
+    print(f"Stored in {scorer.source}/clsctl.json; `clsctl predict --calibrated` applies it.")
+
+
+def _show(fitted: Calibration) -> None:
+    (nll, nll_after), (ece, ece_after) = fitted.nll, fitted.ece
+    sure = "less" if fitted.temperature > 1 else "more"
+    print(f"temperature  {fitted.temperature:.4f}  ({sure} sure than before)")
+    print(f"NLL          {nll:.4f} -> {nll_after:.4f}")
+    print(f"ECE          {ece:.4f} -> {ece_after:.4f}")
+    if fitted.threshold is not None:
+        cut = fitted.threshold
+        low, high = cut.interval
+        print(
+            f"threshold    {cut.score:.5f}  precision {cut.precision:.4f} "
+            f"(95 % {low:.4f} to {high:.4f}) on {cut.coverage:.1%} of the images"
+        )

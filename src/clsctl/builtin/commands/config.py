@@ -1,0 +1,41 @@
+"""`clsctl config show`."""
+
+from __future__ import annotations
+
+from clsctl.plugin import Command, hookimpl
+
+
+@hookimpl
+def clsctl_commands() -> list[Command]:
+    return [
+        Command("config", "See the settings and where each comes from."),
+        Command("config show", "Show every setting, its value and its origin.", show),
+    ]
+
+
+def show() -> None:
+    """Settings come from config.toml; a CLSCTL_* variable overrides it, an option both."""
+    from rich.console import Console
+    from rich.table import Table
+    from rich.text import Text
+
+    from clsctl.settings import folders, load_settings, setting_fields
+
+    settings, places = load_settings(), folders()
+    table = Table("Setting", "Value", "From", "Meaning", box=None, header_style="bold")
+    for item in setting_fields():
+        value = getattr(settings, item.name)
+        shown = ", ".join(value) if isinstance(value, tuple) else str(value)
+        origin = settings.origins[item.name]
+        table.add_row(
+            item.name, Text(shown or "-"), Text(origin), Text(item.metadata["help"], style="dim")
+        )
+    console = Console()
+    console.print(table)
+    console.print()
+    for name, path in (
+        ("models", places.data),
+        ("cache", places.cache),
+        ("config file", places.config_file),
+    ):
+        console.print(f"{name:12}{path}", soft_wrap=True, highlight=False)

@@ -1,0 +1,68 @@
+"""`clsctl dataset` and `clsctl dataset check`."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated, Literal
+
+import typer
+
+from clsctl.errors import DataError
+from clsctl.plugin import Command, hookimpl
+
+
+@hookimpl
+def clsctl_commands() -> list[Command]:
+    return [
+        Command("dataset", "Check, split, count and convert datasets."),
+        Command("dataset check", "Find what would break or spoil training.", check),
+    ]
+
+
+def check(
+    path: Annotated[Path, typer.Argument(metavar="DIR", help="The dataset, in any layout.")],
+    fast: Annotated[
+        bool, typer.Option("--fast", help="Read only the headers of images: decode nothing.")
+    ] = False,
+    strict: Annotated[bool, typer.Option("--strict", help="Count warnings as errors.")] = False,
+    ignore: Annotated[
+        list[str] | None,
+        typer.Option(metavar="CODE", help="Leave out problems of this code. May be repeated."),
+    ] = None,
+    output: Annotated[
+        Path, typer.Option("-o", "--output", help="The folder for the result.")
+    ] = Path("output"),
+    format_: Annotated[Literal["table", "json"], typer.Option("--format")] = "table",
+) -> None:
+    """Find what would break or spoil training, each problem with its place and its fix.
+
+    Reads label.txt with train.txt and val.txt, a folder for each class, or a table. Every image is
+    decoded. The result goes to check_dataset_result.json, and for people to
+    check_dataset/report.html, in the output folder. Exit status 3 if there is an error.
+    """
+    from clsctl.console.progress import count_bar
+    from clsctl.datasets.check.check import check_dataset
+    from clsctl.datasets.check.files import FOLDER, PAGE, prepare_output, write_check, write_failure
+    from clsctl.datasets.check.json import verdict
+    from clsctl.datasets.check.printing import print_check
+    from clsctl.datasets.printing import print_json
+
+    prepare_output(output)
+    try:
+        with count_bar("Checking images") as progress:
+            report = check_dataset(
+                path, fast=fast, strict=strict, ignore=ignore or (), progress=progress
+            )
+    except DataError as error:
+        write_failure(error, output)
+        raise
+    fields = write_check(report, output)
+    if format_ == "json":
+        print_json(fields)
+    else:
+        print_check(report, output / FOLDER / PAGE)
+    failure = verdict(report)
+    if failure is not None:
+        raise failure
+    if format_ == "table":
+        print("Check dataset passed !")

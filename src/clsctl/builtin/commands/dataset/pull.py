@@ -1,0 +1,49 @@
+"""`clsctl dataset pull`."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from clsctl.builtin.commands._options import Mirrors, Offline
+from clsctl.errors import Interrupted
+from clsctl.plugin import Command, hookimpl
+
+
+@hookimpl
+def clsctl_commands() -> list[Command]:
+    return [Command("dataset pull", "Download a demo dataset.", pull)]
+
+
+def pull(
+    name: Annotated[str, typer.Argument(metavar="NAME", help="Such as cls_flowers_examples.")],
+    output: Annotated[
+        Path | None,
+        typer.Option("-o", "--output", metavar="DIR", help="Its folder.", show_default="./NAME"),
+    ] = None,
+    mirror: Mirrors = None,
+    offline: Offline = None,
+) -> None:
+    """Download a demo dataset, resuming where a download broke off, and print where it is.
+
+    The archive is unpacked safely and its lists are read before the folder appears. Its
+    clsctl.json records the SHA256 of the archive and of every file.
+    """
+    from clsctl.console.progress import transfer_bar
+    from clsctl.datasets.pull import pull_dataset
+    from clsctl.settings import load_settings
+
+    settings = load_settings(offline=offline)
+    try:
+        with transfer_bar(name) as progress:
+            folder = pull_dataset(
+                name, output, mirrors=mirror or (), settings=settings, progress=progress
+            )
+    except KeyboardInterrupt:
+        raise Interrupted(
+            f"interrupted while pulling {name}",
+            hint="the same command goes on where this one stopped",
+        ) from None
+    print(f"{name} is in {folder}")

@@ -1,0 +1,193 @@
+"""`clsctl dataset split`."""
+
+from __future__ import annotations
+
+import os
+from collections import Counter
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any, Literal
+
+import typer
+
+from clsctl.errors import UsageError
+from clsctl.plugin import Command, hookimpl
+
+if TYPE_CHECKING:
+    from clsctl.datasets.split.split import Split
+
+
+@hookimpl
+def clsctl_commands() -> list[Command]:
+    help_text = "Deal samples out to training, validation and test lists, or to folds."
+    return [Command("dataset split", help_text, split)]
+
+
+def split(
+    path: Annotated[Path, typer.Argument(metavar="DIR", help="The dataset, in any layout.")],
+    train: Annotated[
+        float | None,
+        typer.Option(metavar="PERCENT", help="For training.", show_default="the rest"),
+    ] = None,
+    val: Annotated[
+        float | None,
+        typer.Option(
+            metavar="PERCENT", help="For validation.", show_default="10, or the rest of --train"
+        ),
+    ] = None,
+    test: Annotated[
+        float | None,
+        typer.Option(
+            metavar="PERCENT",
+            help="For test. A test list that is there stays as it is unless this is given.",
+            show_default=False,
+        ),
+    ] = None,
+    seed: Annotated[int, typer.Option(help="Another seed gives another split.")] = 0,
+    stratify: Annotated[
+        bool, typer.Option(help="Share out every class, or only the samples as a whole.")
+    ] = True,
+    group: Annotated[
+        str,
+        typer.Option(
+            metavar="REGEX|FILE",
+            help="What shows one object stays on one side: the object is the first group (or the "
+            "whole match) of the expression in the path, or the second column of a CSV file.",
+            show_default=False,
+        ),
+    ] = "",
+    dedupe_groups: Annotated[
+        bool, typer.Option("--dedupe-groups", help="Nearly equal images stay on one side.")
+    ] = False,
+    kfold: Annotated[
+        int | None,
+        typer.Option(
+            metavar="K",
+            help="Make K datasets for cross-validation instead, with links to the images.",
+            show_default=False,
+        ),
+    ] = None,
+    output: Annotated[
+        Path | None,
+        typer.Option("-o", "--output", help="Where the folds go.", show_default="DIR-folds"),
+    ] = None,
+    dry_run: Annotated[
+        bool, typer.Option("--dry-run", help="Show the result by class and write nothing.")
+    ] = False,
+    format_: Annotated[Literal["table", "json"], typer.Option("--format")] = "table",
+) -> None:
+    """Deal samples out to training, validation and test lists, or to folds.
+
+    Every class is shared out to within one sample. The same seed gives the same lists, byte for
+    byte, whatever the order of the old ones. Old lists are kept as train.txt.bak, train.txt.bak1
+    and so on; if the command is killed, either the old lists are there or the new ones.
+    """
+    from clsctl.console.progress import count_bar
+    from clsctl.datasets.split.split import make_folds, split_dataset
+
+    with count_bar("Comparing images") as progress:
+        how: dict[str, Any] = {
+            "seed": seed,
+            "stratify": stratify,
+            "group": (Path(group) if os.path.isfile(group) else group) or None,  # noqa: PTH113 - never raises
+            "dedupe_groups": dedupe_groups,
+            "dry_run": dry_run,
+            "progress": progress,
+        }
+        if kfold is None:
+            _require_no_output(output)
+            done = split_dataset(path, train=train, val=val, test=test, **how)
+        else:
+            _require_no_percentages(train, val, test)
+            done = make_folds(path, output, folds=kfold, **how)
+    if format_ == "json":
+        _print_json(done, seed, dry_run)
+    else:
+        _print(done, dry_run)
+
+
+def _require_no_output(output: Path | None) -> None:
+    if output is not None:
+        raise UsageError(
+            "--output is where folds go; lists stay beside the images",
+            hint="give --kfold K as well, or leave --output out",
+        )
+
+
+def _require_no_percentages(*percentages: float | None) -> None:
+    if any(percentage is not None for percentage in percentages):
+        raise UsageError(
+            "--kfold makes parts of equal size, so that there is no percentage to choose",
+            code="E_SPLIT_PERCENT",
+            hint="leave --train, --val and --test out; a test list that is there stays as it is",
+        )
+
+
+def _print(done: Split, dry_run: bool) -> None:
+    from clsctl.datasets.printing import count, print_warnings
+
+    if dry_run:
+        _print_table(done)
+    else:
+        for name, items in done.sides.items():
+            backup = done.backups.get(f"{name}.txt")
+            kept = f" (the old list is {backup})" if backup else ""
+            print(f"{name}: {count(len(items), 'sample')}{kept}")
+        for file in done.backups.keys() - {f"{name}.txt" for name in done.sides}:
+            print(f"{file} is {done.backups[file]} now")
+        print(f"written to {done.root}")
+    if done.held_out:
+        print(f"test: {count(len(done.held_out), 'sample')}, left as they were")
+    if done.repeated:
+        print(f"kept once: {count(done.repeated, 'line')} named a sample listed before")
+    print_warnings(done.warnings)
+
+
+def _counts(done: Split) -> dict[str, Counter[int]]:
+    """Samples by class id, by side."""
+    return {name: Counter(item.label for item in items) for name, items in done.sides.items()}
+
+
+def _print_table(done: Split) -> None:
+    from clsctl.datasets.printing import print_figures
+
+    sides = _counts(done)
+    rows = [
+        (
+            name,
+            *(f"{counts[label]:,}" for counts in sides.values()),
+            f"{sum(counts[label] for counts in sides.values()):,}",
+        )
+        for label, name in sorted(done.class_names.items())
+    ]
+    sizes = [len(items) for items in done.sides.values()]
+    whole = sum(sizes)
+    sums = [
+        ("Total", *(f"{size:,}" for size in (*sizes, whole))),
+        ("", *(f"{100 * size / whole:.1f} %" for size in sizes), ""),
+    ]
+    print_figures(("Class", *sides, "total"), rows, sums)
+
+
+def _print_json(done: Split, seed: int, dry_run: bool) -> None:
+    from clsctl.datasets.printing import print_json, warning_fields
+
+    sides = _counts(done)
+    print_json(
+        {
+            "root": str(done.root),
+            "seed": seed,
+            "dry_run": dry_run,
+            "sides": {
+                name: {"samples": len(items), "share": done.shares[name]}
+                for name, items in done.sides.items()
+            },
+            "held_out": len(done.held_out),
+            "repeated": done.repeated,
+            "classes": [
+                {"id": label, "name": name, **{side: sides[side][label] for side in sides}}
+                for label, name in sorted(done.class_names.items())
+            ],
+            "backups": dict(done.backups),
+            "warnings": warning_fields(done.warnings),
+        }
+    )

@@ -1,0 +1,190 @@
+"""`clsctl doctor`: what works on this machine, and what does not and why."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import asdict, dataclass
+from typing import TYPE_CHECKING, Annotated, Literal
+
+import typer
+
+from clsctl.plugin import Command, hookimpl
+
+if TYPE_CHECKING:
+    from clsctl.plugin.registry import Registry
+    from clsctl.settings import Settings
+
+PACKAGES = (
+    "paddlepaddle",
+    "paddlepaddle-gpu",
+    "onnxruntime",
+    "onnxruntime-gpu",
+    "openvino",
+    "tensorrt",
+    "paddle2onnx",
+    "opencv-python-headless",
+    "opencv-python",
+    "pillow",
+    "numpy",
+    "pypdfium2",
+)
+PATIENCE_S = 3.0
+
+
+@hookimpl
+def clsctl_commands() -> list[Command]:
+    return [Command("doctor", "Show what works on this machine and what does not.", doctor)]
+
+
+@dataclass(frozen=True, slots=True)
+class Finding:
+    """One line of the report; `ok` is None where the line is neither good nor bad."""
+
+    topic: str
+    name: str
+    ok: bool | None
+    detail: str
+
+
+def doctor(
+    format_: Annotated[
+        Literal["table", "json"], typer.Option("--format", help="table or json.")
+    ] = "table",
+    offline: Annotated[
+        bool | None, typer.Option("--offline", help="Do not try the servers.", show_default=False)
+    ] = None,
+) -> None:
+    """Report versions, devices, backends, plugins, the store, and which servers answer."""
+    from clsctl.plugin.registry import default_registry
+    from clsctl.settings import load_settings
+
+    settings, registry = load_settings(offline=offline), default_registry()
+    findings = [
+        *_versions(),
+        *_devices(registry),
+        *_backends(registry),
+        *_choices(),
+        *_plugins(registry),
+        *_store(settings),
+        *_servers(settings),
+    ]
+    if format_ == "json":
+        import json
+
+        print(json.dumps([asdict(finding) for finding in findings], ensure_ascii=False, indent=2))
+    else:
+        _print(findings)
+
+
+def _versions() -> Iterator[Finding]:
+    import platform
+    from importlib import metadata
+
+    from clsctl.values import __version__
+
+    yield Finding("versions", "clsctl", None, __version__)
+    system = f"{platform.python_implementation()} {platform.python_version()}"
+    yield Finding("versions", "python", None, f"{system} on {platform.platform()}")
+    installed = {dist.metadata["Name"].lower(): dist.version for dist in metadata.distributions()}
+    for package in PACKAGES:
+        if package in installed:
+            yield Finding("versions", package, None, installed[package])
+
+
+def _devices(registry: Registry) -> Iterator[Finding]:
+    from clsctl.errors import DeviceError
+
+    for name, device in registry.items("devices").items():
+        try:
+            yield Finding("devices", name, True, "; ".join(device.units()))
+        except DeviceError as error:
+            yield Finding("devices", name, False, error.message)
+
+
+def _backends(registry: Registry) -> Iterator[Finding]:
+    from clsctl.errors import DeviceError
+
+    for name, backend in registry.items("backends").items():
+        try:
+            backend.check()
+        except DeviceError as error:
+            yield Finding("backends", name, False, f"{error.message}: {error.hint}")
+        else:
+            yield Finding("backends", name, True, f"runs on {', '.join(backend.devices)}")
+
+
+def _choices() -> Iterator[Finding]:
+    from clsctl.inference.backend_benchmark import remembered
+
+    for choice in remembered():
+        yield Finding("measured", choice.model, None, str(choice))
+
+
+def _plugins(registry: Registry) -> Iterator[Finding]:
+    for name, origin in registry.origins.items():
+        if origin != "built-in":
+            yield Finding("plugins", name, True, origin)
+    for problem in registry.problems:
+        yield Finding("plugins", "problem", False, problem)
+
+
+def _store(settings: Settings) -> Iterator[Finding]:
+    import os
+    import shutil
+
+    from clsctl.models.store import open_store
+    from clsctl.settings import folders
+
+    folder = folders().data
+    there = next(path for path in (folder, *folder.parents) if path.exists())
+    free = shutil.disk_usage(there).free / 2**30
+    writable = os.access(there, os.W_OK)
+    state = f"{free:.0f} GiB free" if writable else "not writable"
+    yield Finding("store", str(folder), writable, state)
+    names = open_store().pulled()
+    yield Finding("store", "models", None, ", ".join(names) or "none yet")
+
+
+def _servers(settings: Settings) -> Iterator[Finding]:
+    from urllib.parse import urlsplit
+
+    from clsctl.models.catalog import load_catalog
+
+    if settings.offline:
+        yield Finding("servers", "offline", None, "not tried")
+        return
+    urls = [mirror for mirror in settings.mirrors if "://" in mirror]
+    artifacts = (entry.inference for entry in load_catalog().values() if entry.inference)
+    urls += sorted({f"https://{urlsplit(a.url).netloc}" for a in artifacts if "http" in a.url})
+    with ThreadPoolExecutor(max(1, len(urls))) as pool:
+        yield from pool.map(_try_server, urls)
+
+
+def _try_server(url: str) -> Finding:
+    import httpx
+
+    try:
+        answer = httpx.head(url, timeout=PATIENCE_S, follow_redirects=True)
+    except (httpx.HTTPError, httpx.InvalidURL) as error:
+        return Finding("servers", url, False, f"not reachable: {error or type(error).__name__}")
+    return Finding("servers", url, True, f"answers ({answer.status_code})")
+
+
+def _print(findings: list[Finding]) -> None:
+    from rich.console import Console
+    from rich.table import Table
+    from rich.text import Text
+
+    marks = {True: ("ok", "green"), False: ("no", "red"), None: ("", "")}
+    table = Table(box=None, show_header=False, pad_edge=False, padding=(0, 2, 0, 0))
+    topic = ""
+    for finding in findings:
+        if topic and finding.topic != topic:
+            table.add_row()
+        shown = finding.topic if finding.topic != topic else ""
+        topic = finding.topic
+        table.add_row(
+            Text(shown, style="bold"), Text(finding.name), Text(*marks[finding.ok]), finding.detail
+        )
+    Console(highlight=False).print(table)

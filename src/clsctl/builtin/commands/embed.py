@@ -1,0 +1,50 @@
+"""`clsctl embed`."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from clsctl.builtin.commands._options import Batch, OwnWeights, RequiredModel
+from clsctl.plugin import Command, hookimpl
+
+
+@hookimpl
+def clsctl_commands() -> list[Command]:
+    return [Command("embed", "Write the embeddings of images to a file.", embed)]
+
+
+def embed(
+    inputs: Annotated[list[str], typer.Argument(metavar="INPUT...", help="As for predict.")],
+    model: RequiredModel,
+    output: Annotated[Path, typer.Option("-o", "--output", help="A .npz or .parquet file.")],
+    weights: OwnWeights = None,
+    batch: Batch = 16,
+) -> None:
+    """Compute each image's embedding: what the network hands to its classifier.
+
+    An input that cannot be read is reported and left out; the exit status is then 7.
+    """
+    from clsctl.console.messages import note
+    from clsctl.errors import SomeInputsFailed
+    from clsctl.interpretation.embed import check_output, load_network, save
+    from clsctl.interpretation.embed import embed as compute
+    from clsctl.models.catalog import get_entry
+    from clsctl.settings import load_settings
+
+    check_output(output)
+    entry, settings = get_entry(model), load_settings()
+    network = load_network(entry, weights)
+    embeddings = compute(network, entry.preprocessing, inputs, settings, batch)
+    save(embeddings, output)
+    for sample in embeddings.errors:
+        note(f"left out {sample.error}")
+    count, length = embeddings.vectors.shape
+    noun = "embedding" if count == 1 else "embeddings"
+    print(f"{count} {noun} of length {length} in {output}")
+    if embeddings.errors:
+        raise SomeInputsFailed(
+            f"{len(embeddings.errors)} of {count + len(embeddings.errors)} inputs failed"
+        )

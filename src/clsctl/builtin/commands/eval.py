@@ -1,0 +1,115 @@
+"""`clsctl eval`."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from clsctl.builtin.commands._executors import chosen_options, with_executor_options
+from clsctl.builtin.commands._options import Batch, Device, Offline, Precision
+from clsctl.plugin import Command, Executor, hookimpl
+from clsctl.plugin.registry import default_registry
+
+if TYPE_CHECKING:
+    from clsctl.evaluation.evaluate import Evaluation
+    from clsctl.evaluation.scorer import Scorer
+
+
+@hookimpl
+def clsctl_commands() -> list[Command]:
+    run = with_executor_options(evaluate, default_registry())
+    return [Command("eval", "Measure how good a model is on a dataset.", run)]
+
+
+def evaluate(
+    dataset: Annotated[Path, typer.Option("-d", "--dataset", help="A dataset's folder or table.")],
+    model: Annotated[
+        str | None,
+        typer.Option(
+            "-m", "--model", help="A model of the catalog; with --weights, their network."
+        ),
+    ] = None,
+    weights: Annotated[
+        Path | None, typer.Option(help="A .pdparams file, or a training run's folder.")
+    ] = None,
+    model_dir: Annotated[Path | None, typer.Option(help="An exported model's folder.")] = None,
+    compare: Annotated[
+        tuple[str, str] | None,
+        typer.Option(metavar="A B", help="Two models instead: folders, .pdparams files or names."),
+    ] = None,
+    split: Annotated[str, typer.Option(help="train, val or test.")] = "val",
+    output: Annotated[
+        Path, typer.Option("-o", "--output", help="Where evaluate_result.json and the rest go.")
+    ] = Path("output"),
+    device: Device = None,
+    backend: Annotated[
+        str | None,
+        typer.Option(help="auto, or a backend's name; for exported models.", show_default="auto"),
+    ] = None,
+    precision: Precision = None,
+    batch: Batch = 32,
+    executor: Annotated[str, typer.Option(help="Where an exported model runs.")] = "local",
+    offline: Offline = None,
+    **executor_options: Any,
+) -> None:
+    """Measure accuracy, per class too, and calibration; show mistakes and suspected labels.
+
+    With --compare, two models are measured on the same images and told apart by McNemar's test.
+    """
+    from clsctl.console.progress import count_bar
+    from clsctl.datasets.layouts.detect import read_valid_dataset
+    from clsctl.evaluation.class_mapping import samples_of
+    from clsctl.evaluation.evaluate import evaluate_scorer
+    from clsctl.evaluation.scorer import open_named, open_scorer
+    from clsctl.settings import load_settings
+
+    settings = load_settings(device=device, backend=backend, precision=precision, offline=offline)
+    registry = default_registry()
+    place: Executor = registry.get("executors", executor)
+    options = chosen_options(place, registry, executor_options)
+    found = read_valid_dataset(dataset)
+    samples_of(found, split)  # before a model is loaded or even pulled
+
+    def run(scorer: Scorer) -> Evaluation:
+        with count_bar(scorer.name) as progress:
+            return evaluate_scorer(scorer, found, split, settings, batch, progress, place, options)
+
+    if compare:
+        _require_alone(model, weights, model_dir)
+        first, second = (run(open_named(name, settings)) for name in compare)
+        _compare(compare, first, second, output)
+    else:
+        _show(run(open_scorer(model, weights, model_dir, settings)), output)
+
+
+def _show(evaluation: Evaluation, output: Path) -> None:
+    from clsctl.evaluation.files import save_evaluation
+    from clsctl.evaluation.report import print_evaluation
+
+    print_evaluation(evaluation)
+    save_evaluation(evaluation, output)
+    print(f"\nFiles: {output}/evaluate_result.json and {output}/evaluation")
+
+
+def _compare(names: tuple[str, str], first: Evaluation, second: Evaluation, output: Path) -> None:
+    from clsctl.evaluation.evaluate import compare
+    from clsctl.evaluation.files import save_comparison
+    from clsctl.evaluation.report import print_comparison
+
+    comparison = compare(first, second)
+    print_comparison(names, first, second, comparison)
+    save_comparison(names, first, second, comparison, output)
+    print(f"\nFiles: {output}/compare_result.json and {output}/comparison.csv")
+
+
+def _require_alone(*choices: object) -> None:
+    from clsctl.errors import UsageError
+
+    if any(choice is not None for choice in choices):
+        raise UsageError(
+            "--compare names both models, so -m, --weights and --model-dir have no place",
+            code="E_MODEL_CHOICE",
+            hint="leave them out: clsctl eval -d DIR --compare A B",
+        )

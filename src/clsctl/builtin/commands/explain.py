@@ -1,0 +1,81 @@
+"""`clsctl explain`."""
+
+from __future__ import annotations
+
+import itertools
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from clsctl.builtin.commands._options import OwnWeights, RequiredModel
+from clsctl.errors import UsageError
+from clsctl.plugin import Command, hookimpl
+
+if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
+
+    from clsctl.settings import Settings
+
+
+@hookimpl
+def clsctl_commands() -> list[Command]:
+    return [Command("explain", "Draw which part of an image speaks for its class.", explain)]
+
+
+def explain(
+    image: Annotated[str, typer.Argument(metavar="IMAGE", help="A file or URL.")],
+    model: RequiredModel,
+    output: Annotated[Path, typer.Option("-o", "--output", help="A .png or .jpg file.")],
+    class_id: Annotated[
+        int | None,
+        typer.Option("--class", min=0, help="The class to explain.", show_default="the best"),
+    ] = None,
+    weights: OwnWeights = None,
+) -> None:
+    """Draw a class-activation map (Grad-CAM) beside what the network saw of the image.
+
+    The brighter a spot, the more it speaks for the class.
+    """
+    from clsctl.images.caption import IMAGE_FORMATS
+    from clsctl.images.preprocess import compile_transforms, describe
+    from clsctl.interpretation.embed import load_network
+    from clsctl.interpretation.gradcam import explain as compute
+    from clsctl.interpretation.gradcam import overlay, seen_part
+    from clsctl.models.catalog import get_entry
+    from clsctl.models.imagenet_labels import imagenet_labels
+    from clsctl.settings import load_settings
+    from clsctl.system.outputs import writing
+
+    if output.suffix.lower() not in IMAGE_FORMATS:
+        raise UsageError(
+            f"'{output}' is no name of an image file",
+            code="E_OUTPUT",
+            hint=f"end it in {', '.join(IMAGE_FORMATS)}",
+        )
+    entry = get_entry(model)
+    pixels = _pixels(image, load_settings())
+    tensor = compile_transforms(describe(entry.preprocessing))(pixels)
+    explanation = compute(load_network(entry, weights), tensor, class_id)
+    labels = imagenet_labels() if weights is None else ()
+    name = labels[explanation.class_id] if labels else f"class {explanation.class_id}"
+    caption = f"{name} {explanation.score:.2f}"
+    picture = overlay(seen_part(pixels, entry.preprocessing), explanation, caption)
+    with writing(output) as part:
+        picture.save(part, IMAGE_FORMATS[output.suffix.lower()])
+    print(f"{caption}: {output}")
+
+
+def _pixels(image: str, settings: Settings) -> NDArray[np.uint8]:
+    """The one image of that name; the first page of a document."""
+    from clsctl.images.sources import expand, read
+
+    first, *others = itertools.islice(expand([image]), 2)
+    if others:
+        raise UsageError(f"'{image}' stands for several images; name one", code="E_USAGE")
+    sample = next(read(first, settings))
+    if sample.error is not None:
+        raise sample.error
+    assert sample.pixels is not None
+    return sample.pixels

@@ -1,0 +1,61 @@
+"""`clsctl export`."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from clsctl.plugin import Command, hookimpl
+
+if TYPE_CHECKING:
+    from clsctl.exporting.export import Export
+
+
+@hookimpl
+def clsctl_commands() -> list[Command]:
+    return [Command("export", "Turn training weights into a model to predict with.", export)]
+
+
+def export(
+    weights: Annotated[Path, typer.Option(help="A .pdparams file, or a training run's folder.")],
+    output: Annotated[Path, typer.Option("-o", "--output", help="The folder to make.")],
+    model: Annotated[
+        str | None,
+        typer.Option("-m", "--model", help="The network, where nothing beside the weights says."),
+    ] = None,
+    to: Annotated[
+        str, typer.Option(help="paddle, paddle-legacy (.pdmodel); onnx or openvino beside paddle.")
+    ] = "paddle",
+    check: Annotated[
+        bool, typer.Option("--check/--no-check", help="Compare its scores with the network's.")
+    ] = True,
+    dataset: Annotated[
+        Path | None,
+        typer.Option("-d", "--dataset", help="Check on this dataset's images, accuracy too."),
+    ] = None,
+) -> None:
+    """Write a model directory that clsctl and PaddleX load, class names and preprocessing inside.
+
+    What gives other scores than the network is not written.
+    """
+    from clsctl.exporting.export import export as run
+
+    _show(run(weights, output, model, to=to, check=check, dataset=dataset))
+
+
+def _show(export: Export) -> None:
+    print(f"{export.model}, {len(export.labels)} classes: {export.directory}")
+    for name, parity in export.parity.items():
+        images = f"{parity.real} real and {parity.synthetic} synthetic images"
+        print(
+            f"{name}: log-probabilities within {parity.difference:.2g} of the network's on "
+            f"{images} (limit {parity.limit:g})"
+        )
+    if not export.parity:
+        print("not checked")
+    if export.top1 is not None:
+        print(
+            f"top-1 of the network {export.top1[0]:.4f}, of the exported model {export.top1[1]:.4f}"
+        )

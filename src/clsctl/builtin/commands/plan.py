@@ -1,0 +1,157 @@
+"""`clsctl plan`."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import TYPE_CHECKING, Annotated, Literal
+
+import typer
+
+from clsctl.builtin.commands._figures import device_meant
+from clsctl.builtin.commands._options import Backend, Device, RequiredModel
+from clsctl.console.messages import note
+from clsctl.plugin import Command, hookimpl
+from clsctl.values import PRECISIONS
+
+if TYPE_CHECKING:
+    from clsctl.bench.capacity import Job, Plan, Rate
+
+
+@hookimpl
+def clsctl_commands() -> list[Command]:
+    return [Command("plan", "Estimate a large prediction job before it runs.", plan)]
+
+
+def plan(
+    model: RequiredModel,
+    images: Annotated[int, typer.Option("-n", "--images", min=1, help="Images to classify.")],
+    workers: Annotated[int, typer.Option(min=1, help="Machines, each like this one.")] = 1,
+    image_kb: Annotated[
+        float, typer.Option(min=0.001, help="Mean size of an image file, in kB.")
+    ] = 100,
+    bandwidth: Annotated[
+        float, typer.Option(min=0.001, help="Of each worker's link, in Mbit/s.")
+    ] = 1000,
+    shard_size: Annotated[int, typer.Option(min=1, help="Images in one shard.")] = 10_000,
+    store_requests: Annotated[
+        float,
+        typer.Option(min=0, help="That the object store answers a second; 0 for local disks."),
+    ] = 5500,
+    mtbf_hours: Annotated[
+        float, typer.Option(min=0.001, help="Hours between failures of one worker, on average.")
+    ] = 1000,
+    cost_per_hour: Annotated[
+        float | None, typer.Option(min=0.0, help="Of one worker, in any currency.")
+    ] = None,
+    device: Device = None,
+    backend: Backend = None,
+    precision: Annotated[str, typer.Option(help=f"{', '.join(PRECISIONS)}.")] = "fp32",
+    format_: Annotated[
+        Literal["table", "json"], typer.Option("--format", help="table or json.")
+    ] = "table",
+) -> None:
+    """Estimate time, machine hours, storage, traffic, failures, and what breaks first.
+
+    The speed is what `clsctl bench` measured on this machine, else the published one, and it is
+    said which. Numbers may have underscores: -n 1_000_000_000.
+    """
+    from clsctl.bench.capacity import Job, make_plan
+
+    rate = _rate(model, device, backend, precision)
+    job = Job(
+        images,
+        workers,
+        image_kb,
+        bandwidth,
+        shard_size,
+        store_requests,
+        mtbf_hours,
+        cost_per_hour,
+    )
+    estimate = make_plan(job, rate)
+    if format_ == "json":
+        _print_json(job, rate, estimate)
+    else:
+        _print(model, job, rate, estimate)
+
+
+def _rate(model: str, device: str | None, backend: str | None, precision: str) -> Rate:
+    from clsctl.bench.capacity import find_rate
+    from clsctl.bench.records import load_measurements
+    from clsctl.models.catalog import get_entry, load_catalog
+
+    measurements = load_measurements()
+    known = model in {record.model for record in measurements}
+    entry = load_catalog().get(model) if known else get_entry(model)
+    wanted = None if backend == "auto" else backend
+    rate = find_rate(model, measurements, entry, device_meant(device), wanted, precision)
+    if not rate.measured:
+        note(f"these are published figures of another machine: `clsctl bench -m {model}` measures")
+    return rate
+
+
+# ---- print -------------------------------------------------------------------------------------
+
+
+def _print_json(job: Job, rate: Rate, estimate: Plan) -> None:
+    import json
+    from dataclasses import asdict
+
+    content = {"job": asdict(job), "rate": asdict(rate), "plan": asdict(estimate)}
+    print(json.dumps(content, indent=2, ensure_ascii=False))
+
+
+def _print(model: str, job: Job, rate: Rate, estimate: Plan) -> None:
+    from rich.table import Table
+    from rich.text import Text
+
+    from clsctl.console.tables import open_console
+
+    console = open_console()
+    workers = "1 worker" if job.workers == 1 else f"{job.workers:,} workers"
+    console.print(Text(f"{job.images:,} images with {model} on {workers}\n"))
+    facts = Table.grid(padding=(0, 2, 0, 0))
+    facts.add_column(style="dim", no_wrap=True)
+    for label, value in _facts(job, rate, estimate):
+        facts.add_row(label, value)
+    console.print(facts)
+    console.print(Text("\nWhat breaks first", style="bold"))
+    loads = Table.grid(padding=(0, 2, 0, 0))
+    for load in estimate.loads:
+        loads.add_row(load.name, f"{load.share:6.1%}", load.remedy)
+    console.print(loads)
+
+
+def _facts(job: Job, rate: Rate, estimate: Plan) -> Iterable[tuple[str, str]]:
+    speed = rate.images_per_second
+    yield "Speed", f"{speed:,.0f} images/s a worker, {rate.source}"
+    yield "Time", _duration(estimate.hours)
+    if estimate.useful_workers < job.workers:
+        yield "Workers", f"{job.workers:,}, though {estimate.useful_workers:,} are as fast"
+    yield "Worker hours", f"{estimate.worker_hours:,.0f}"
+    if estimate.cost is not None:
+        yield "Cost", f"{estimate.cost:,.0f} for the workers; traffic and storage not counted"
+    yield "Input", f"{_bytes(estimate.input_bytes)} read, at {_bytes(estimate.traffic)}/s in all"
+    yield "Output", f"{_bytes(estimate.output_bytes)} of JSON lines"
+    shard = _duration(estimate.shard_seconds / 3600)
+    yield "Shards", f"{estimate.shards:,} of {job.shard_size:,} images, {shard} each"
+    yield "Manifest", _bytes(estimate.manifest_bytes)
+    lost = f"{estimate.repeated_images:,.0f} images are done twice"
+    yield "Failures", f"{estimate.failures:,.1f} workers, so {lost}"
+    if rate.memory_mb is not None:
+        yield "Memory", f"{rate.memory_mb:,.0f} MiB a worker"
+
+
+def _duration(hours: float) -> str:
+    """In the unit that leaves a readable number."""
+    for unit, length in (("days", 24.0), ("hours", 1.0), ("minutes", 1 / 60)):
+        if hours >= 2 * length:
+            return f"{hours / length:,.1f} {unit}"
+    return f"{hours * 3600:,.1f} seconds"
+
+
+def _bytes(count: float) -> str:
+    for unit, size in (("PB", 1e15), ("TB", 1e12), ("GB", 1e9), ("MB", 1e6)):
+        if count >= size:
+            return f"{count / size:,.1f} {unit}"
+    return f"{count / 1e3:,.1f} kB"

@@ -1,0 +1,104 @@
+"""`clsctl quantize`."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from clsctl.builtin.commands._options import Model
+from clsctl.plugin import Command, hookimpl
+
+if TYPE_CHECKING:
+    from rich.table import Table
+
+    from clsctl.quantization.judge import Share
+    from clsctl.quantization.quantize import Quantized
+
+
+@hookimpl
+def clsctl_commands() -> list[Command]:
+    return [Command("quantize", "Make a model faster with 8-bit integers.", quantize)]
+
+
+def quantize(
+    dataset: Annotated[Path, typer.Option("-d", "--dataset", help="A dataset's folder or table.")],
+    model: Model = None,
+    model_dir: Annotated[Path | None, typer.Option(help="An exported model's folder.")] = None,
+    images: Annotated[int, typer.Option(min=1, help="Images to calibrate with.")] = 300,
+    max_drop: Annotated[
+        float, typer.Option(min=0.0, help="Points of top-1 accuracy that may be lost.")
+    ] = 1.0,
+    min_agreement: Annotated[
+        float, typer.Option(min=0.0, max=1.0, help="Share of images that must keep their class.")
+    ] = 0.97,
+    output: Annotated[
+        Path | None, typer.Option("-o", "--output", help="Write a model's folder, too.")
+    ] = None,
+    seed: Annotated[int, typer.Option(min=0, help="Draws the images.")] = 0,
+) -> None:
+    """Quantise a model to int8, judged on images that it was not calibrated with.
+
+    Train images calibrate, val images judge. Below the limits nothing is kept.
+    """
+    from clsctl.console.progress import count_bar
+    from clsctl.quantization.quantize import quantize as run
+
+    with count_bar("quantising") as progress:
+        result = run(
+            dataset,
+            model,
+            model_dir,
+            images=images,
+            max_drop=max_drop,
+            min_agreement=min_agreement,
+            output=output,
+            seed=seed,
+            progress=progress,
+        )
+    _show(result)
+    if output:
+        print(f"Written to {output}; `clsctl predict --model-dir {output}` runs it.")
+
+
+def _show(result: Quantized) -> None:
+    from clsctl.console.tables import open_console
+
+    console = open_console()
+    console.print(f"{result.model} in 8-bit integers", style="bold")
+    console.print(
+        f"calibrated with {result.calibrated:,} images of {result.dataset.name}, "
+        f"judged on {result.judged:,} others\n",
+        style="dim",
+    )
+    console.print(_table(result))
+    console.print(f"\nagreement  {_in_words(result.agreement)}")
+    if not any(int8 < fp32 for fp32, int8 in result.milliseconds.values()):
+        console.print("int8 is no faster than fp32 on this machine.")
+    console.print("`clsctl predict --precision int8` takes it.")
+
+
+def _table(result: Quantized) -> Table:
+    from rich.table import Table
+
+    table = Table(box=None, pad_edge=False, padding=(0, 2, 0, 0), header_style="bold")
+    for header in ("", "Top-1", "95 %", "MiB", *(f"ms {name}" for name in result.milliseconds)):
+        table.add_column(header, justify="right" if header else "left", no_wrap=True)
+    for place, precision in enumerate(("fp32", "int8")):
+        times = (f"{pair[place]:.2f}" for pair in result.milliseconds.values())
+        size = f"{result.sizes[place] / 2**20:.1f}"
+        table.add_row(precision, *_top1(result, place), size, *times)
+    return table
+
+
+def _top1(result: Quantized, place: int) -> tuple[str, str]:
+    if result.top1 is None:
+        return "-", "-"
+    value, (low, high) = result.top1[place]
+    return f"{value:.4f}", f"{low:.4f}-{high:.4f}"
+
+
+def _in_words(share: Share) -> str:
+    low, high = share.interval
+    return f"{share.value:.4f}  95 % {low:.4f} to {high:.4f}"

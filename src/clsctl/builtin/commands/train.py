@@ -1,0 +1,144 @@
+"""`clsctl train`."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from clsctl.builtin.commands._options import Model
+from clsctl.errors import UsageError
+from clsctl.plugin import Command, hookimpl
+
+if TYPE_CHECKING:
+    from clsctl.training.config.sources import Layer
+    from clsctl.training.train import TrainResult
+
+
+@hookimpl
+def clsctl_commands() -> list[Command]:
+    return [Command("train", "Train a model on a dataset of your own.", train)]
+
+
+def train(
+    run_folder: Annotated[
+        Path | None, typer.Argument(metavar="[DIR]", help="With --resume: the run's folder.")
+    ] = None,
+    model: Model = None,
+    dataset: Annotated[
+        Path | None, typer.Option("-d", "--dataset", help="The dataset: a folder or a table.")
+    ] = None,
+    output: Annotated[
+        Path | None,
+        typer.Option("-o", "--output", help="The run's folder.", show_default="output"),
+    ] = None,
+    epochs: Annotated[
+        int | None, typer.Option(help="How often every image is seen.", show_default="20")
+    ] = None,
+    batch: Annotated[
+        str | None, typer.Option("-b", "--batch", help="Images in a batch; auto: what fits.")
+    ] = None,
+    lr: Annotated[
+        str | None,
+        typer.Option(
+            "--lr", help="Learning rate; auto: by a test.", show_default="the recipe's, scaled"
+        ),
+    ] = None,
+    pretrained: Annotated[
+        bool | None,
+        typer.Option("--pretrained/--scratch", help="Start from published weights, or from none."),
+    ] = None,
+    weights: Annotated[Path | None, typer.Option(help="Start from this .pdparams file.")] = None,
+    freeze_until: Annotated[
+        str | None, typer.Option(metavar="STAGE", help="Train from this stage on; `head` alone.")
+    ] = None,
+    save_every: Annotated[
+        int | None, typer.Option(help="Keep a checkpoint every so many epochs.")
+    ] = None,
+    device: Annotated[
+        str | None,
+        typer.Option(help="auto, cpu, gpu[:N,N...] or npu[:N,N...].", show_default="auto"),
+    ] = None,
+    processes: Annotated[
+        int | None,
+        typer.Option(min=1, help="How many train together, in all.", show_default="one a device"),
+    ] = None,
+    nnodes: Annotated[int, typer.Option(min=1, help="Machines that train together.")] = 1,
+    node_rank: Annotated[int, typer.Option(min=0, help="This machine, from 0.")] = 0,
+    master: Annotated[
+        str, typer.Option(metavar="HOST:PORT", help="Where machine 0 is met.", show_default=False)
+    ] = "",
+    max_restarts: Annotated[
+        int, typer.Option(min=0, help="How often to go on after one of several processes died.")
+    ] = 0,
+    accelerate: Annotated[
+        str | None,
+        typer.Option(help="oneDNN on a processor: auto, on or off.", show_default="auto"),
+    ] = None,
+    seed: Annotated[int | None, typer.Option(help="Fixes everything that is drawn.")] = None,
+    resume: Annotated[
+        bool, typer.Option("--resume", help="Go on with the run in DIR, or in -o.")
+    ] = False,
+    config: Annotated[
+        Path | None, typer.Option("--config", help="TOML or YAML; a PaddleX file as it is.")
+    ] = None,
+    set_: Annotated[
+        list[str] | None, typer.Option("--set", metavar="KEY=VALUE", help="Any key; repeatable.")
+    ] = None,
+    explain_config: Annotated[
+        bool, typer.Option("--explain-config", help="Show every key and its origin, then stop.")
+    ] = False,
+) -> None:
+    """Train a model and export the best epoch.
+
+    Published weights are fine-tuned by default; --scratch trains as the family was published.
+    Ctrl-C saves; --resume goes on and gives what an uninterrupted run would have given.
+    """
+    from clsctl.training.config.sources import Layer, assignments
+    from clsctl.training.train import file_layers, resolve_run, run
+
+    if run_folder is not None and not resume:
+        raise UsageError(
+            f"'{run_folder}' stands alone", code="E_USAGE", hint="datasets are given with -d"
+        )
+    options = {
+        "model": model,
+        "data.path": dataset,
+        "output": run_folder or output,
+        "epochs": epochs,
+        "batch_size": batch,
+        "optimizer.learning_rate": lr,
+        "pretrained": pretrained,
+        "weights": weights,
+        "freeze_until": freeze_until,
+        "checkpoint.save_every": save_every,
+        "device": device,
+        "processes": processes,
+        "accelerate": accelerate,
+        "seed": seed,
+    }
+    given = {
+        key: str(v) if isinstance(v, Path) else v for key, v in options.items() if v is not None
+    }
+    layers: list[Layer] = [*file_layers(config), assignments(set_ or ()), Layer("option", given)]
+    if explain_config:
+        from clsctl.training.config.explain import print_config
+
+        print_config(resolve_run(layers, resume))
+        return
+    from clsctl.training.distributed import environment
+    from clsctl.training.distributed.launch import Nodes, supervise
+
+    if supervise(layers, resume, Nodes(nnodes, node_rank, master, max_restarts)):
+        return
+    environment.enter()
+    _print(run(layers, resume))
+
+
+def _print(result: TrainResult) -> None:
+    epoch = f"epoch {result.best_epoch}" if result.best_epoch else "before training"
+    print(f"best: {epoch}, top-1 {result.top1:.4f}, top-5 {result.top5:.4f}")
+    if result.model_dir is not None:
+        print(f"model: {result.model_dir}")
+        print(f"try it: clsctl predict IMAGE --model-dir {result.model_dir}")

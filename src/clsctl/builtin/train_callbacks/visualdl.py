@@ -1,0 +1,42 @@
+"""Scalars for VisualDL, in the run's folder `vdl`, where that package is installed."""
+
+from __future__ import annotations
+
+import importlib
+import importlib.util
+from pathlib import Path
+
+from clsctl.plugin import TrainCallback, hookimpl
+from clsctl.training.callbacks import EpochInfo, StepInfo
+
+FOLDER = "vdl"
+
+
+@hookimpl
+def clsctl_train_callbacks() -> list[TrainCallback]:
+    if importlib.util.find_spec("visualdl") is None:
+        return []
+    return [TrainCallback("visualdl", f"{FOLDER}/: scalars for VisualDL.", Scalars)]
+
+
+class Scalars:
+    """Scalars by step, counted over all epochs."""
+
+    def __init__(self, run: Path) -> None:
+        self._writer = importlib.import_module("visualdl").LogWriter(logdir=str(run / FOLDER))
+        self._batches = 1
+
+    def epoch_started(self, epoch: int, batches: int) -> None:
+        self._batches = batches
+
+    def step(self, info: StepInfo) -> None:
+        step = (info.epoch - 1) * self._batches + info.batch
+        for tag in ("loss", "images_per_s", "learning_rate"):
+            self._writer.add_scalar(tag, getattr(info, tag), step)
+
+    def epoch_ended(self, info: EpochInfo) -> None:
+        for tag in ("top1", "top5"):
+            self._writer.add_scalar(tag, getattr(info, tag), info.epoch * self._batches)
+
+    def close(self) -> None:
+        self._writer.close()

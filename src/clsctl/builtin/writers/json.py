@@ -1,0 +1,31 @@
+"""One JSON array of all results: `--format json`."""
+
+from __future__ import annotations
+
+import json
+from typing import TextIO
+
+from clsctl.plugin import Writer, hookimpl
+from clsctl.result import Result
+
+
+@hookimpl
+def clsctl_writers() -> list[Writer]:
+    return [Writer("json", "One JSON array of all results.", JsonWriter)]
+
+
+class JsonWriter:
+    """Writes the array element by element, so that memory stays flat."""
+
+    def __init__(self, stream: TextIO) -> None:
+        self._stream = stream
+        self._separator = "\n"
+        stream.write("[")
+
+    def write(self, result: Result) -> None:
+        self._stream.write(self._separator + json.dumps(result.as_dict(), ensure_ascii=False))
+        self._separator = ",\n"
+
+    def close(self) -> None:
+        """Right at any time, even where Ctrl-C came in the middle of `write`."""
+        self._stream.write("\n]\n")

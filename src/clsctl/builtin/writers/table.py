@@ -1,0 +1,65 @@
+"""What a person reads: `--format table`."""
+
+from __future__ import annotations
+
+from typing import TextIO
+
+from clsctl.errors import ClsctlError
+from clsctl.plugin import Writer, hookimpl
+from clsctl.result import Result
+
+BAR_WIDTH = 20
+
+
+@hookimpl
+def clsctl_writers() -> list[Writer]:
+    return [Writer("table", "A table to read, written as results come.", TableWriter)]
+
+
+class TableWriter:
+    """A block for each image: its path, then a line for each class with a bar."""
+
+    def __init__(self, stream: TextIO) -> None:
+        from rich.console import Console
+
+        self._console = Console(file=stream, highlight=False, soft_wrap=True)
+
+    def write(self, result: Result) -> None:
+        from rich.text import Text
+
+        if result.error is not None:
+            self._print_error(result.error)
+            return
+        page = "" if result.page_index is None else f"  page {result.page_index}"
+        self._console.print(Text.assemble((result.input_path, "bold"), (page, "dim")))
+        if len(result.class_ids) == 0:
+            self._console.print(Text("  no class above the threshold", style="dim"))
+        else:
+            self._console.print(_classes(result))
+
+    def _print_error(self, error: ClsctlError) -> None:
+        """Its message begins with the input's name."""
+        from rich.text import Text
+
+        self._console.print(Text.assemble((error.message, "red"), (f" [{error.code}]", "dim")))
+        if error.hint:
+            self._console.print(Text(f"  hint: {error.hint}", style="dim"))
+
+    def close(self) -> None:
+        pass
+
+
+def _classes(result: Result) -> object:
+    from rich.table import Table
+    from rich.text import Text
+
+    table = Table(box=None, show_header=False, padding=(0, 1), pad_edge=True)
+    table.add_column(justify="right", style="dim", no_wrap=True)
+    table.add_column(overflow="ellipsis", no_wrap=True, max_width=44)
+    table.add_column(justify="right", no_wrap=True)
+    table.add_column(no_wrap=True, width=BAR_WIDTH)
+    names = result.label_names or [f"class {class_id}" for class_id in result.class_ids]
+    for rank, (name, score) in enumerate(zip(names, result.scores, strict=True), start=1):
+        bar = Text("█" * round(float(score) * BAR_WIDTH), style="cyan")
+        table.add_row(str(rank), Text(" ".join(name.split())), f"{score:.5f}", bar)
+    return table

@@ -1,0 +1,1 @@
+"""Messages, progress and tables for the terminal."""

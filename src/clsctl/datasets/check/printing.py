@@ -1,0 +1,67 @@
+"""What `clsctl dataset check` prints."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from itertools import groupby
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from clsctl.datasets.check.check import CheckReport
+from clsctl.datasets.check.html import figures
+from clsctl.datasets.problems import CODES, Problem, Severity
+from clsctl.datasets.samples import Layout
+
+if TYPE_CHECKING:
+    from rich.text import Text
+
+SHOWN = 5
+"""Problems of one kind that are printed; the report has more."""
+
+STYLES: dict[Severity, str] = {"error": "bold red", "warning": "bold yellow", "note": "bold cyan"}
+LAYOUTS: dict[Layout, str] = {
+    "lists": "lists",
+    "folders": "a folder for each class",
+    "table": "a table",
+}
+
+
+def print_check(report: CheckReport, page: Path) -> None:
+    """Print figures and problems, only some of each kind.
+
+    Args:
+        report: What was found.
+        page: Where the report is that has the others.
+    """
+    from rich.text import Text
+
+    from clsctl.console.tables import open_console
+
+    console = open_console()
+    layout = LAYOUTS[report.dataset.layout]
+    console.print(Text.assemble((str(report.dataset.root), "bold"), f", {layout}"), soft_wrap=True)
+    for name, text in figures(report):
+        console.print(Text(f"  {name:<26}{text}"), soft_wrap=True)
+    for _, group in groupby(report.problems, key=lambda one: one.code):
+        for line in _group(list(group), page):
+            console.print(line, soft_wrap=True)
+    for code, number in report.ignored.items():
+        console.print(Text(f"\nignored: {number:,} x {code}"), style="dim")
+    console.print(Text(f"\nReport: {page}"), soft_wrap=True)
+
+
+def _group(problems: Sequence[Problem], page: Path) -> Iterator[Text]:
+    from rich.text import Text
+
+    first, code = problems[0], CODES[problems[0].code]
+    number = f" ({len(problems):,})" if len(problems) > 1 else ""
+    style = STYLES[first.severity]
+    yield Text.assemble(
+        "\n", (first.severity, style), f": {code.title}{number} ", (f"[{first.code}]", "dim")
+    )
+    for one in problems[:SHOWN]:
+        own_hint = f"; {one.hint}" if one.hint != code.hint else ""
+        yield Text(f"  {one.where}  {one.message}{own_hint}")
+    if len(problems) > SHOWN:
+        yield Text(f"  and {len(problems) - SHOWN:,} more, see {page}")
+    yield Text.assemble(("  fix: ", "cyan"), code.hint)

@@ -1,0 +1,181 @@
+"""What is wrong with a dataset's listing and with its images, one by one."""
+
+from __future__ import annotations
+
+import functools
+from collections.abc import Iterable, Iterator, Mapping
+from pathlib import Path
+from posixpath import normpath
+from typing import TYPE_CHECKING, NamedTuple
+
+from clsctl.datasets.check.statistics import ClassCount, Statistics
+from clsctl.datasets.layouts.lists import LABEL_FILE, list_file
+from clsctl.datasets.problems import Problem, problem
+from clsctl.datasets.samples import Dataset, Sample
+from clsctl.errors import ClsctlError
+
+if TYPE_CHECKING:
+    from clsctl.datasets.check.scan import Scan
+
+CROP = 224
+"""Side in pixels of what most networks see."""
+
+EXTREME_RATIO = 3.0
+IMBALANCE = 10.0
+_IMAGE_CODES = {
+    "E_INPUT_MISSING": "D_FILE_MISSING",
+    "E_IMAGE_EMPTY": "D_IMAGE_EMPTY",
+    "E_IMAGE_TRUNCATED": "D_IMAGE_TRUNCATED",
+    "E_IMAGE_TOO_LARGE": "D_IMAGE_TOO_LARGE",
+}
+
+
+class Listed(NamedTuple):
+    """A sample and the split that it is in."""
+
+    split: str
+    sample: Sample
+
+    @property
+    def where(self) -> str:
+        """`train.txt:12`, or the image's path in a folder tree."""
+        return f"{self.sample.file}:{self.sample.line}" if self.sample.line else self.sample.file
+
+
+def at(code: str, message: str, sample: Sample, hint: str = "") -> Problem:
+    """A problem with one sample, where it is listed."""
+    return problem(code, message, sample.file, sample.line or None, hint)
+
+
+# ---- the listing -------------------------------------------------------------------------------
+
+
+def listed_once(dataset: Dataset, problems: list[Problem]) -> dict[str, Listed]:
+    """The first listing of each file, by normalised path; the others become problems."""
+    first: dict[str, Listed] = {}
+    for split, sample in dataset.samples():
+        listed = Listed(split, sample)
+        before = first.setdefault(normpath(sample.path), listed)
+        if before is not listed:
+            problems += _repeated(before, listed)
+    return first
+
+
+def class_problems(dataset: Dataset, classes: Iterable[ClassCount]) -> Iterator[Problem]:
+    """Classes that a split has no samples of; a split without any is a problem of its own."""
+    for one in classes:
+        for split, code, kind in (
+            ("train", "D_CLASS_NO_TRAIN", "training"),
+            ("val", "D_CLASS_NO_VAL", "validation"),
+        ):
+            if dataset.splits.get(split) and not one.samples[split]:
+                message = f"class {one.id} '{one.name}' has no {kind} samples"
+                yield problem(code, message, *_class_place(dataset, one))
+
+
+def imbalance_problems(dataset: Dataset, statistics: Statistics) -> Iterator[Problem]:
+    """Whether the largest class has many times the training samples of the smallest."""
+    if statistics.imbalance is None or statistics.imbalance < IMBALANCE:
+        return
+    classes = [one for one in statistics.classes if one.samples["train"]]
+    small, large = (choose(classes, key=lambda one: one.samples["train"]) for choose in (min, max))
+    message = (
+        f"'{large.name}' has {large.samples['train']} training samples and '{small.name}' "
+        f"{small.samples['train']}: {statistics.imbalance:.1f} times as many "
+        f"(reported from {IMBALANCE:g})"
+    )
+    yield problem("D_IMBALANCE", message, *_split_place(dataset, "train"))
+
+
+def _repeated(before: Listed, again: Listed) -> Iterator[Problem]:
+    """What is wrong about a second line for the same file."""
+    path, sample = again.sample.path, again.sample
+    if before.sample.label != sample.label:
+        labels = f"class {sample.label} here and class {before.sample.label} in {before.where}"
+        yield at("D_SAMPLE_TWO_LABELS", f"{path} has {labels}", sample)
+    if before.split != again.split:
+        message = f"{path} is in {again.split} and, by {before.where}, in {before.split}"
+        yield at("D_SPLIT_OVERLAP", message, sample)
+    elif before.sample.label == sample.label:
+        yield at("D_SAMPLE_REPEATED", f"{path} was listed in {before.where} already", sample)
+
+
+def _class_place(dataset: Dataset, one: ClassCount) -> tuple[str, int | None]:
+    if dataset.class_lines:
+        return LABEL_FILE, dataset.class_lines[one.id]
+    return _split_place(dataset, "train") if dataset.layout == "table" else (one.name, None)
+
+
+def _split_place(dataset: Dataset, split: str) -> tuple[str, int | None]:
+    if dataset.layout == "lists":
+        return list_file(split), None
+    return (dataset.splits[split][0].file if dataset.layout == "table" else "."), None
+
+
+# ---- the images --------------------------------------------------------------------------------
+
+
+def image_problems(dataset: Dataset, images: Mapping[str, Listed], scan: Scan) -> Iterator[Problem]:
+    """Files that cannot be read, and images of a size or shape that a network sees little of."""
+    places = list(images.values())
+    for position, error in scan.errors.items():
+        yield _unreadable(dataset.root, places[position].sample, error)
+    for place, (width, height) in zip(places, scan.sizes.tolist(), strict=True):
+        yield from _awkward(place.sample, width, height)
+
+
+def image_notes(images: Mapping[str, Listed], scan: Scan) -> Iterator[Problem]:
+    """How many images EXIF data turn, and how many are not RGB, with the first of each."""
+    places = list(images.values())
+    rotated = scan.rotated.nonzero()[0]
+    if len(rotated):
+        sample = places[rotated[0]].sample
+        message = f"{len(rotated)} of {len(places)} images, the first being {sample.path}"
+        yield at("D_EXIF_ROTATED", message, sample)
+    other = [position for position, mode in enumerate(scan.modes) if mode not in ("", "RGB")]
+    if other:
+        sample, mode = places[other[0]].sample, scan.modes[other[0]]
+        message = f"{len(other)} of {len(places)} images, the first being {sample.path} ({mode})"
+        yield at("D_NOT_RGB", message, sample)
+
+
+def _awkward(sample: Sample, width: int, height: int) -> Iterator[Problem]:
+    shorter, longer = sorted((width, height))
+    if 0 < shorter < CROP:
+        message = f"{sample.path} has {width} x {height} pixels, less than the crop of {CROP}"
+        yield at("D_IMAGE_SMALL", message, sample)
+    if 0 < shorter * EXTREME_RATIO <= longer:
+        message = (
+            f"{sample.path} has {width} x {height} pixels, a ratio of {longer / shorter:.1f} "
+            f"(reported from {EXTREME_RATIO:g})"
+        )
+        yield at("D_ASPECT_RATIO", message, sample)
+
+
+def _unreadable(root: Path, sample: Sample, error: ClsctlError) -> Problem:
+    code = _IMAGE_CODES.get(error.code, "D_IMAGE_UNREADABLE")
+    if code == "D_FILE_MISSING":
+        hint = _misspelt(root, sample.path)
+        return at(code, f"{sample.path} does not exist", sample, hint)
+    return at(code, f"{sample.path}: {error.message}", sample)
+
+
+def _misspelt(root: Path, listed: str) -> str:
+    """A hint where the file exists under nearly the same name, which systems tell apart."""
+    if "\\" in listed:
+        return "write / instead of \\ in paths"
+    path = root / listed
+    found = _names_by_lower_case(path.parent).get(path.name.lower())
+    return (
+        f"there is {found}: letters in the path must be large or small as in the file"
+        if found
+        else ""
+    )
+
+
+@functools.lru_cache(maxsize=64)
+def _names_by_lower_case(folder: Path) -> dict[str, str]:
+    try:
+        return {path.name.lower(): path.name for path in folder.iterdir()}
+    except (OSError, ValueError):
+        return {}

@@ -1,0 +1,1 @@
+"""The layouts a dataset may have on disk: folders, lists and tables."""

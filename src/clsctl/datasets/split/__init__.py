@@ -1,0 +1,1 @@
+"""`clsctl dataset split`: stratified, grouped and reproducible."""

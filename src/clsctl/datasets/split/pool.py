@@ -1,0 +1,93 @@
+"""A dataset's samples as one pool: each path once, whichever list it came from."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from posixpath import normpath
+from typing import NamedTuple
+
+from clsctl.datasets.layouts.detect import read_valid_dataset
+from clsctl.datasets.samples import Layout, Sample
+from clsctl.errors import DataError
+
+# What is no obstacle to writing the lists anew; any other error could lose a sample.
+UNSPLIT = ("D_LIST_MISSING", "D_LIST_EMPTY", "D_NOT_SPLIT")
+
+
+class Listed(NamedTuple):
+    """A line of a list."""
+
+    path: str
+    label: int
+
+
+@dataclass(frozen=True, slots=True)
+class Pool:
+    """The samples of a dataset.
+
+    Attributes:
+        root: The folder that paths are relative to.
+        class_names: Names by class id.
+        samples: Samples to deal out, by normalised path (`images/a.jpg`, not `./images/a.jpg`).
+        held_out: Samples of a test list that is to stay as it is, likewise.
+        repeated: How many lines named a sample that another line had named.
+        test_is_dealt_out: Whether there is a test list and its samples are among `samples`.
+    """
+
+    root: Path
+    layout: Layout
+    class_names: Mapping[int, str]
+    samples: Mapping[str, Listed]
+    held_out: Mapping[str, Listed]
+    repeated: int
+    test_is_dealt_out: bool
+
+
+def read_pool(path: Path, hold_test: bool) -> Pool:
+    """Read every sample of a dataset.
+
+    Args:
+        path: The dataset, in any layout.
+        hold_test: Keep the samples of a test list apart.
+
+    Raises:
+        DataError: As `read_valid_dataset`; or a sample has two labels (`E_TWO_LABELS`).
+    """
+    dataset = read_valid_dataset(path, tolerated=UNSPLIT)
+    everything = _once([sample for _, sample in dataset.samples()])
+    test = dataset.splits.get("test", ())
+    held_out = _once(test) if hold_test else {}
+    return Pool(
+        dataset.root,
+        dataset.layout,
+        dataset.class_names,
+        {key: item for key, item in everything.items() if key not in held_out},
+        held_out,
+        repeated=sum(map(len, dataset.splits.values())) - len(everything),
+        test_is_dealt_out=bool(test) and not hold_test,
+    )
+
+
+def _once(samples: Iterable[Sample]) -> dict[str, Listed]:
+    """Samples by normalised path; of several spellings the first by alphabet is kept."""
+    first: dict[str, Sample] = {}
+    found: dict[str, Listed] = {}
+    for sample in samples:
+        key = normpath(sample.path)
+        before = first.setdefault(key, sample)
+        if before.label != sample.label:
+            raise _two_labels(before, sample)
+        listed = Listed(sample.path, sample.label)
+        found[key] = min(found.get(key, listed), listed)
+    return found
+
+
+def _two_labels(one: Sample, other: Sample) -> DataError:
+    places = f"{one.file}:{one.line} and {other.file}:{other.line}"
+    return DataError(
+        f"{other.path} has two labels: {one.label} and {other.label} in {places}",
+        code="E_TWO_LABELS",
+        hint="keep the line with the right class; `clsctl dataset check` lists every such sample",
+    )

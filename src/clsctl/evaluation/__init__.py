@@ -1,0 +1,1 @@
+"""Scoring a model on a dataset: metrics, calibration, label errors, reports."""

@@ -1,0 +1,1 @@
+"""From trained weights to model files that other programs load."""

@@ -1,0 +1,302 @@
+"""What a person may pass -> a stream of images, each with its pixels or the reason why not.
+
+`expand` is cheap and runs in one thread: it names the inputs, one by one, without opening them.
+`read` does the work for one of them, in any thread.
+"""
+
+from __future__ import annotations
+
+import functools
+import glob
+import os
+import sys
+from collections import Counter
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import IO, TYPE_CHECKING, Any
+
+from clsctl.errors import ClsctlError, DataError
+from clsctl.images.decode import Page, from_array, pages
+from clsctl.images.fetch import download, gather, read_file, unreadable
+from clsctl.images.headers import SUFFIXES, format_of
+
+if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
+
+    from clsctl.settings import Settings
+
+if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
+
+    from clsctl.settings import Settings
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Source:
+    """One input that was found.
+
+    Attributes:
+        name: What the person passed, or what was found there; see `InputImage.source`.
+        content: A file's path, a URL, encoded bytes, an ndarray, or why there is none of these.
+    """
+
+    name: str
+    content: Path | str | bytes | NDArray[Any] | ClsctlError
+
+    def loader(self, sample: InputImage, settings: Settings) -> Callable[[], NDArray[np.uint8]]:
+        """A function that reads the sample's pixels again, so that nobody need keep them."""
+        return functools.partial(_read_again, self, sample.page, settings)
+
+
+def expand(inputs: object) -> Iterator[Source]:
+    """Find the inputs, one by one and in order, so that memory stays flat over any number.
+
+    Args:
+        inputs: A file or folder (str or Path); a str may also be an http(s) URL, a glob, `-`
+            (standard input: an image, or a list of inputs, one a line) or `@list.txt` (such a list
+            in a file). An ndarray (see `clsctl.images.decode.from_array`), or bytes of an encoded
+            image. A Source is given back. Or an iterable of all these, nested as you like.
+
+    Yields:
+        A source each. A folder gives its images and PDFs at any depth, chosen by suffix and sorted
+        by path; a file that is named is read whatever its suffix. A name that exists is always
+        that file, even where it looks like a glob or list. Lines of a list are relative to the
+        current folder or else to the list's own.
+    """
+    return _expand(inputs, Counter())
+
+
+def read(source: Source, settings: Settings) -> Iterator[InputImage]:
+    """Read one source; may be called from any thread.
+
+    Pages are decoded as the iterator advances, so that only one of them is in memory.
+
+    Yields:
+        A sample for each page of a PDF or multi-page TIFF, otherwise one. Whatever goes wrong is
+        a sample that holds the error, whose message begins with the source's name.
+    """
+    name = printable(source.name)
+    try:
+        for page, decode in _pages(source, settings):
+            yield _sample(name, page, decode)
+    except ClsctlError as error:
+        yield InputImage(name, error=_named(error, name))
+
+
+def printable(name: str) -> str:
+    """A source's name as results hold it: a file's need not be UTF-8, but what is printed must."""
+    return name.encode("utf-8", "replace").decode("utf-8")
+
+
+# ---- expanding ---------------------------------------------------------------------------------
+
+
+def _expand(item: object, seen: Counter[str]) -> Iterator[Source]:
+    import numpy as np
+
+    if isinstance(item, str):
+        yield from _argument(item)
+    elif isinstance(item, os.PathLike):
+        yield from _path(os.fspath(item))
+    elif isinstance(item, np.ndarray):
+        yield _numbered("array", item, seen)
+    elif isinstance(item, Source):
+        yield item
+    elif isinstance(item, bytes | bytearray):
+        yield _numbered("bytes", bytes(item), seen)
+    elif isinstance(item, Iterable):
+        for member in item:
+            yield from _expand(member, seen)
+    else:
+        error = DataError(
+            f"an input of type {type(item).__name__} cannot be read",
+            code="E_INPUT_TYPE",
+            hint="pass a path, a URL, a uint8 ndarray, bytes, or a list of these",
+        )
+        yield _numbered(type(item).__name__, error, seen)
+
+
+def _numbered(kind: str, content: NDArray[Any] | bytes | ClsctlError, seen: Counter[str]) -> Source:
+    seen[kind] += 1
+    return Source(f"{kind}[{seen[kind] - 1}]", content)
+
+
+def _argument(text: str) -> Iterator[Source]:
+    if text == "-":
+        yield from _standard_input()
+    elif text.startswith("@") and not os.path.lexists(text):
+        yield from _list_file(text)
+    else:
+        yield from _name(text)
+
+
+def _name(text: str) -> Iterator[Source]:
+    """What may stand on a line of a list: a URL, a file, a folder or a glob."""
+    if _is_url(text):
+        yield Source(text, text)
+    elif glob.has_magic(text) and "\0" not in text and not os.path.lexists(text):
+        yield from _glob(text)
+    else:
+        yield from _path(text)
+
+
+def _is_url(text: str) -> bool:
+    return text.lower().startswith(("http://", "https://"))
+
+
+def _is_folder(text: str) -> bool:
+    return os.path.isdir(text)  # noqa: PTH112 - Path.is_dir raises where a name is too long
+
+
+def _path(text: str) -> Iterator[Source]:
+    if _is_folder(text):
+        yield from _or_nothing(_folder(text), text, "there is no image in this folder")
+    else:
+        yield _file(text)
+
+
+def _file(text: str) -> Source:
+    """An empty Path would be the current folder."""
+    return Source(text, Path(text) if text else unreadable(FileNotFoundError()))
+
+
+def _folder(folder: str) -> Iterator[Source]:
+    """Its images in the order of their full paths, which a `/` after folder names gives."""
+    try:
+        with os.scandir(folder) as entries:
+            names = sorted(
+                entry.name + "/" * entry.is_dir(follow_symlinks=False) for entry in entries
+            )
+    except OSError as error:
+        yield Source(folder, unreadable(error))
+        return
+    for name in names:
+        path = os.path.join(folder, name.rstrip("/"))  # noqa: PTH118 - keeps a leading "./"
+        if name.endswith("/"):
+            yield from _folder(path)
+        elif Path(name).suffix.lower() in SUFFIXES:
+            yield _file(path)
+
+
+def _glob(pattern: str) -> Iterator[Source]:
+    """`**` already finds what is in a folder, so a folder that it finds is left out."""
+    matches = sorted(glob.glob(pattern, recursive=True))  # noqa: PTH207 - also absolute patterns
+    if "**" in pattern:
+        matches = [path for path in matches if not _is_folder(path)]
+    sources = (source for path in matches for source in _path(path))
+    yield from _or_nothing(sources, pattern, "no file matches this pattern")
+
+
+def _list_file(argument: str) -> Iterator[Source]:
+    path = Path(argument[1:])
+    try:
+        stream = path.open("rb")
+    except (OSError, ValueError) as error:
+        yield Source(argument, unreadable(error))
+        return
+    with stream:
+        yield from _list(argument, stream, path.parent)
+
+
+def _standard_input() -> Iterator[Source]:
+    stream = sys.stdin.buffer
+    head = stream.read(64)
+    if format_of(head) is None:
+        yield from _list("-", stream, Path(), head)
+        return
+    try:
+        yield Source("-", gather(stream, head))
+    except ClsctlError as error:
+        yield Source("-", error)
+
+
+def _list(name: str, stream: IO[bytes], folder: Path, head: bytes = b"") -> Iterator[Source]:
+    sources = (
+        source
+        for line in _lines(stream, head)
+        for source in _name(_relative_to(folder, os.fsdecode(line)))
+    )
+    yield from _or_nothing(sources, name, "the list of inputs is empty")
+
+
+def _lines(stream: IO[bytes], head: bytes) -> Iterator[bytes]:
+    """The lines that are not blank, of what was already read and of the rest."""
+    head += stream.readline()
+    yield from filter(bytes.strip, head.removeprefix(b"\xef\xbb\xbf").splitlines())
+    for line in stream:
+        if line.strip():
+            yield line.rstrip(b"\r\n")
+
+
+def _relative_to(folder: Path, text: str) -> str:
+    beside = str(folder / text)
+    elsewhere = not _is_url(text) and not os.path.lexists(text) and os.path.lexists(beside)
+    return beside if elsewhere else text
+
+
+def _or_nothing(sources: Iterator[Source], name: str, reason: str) -> Iterator[Source]:
+    first = next(sources, None)
+    if first is None:
+        endings = ", ".join(sorted(SUFFIXES))
+        hint = f"in folders, images are the files that end in {endings}"
+        yield Source(name, DataError(reason, code="E_NO_IMAGES", hint=hint))
+        return
+    yield first
+    yield from sources
+
+
+# ---- reading -----------------------------------------------------------------------------------
+
+
+def _pages(source: Source, settings: Settings) -> Iterator[Page]:
+    content = source.content
+    if isinstance(content, ClsctlError):
+        raise content
+    if isinstance(content, Path):
+        yield from pages(read_file(content), settings.max_pixels, settings.draft)
+    elif isinstance(content, str):
+        yield from pages(download(content, settings), settings.max_pixels, settings.draft)
+    elif isinstance(content, bytes):
+        yield from pages(content, settings.max_pixels, settings.draft)
+    else:
+        yield None, functools.partial(from_array, content)
+
+
+def _sample(name: str, page: int | None, decode: Callable[[], NDArray[np.uint8]]) -> InputImage:
+    try:
+        return InputImage(name, page, decode())
+    except ClsctlError as error:
+        shown = name if page is None else f"{name}, page {page + 1}"
+        return InputImage(name, page, error=_named(error, shown))
+
+
+def _read_again(source: Source, page: int | None, settings: Settings) -> NDArray[np.uint8]:
+    exact = replace(settings, draft=0)
+    try:
+        return next(decode() for number, decode in _pages(source, exact) if number == page)
+    except ClsctlError as error:
+        raise _named(error, source.name) from None
+
+
+def _named(error: ClsctlError, name: str) -> ClsctlError:
+    return type(error)(f"{name}: {error.message}", code=error.code, hint=error.hint)
+
+
+@dataclass(frozen=True, slots=True)
+class InputImage:
+    """One image on its way to the network, or the reason why there is none.
+
+    Attributes:
+        source: What the person passed: a path, a URL, or `array[3]` for the fourth ndarray.
+        page: Page of a PDF or multi-page TIFF, from 0; None for a single image.
+        pixels: uint8 [height, width, 3], RGB, EXIF orientation applied; None after an error.
+        error: Why there are no pixels; None where there are.
+    """
+
+    source: str
+    page: int | None = None
+    pixels: NDArray[np.uint8] | None = None
+    error: ClsctlError | None = None

@@ -1,0 +1,38 @@
+"""Where the 8-bit form of a model is kept, and how a quantised graph is recognised."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+from clsctl.errors import ModelError
+from clsctl.models.directory import weights_sha256
+from clsctl.settings import folders
+from clsctl.values import ModelSpec
+
+
+def int8_path(spec: ModelSpec) -> Path:
+    """The model in 8-bit integers: a QDQ graph as ONNX.
+
+    Raises:
+        ModelError: It was not quantised (`E_PRECISION_MISSING`).
+    """
+    path = int8_target(spec)
+    if not path.exists():
+        in_store = spec.directory.absolute().is_relative_to(folders().data)
+        which = f"-m {spec.name}" if in_store else f"--model-dir {spec.directory}"
+        raise ModelError(
+            f"{spec.name} was not quantised to int8 on this machine",
+            code="E_PRECISION_MISSING",
+            hint=f"`clsctl quantize {which} -d DATASET`",
+        )
+    return path
+
+
+def int8_target(spec: ModelSpec) -> Path:
+    return folders().cache / "int8" / f"{weights_sha256(spec)}.onnx"
+
+
+def is_in_integers(graph: Any) -> bool:
+    """Whether an ONNX graph is quantised."""
+    return any(node.op_type == "QuantizeLinear" for node in graph.node)

@@ -1,0 +1,133 @@
+"""ONNX Runtime: sessions, and the graph that it optimises once for this processor."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from clsctl.errors import DeviceError, ModelError, require_library
+from clsctl.plugin.descriptors import Form
+from clsctl.system.cpu import processor_name
+from clsctl.values import Placement
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    import numpy as np
+    from numpy.typing import NDArray
+
+    Provider = tuple[str, Mapping[str, object]]
+
+
+CPU: Provider = ("CPUExecutionProvider", {})
+
+
+INEXACT = ["WeightBiasQuantization"]
+"""Puts convolutions that a quantised graph leaves in floats into integers, by one scale each."""
+
+
+class OnnxSession:
+    """An ONNX Runtime session; safe to share between threads."""
+
+    def __init__(self, session: Any) -> None:
+        self._session = session
+        self._input = session.get_inputs()[0].name
+
+    def run(self, batch: NDArray[np.float32]) -> NDArray[np.float32]:
+        """Scores [N, classes] for a batch [N, 3, H, W]."""
+        scores: NDArray[np.float32] = self._session.run(None, {self._input: batch})[0]
+        return scores
+
+
+def open_file(path: Path, threads: int, provider: Provider = CPU, hint: str = "") -> OnnxSession:
+    """Load an ONNX file; on a CPU the graph is run as it is, which is slow before `write_compiled`.
+
+    Args:
+        threads: CPU threads; 0 means every core.
+        provider: What runs it, and its options.
+        hint: What to do where it cannot be loaded.
+
+    Raises:
+        ModelError: It cannot be loaded (`E_MODEL_UNREADABLE`).
+        DeviceError: The provider cannot start (`E_BACKEND_MISSING`).
+    """
+    import onnxruntime
+
+    options = _options(threads)
+    if provider is CPU:
+        options.graph_optimization_level = onnxruntime.GraphOptimizationLevel.ORT_DISABLE_ALL
+    try:
+        session = onnxruntime.InferenceSession(str(path), options, [provider])
+    except Exception as error:  # noqa: BLE001 - its exceptions have no class in common
+        raise ModelError(
+            f"ONNX Runtime cannot load {path}: {error}",
+            code="E_MODEL_UNREADABLE",
+            hint=hint,
+        ) from None
+    # It logs an error and goes on on the CPU.
+    if session.get_providers()[0] != provider[0]:
+        raise _missing_provider(provider[0])
+    return OnnxSession(session)
+
+
+def require_provider(name: str) -> None:
+    """Raise DeviceError where the installed ONNX Runtime has no such execution provider."""
+    import onnxruntime
+
+    if name not in onnxruntime.get_available_providers():
+        raise _missing_provider(name)
+
+
+def require_onnxruntime() -> None:
+    require_library("onnxruntime", "onnxruntime", "ONNX Runtime", "pip install onnxruntime")
+
+
+def write_compiled(source: str | bytes, target: Path, placement: Placement) -> None:
+    """Let ONNX Runtime fuse the graph for this processor once, not at every start."""
+    import onnxruntime
+
+    level = onnxruntime.GraphOptimizationLevel
+    options = _options(1)
+    on_cpu = placement.device.kind == "cpu"
+    # Fusions for this processor mean nothing to a GPU, whose provider makes its own.
+    options.graph_optimization_level = level.ORT_ENABLE_ALL if on_cpu else level.ORT_ENABLE_BASIC
+    options.optimized_model_filepath = str(target)
+    onnxruntime.InferenceSession(source, options, [CPU], disabled_optimizers=INEXACT)
+
+
+def load_compiled(path: Path, placement: Placement) -> OnnxSession:
+    """Load what `write_compiled` wrote."""
+    provider = CPU
+    if placement.device.kind == "gpu":
+        provider = ("CUDAExecutionProvider", {"device_id": placement.device.index})
+    return open_file(path, placement.threads, provider, "delete the file, and it is made again")
+
+
+def cache_key(placement: Placement) -> str:
+    """Optimised graphs hold layouts of one processor and one runtime, so both are in the name."""
+    import onnxruntime
+
+    kind = processor_name() if placement.device.kind == "cpu" else placement.device.kind
+    return f"{kind}-ort{onnxruntime.__version__}"
+
+
+COMPILED = Form("onnxruntime", "ONNX Runtime", ".onnx", cache_key, write_compiled, load_compiled)
+
+
+def _options(threads: int) -> Any:
+    import onnxruntime
+
+    options = onnxruntime.SessionOptions()
+    options.intra_op_num_threads = threads
+    options.log_severity_level = 3
+    # Threads that spin while they wait take the processor from loading and from decoding.
+    options.add_session_config_entry("session.intra_op.allow_spinning", "0")
+    return options
+
+
+def _missing_provider(name: str) -> DeviceError:
+    return DeviceError(
+        f"the installed ONNX Runtime cannot use its {name}",
+        code="E_BACKEND_MISSING",
+        hint="install onnxruntime-gpu in place of onnxruntime, and CUDA and cuDNN as it needs them",
+    )

@@ -1,0 +1,61 @@
+"""A Paddle model -> ONNX by paddle2onnx: not optimised for a processor, and not checked."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+
+from clsctl.errors import ModelError
+from clsctl.inference.onnx_folding import fold_affine
+from clsctl.models.directory import read_model_dir
+from clsctl.system.processes import run_module
+from clsctl.values import ModelSpec
+
+OPSET = 17
+CONVERTER = "paddle2onnx"
+
+
+def write_onnx(spec: ModelSpec, target: Path) -> None:
+    """Write the model as ONNX; the converter, which prints as it likes, runs on its own.
+
+    Raises:
+        ModelError: It cannot be converted (`E_CONVERSION`).
+    """
+    files = spec.graph.absolute(), target.absolute()
+    if run_module(__name__, *files, folder=target.parent).returncode:
+        raise _inconvertible(spec)
+
+
+def onnx_bytes(spec: ModelSpec) -> bytes:
+    """The same in this process.
+
+    Raises:
+        ModelError: It cannot be converted (`E_CONVERSION`).
+    """
+    import paddle2onnx
+
+    try:
+        content: bytes = paddle2onnx.export(
+            str(spec.graph),
+            str(spec.params),
+            opset_version=OPSET,
+            auto_upgrade_opset=True,
+            enable_onnx_checker=True,
+            # Any other optimiser pip-installs packages behind the user's back.
+            optimize_tool="None",
+        )
+    except (Exception, SystemExit):  # noqa: BLE001 - it prints what went wrong, then exits
+        raise _inconvertible(spec) from None
+    return fold_affine(content)
+
+
+def _inconvertible(spec: ModelSpec) -> ModelError:
+    return ModelError(
+        f"{spec.name} has no ONNX form: {CONVERTER} cannot convert it",
+        code="E_CONVERSION",
+        hint="use --backend paddle",
+    )
+
+
+if __name__ == "__main__":
+    Path(sys.argv[2]).write_bytes(onnx_bytes(read_model_dir(Path(sys.argv[1]))))

@@ -1,0 +1,76 @@
+"""Calibrated probabilities: a stored temperature applied to what a session returns.
+
+A temperature T divides the logits (Guo et al. 2017, arXiv:1706.04599). Exported models give
+probabilities, whose logarithms are logits but for a constant that the softmax takes out again, so
+`p ** (1 / T)`, normalised, is the same.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from clsctl.errors import ModelError
+from clsctl.result import softmax
+
+if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
+
+    from clsctl.values import Session
+
+
+KEY = "calibration"
+
+
+def apply_temperature(scores: NDArray[np.float32], temperature: float) -> NDArray[np.float32]:
+    """Probabilities float32 [N, C] as they would be with the logits divided by the temperature."""
+    import numpy as np
+
+    if temperature == 1:
+        return scores
+    return softmax(log_probabilities(scores) / temperature).astype(np.float32)
+
+
+def read_calibration(directory: Path) -> tuple[float, float]:
+    """The temperature and the threshold of a model directory; 0 where there is no threshold.
+
+    Raises:
+        ModelError: The model was never calibrated (`E_NOT_CALIBRATED`), or what is stored is
+            damaged (`E_PROVENANCE`).
+    """
+    from clsctl.models.provenance import read_facts
+
+    stored = read_facts(directory).get(KEY)
+    if stored is None:
+        raise ModelError(
+            f"the model in {directory} is not calibrated",
+            code="E_NOT_CALIBRATED",
+            hint=f"`clsctl calibrate --model-dir {directory} -d DATASET`",
+        )
+    try:
+        return float(stored["temperature"]), float((stored["threshold"] or {}).get("score", 0))
+    except (KeyError, TypeError, ValueError):
+        raise ModelError(
+            f"the calibration in {directory} is damaged",
+            code="E_PROVENANCE",
+            hint="run `clsctl calibrate` again",
+        ) from None
+
+
+class CalibratedSession:
+    """A session whose probabilities are calibrated."""
+
+    def __init__(self, session: Session, temperature: float) -> None:
+        self._session, self._temperature = session, temperature
+
+    def run(self, batch: NDArray[np.float32]) -> NDArray[np.float32]:
+        """Calibrated scores [N, classes] for a batch [N, 3, H, W]."""
+        return apply_temperature(self._session.run(batch), self._temperature)
+
+
+def log_probabilities(scores: NDArray[np.float32]) -> NDArray[np.float64]:
+    """Logarithms in double precision; what float32 rounded to 0 is its least number."""
+    import numpy as np
+
+    return np.log(np.maximum(scores, np.finfo(np.float32).tiny), dtype=np.float64)

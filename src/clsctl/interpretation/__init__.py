@@ -1,0 +1,1 @@
+"""What a network sees: embeddings and Grad-CAM."""

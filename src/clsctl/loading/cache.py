@@ -1,0 +1,190 @@
+"""Where an epoch's pixels come from: the files themselves, or what was kept of them.
+
+A reader is a function from an image's path to its pixels, uint8 [H, W, 3] RGB; each function here
+wraps another. What is kept is found again by path, size and time of change of the file, so that
+an image that was replaced is read anew.
+"""
+
+from __future__ import annotations
+
+import functools
+import hashlib
+import os
+import threading
+import zipfile
+from collections.abc import Callable
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Literal, cast
+
+from clsctl.console.messages import note
+from clsctl.images.decode import pages
+from clsctl.images.fetch import read_file, unreadable
+from clsctl.images.preprocess import MAX_PIXELS
+
+if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
+
+Read = Callable[[Path], "NDArray[np.uint8]"]
+_Key = tuple[str, int, int]
+
+
+def open_reader(
+    cache: Literal["none", "ram", "disk"], side: int, folder: Path, max_pixels: int = MAX_PIXELS
+) -> Read:
+    """The reader of a run.
+
+    Args:
+        cache: What is kept: nothing; as many images as half of the free memory holds; or all of
+            them, in files.
+        side: Images are kept with a short side of at most so many pixels. The network then sees
+            the shrunk image also when it is decoded anew, so results do not depend on what was
+            kept.
+        folder: Where files are kept.
+        max_pixels: Width times height above which an image is refused.
+    """
+    plain = functools.partial(read_pixels, max_pixels=max_pixels)
+    if cache == "none":
+        return plain
+    small = shrinking(plain, side)
+    if cache == "disk":
+        return kept_on_disk(small, folder, side)
+    return kept_in_memory(small, free_memory() // 2)
+
+
+def free_memory() -> int:
+    """Bytes that new work may use before the system has to swap."""
+    try:
+        for line in Path("/proc/meminfo").read_text(encoding="ascii").splitlines():
+            if line.startswith("MemAvailable:"):
+                return int(line.split()[1]) * 1024
+    except OSError:
+        pass
+    return os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") // 2
+
+
+def read_pixels(path: Path, max_pixels: int = MAX_PIXELS) -> NDArray[np.uint8]:
+    """Decode a file; of a document or animation, the first page.
+
+    Raises:
+        DataError: It cannot be read or decoded (see `clsctl.images.decode.pages`).
+    """
+    return next(pages(read_file(path), max_pixels))[1]()
+
+
+def shrinking(read: Read, side: int) -> Read:
+    """Make images smaller, so that more of them can be kept.
+
+    Args:
+        side: The short side of a larger image afterwards, in pixels; smaller ones stay as they are.
+    """
+    import cv2
+
+    def shrunk(path: Path) -> NDArray[np.uint8]:
+        pixels = read(path)
+        height, width = pixels.shape[:2]
+        scale = side / min(height, width)
+        if scale >= 1:
+            return pixels
+        size = (round(width * scale), round(height * scale))
+        smaller: Any = cv2.resize(pixels, size, interpolation=cv2.INTER_AREA)
+        return cast("NDArray[np.uint8]", smaller)
+
+    return shrunk
+
+
+def kept_in_memory(read: Read, limit: int) -> Read:
+    """Keep the pixels of the first images, up to a number of bytes.
+
+    Every epoch reads every image, so throwing one out for another would gain nothing.
+    """
+    kept: dict[_Key, NDArray[np.uint8]] = {}
+    lock = threading.Lock()
+    room = limit
+
+    def from_memory(path: Path) -> NDArray[np.uint8]:
+        nonlocal room
+        key = _key(path)
+        if key in kept:
+            return kept[key]
+        pixels = read(path)
+        with lock:
+            if key not in kept and pixels.nbytes <= room:
+                room -= pixels.nbytes
+                kept[key] = pixels
+        return pixels
+
+    return from_memory
+
+
+def kept_on_disk(read: Read, folder: Path, side: int) -> Read:
+    """Keep every image's pixels in a file, for this run and later ones.
+
+    A damaged file counts as missing. Once the disk is full nothing more is kept.
+
+    Args:
+        read: A reader that shrinks to `side`.
+        folder: Where files are kept; made when needed.
+        side: See `shrinking`; images of another side are kept apart.
+    """
+    writable = True
+
+    def from_disk(path: Path) -> NDArray[np.uint8]:
+        nonlocal writable
+        file = _cache_file(folder, path, side)
+        pixels = _load(file)
+        if pixels is not None:
+            return pixels
+        pixels = read(path)
+        if writable:
+            try:
+                _save(file, pixels)
+            except OSError as error:
+                writable = False
+                note(f"images are no longer kept in {folder}: {error.strerror or error}")
+        return pixels
+
+    return from_disk
+
+
+# ---- files -------------------------------------------------------------------------------------
+
+
+def _key(path: Path) -> _Key:
+    try:
+        facts = path.stat()
+    except (OSError, ValueError) as error:
+        raise unreadable(error) from None
+    return str(path.absolute()), facts.st_size, facts.st_mtime_ns
+
+
+def _cache_file(folder: Path, path: Path, side: int) -> Path:
+    name = hashlib.sha256(repr((*_key(path), side)).encode("utf-8", "surrogateescape")).hexdigest()
+    return folder / name[:2] / f"{name}.npz"
+
+
+def _load(file: Path) -> NDArray[np.uint8] | None:
+    """The archive's own checksum tells whether the file is whole."""
+    import numpy as np
+
+    try:
+        with np.load(file) as archive:
+            return archive["pixels"]  # type: ignore[no-any-return]
+    except FileNotFoundError:
+        return None
+    except (OSError, ValueError, KeyError, EOFError, zipfile.BadZipFile):
+        return None
+
+
+def _save(file: Path, pixels: NDArray[np.uint8]) -> None:
+    """Without fsync: the checksum finds what a power cut spoilt, and it is made again."""
+    import numpy as np
+
+    file.parent.mkdir(parents=True, exist_ok=True)
+    temporary = file.with_name(f".{file.name}.{os.getpid()}.{threading.get_ident()}.tmp")
+    try:
+        with temporary.open("wb") as stream:
+            np.savez(stream, pixels=pixels)
+        temporary.replace(file)
+    finally:
+        temporary.unlink(missing_ok=True)

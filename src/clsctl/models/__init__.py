@@ -1,0 +1,1 @@
+"""The catalog, the store of weights on this machine, and model directories."""

@@ -1,0 +1,108 @@
+"""Extraction of tar archives that trusts nothing.
+
+Only regular files are written, each opened anew by this module, so the protection does not depend
+on the extraction filters of `tarfile`, which the first releases of CPython 3.10 and 3.11 lack.
+"""
+
+from __future__ import annotations
+
+import io
+import shutil
+import tarfile
+from collections.abc import Iterator
+from pathlib import Path, PurePosixPath
+from typing import cast
+
+from clsctl.errors import ModelError
+from clsctl.models.directory import PARAMS
+
+MAX_MEMBERS = 10_000
+_MAX_READ = 1 << 20
+
+
+def extract(archive: Path, into: Path, max_bytes: int) -> None:
+    """Extract an uncompressed tar archive into an empty folder, at most `max_bytes` in all.
+
+    Raises:
+        ModelError: The archive is damaged (`E_ARCHIVE`), holds a name that leaves the folder, a
+            link, a device or two entries of one name (`E_ARCHIVE_UNSAFE`), or is too large
+            (`E_TOO_LARGE`).
+    """
+    try:
+        with (
+            _BoundedReads(io.FileIO(archive)) as stream,
+            tarfile.open(fileobj=stream, mode="r:") as tar,
+        ):
+            for member, path in _safe_members(tar, max_bytes):
+                _write_member(tar, member, into / path)
+    except (FileExistsError, IsADirectoryError, NotADirectoryError) as error:
+        raise _unsafe(f"two entries named '{Path(error.filename).name}'") from None
+    except (tarfile.TarError, ValueError, ArithmeticError, LookupError, EOFError) as error:
+        raise ModelError(
+            f"this is not a complete, uncompressed tar archive ({error})", code="E_ARCHIVE"
+        ) from None
+
+
+def model_folder(extracted: Path) -> Path:
+    """The one model directory of an extracted archive: the top, or a folder below it.
+
+    Raises:
+        ModelError: There is none, or more than one (`E_MODEL_DIR_INVALID`).
+    """
+    folders = [path.parent for path in extracted.rglob(PARAMS)]
+    if len(folders) != 1:
+        raise ModelError(
+            f"the archive holds {len(folders)} files named {PARAMS} instead of one",
+            code="E_MODEL_DIR_INVALID",
+        )
+    return folders[0]
+
+
+def too_large(what: str, max_bytes: int) -> ModelError:
+    """The error for something beyond the limit of the setting `max_download`."""
+    return ModelError(
+        f"{what} more than the limit of {max_bytes:,} bytes",
+        code="E_TOO_LARGE",
+        hint="set CLSCTL_MAX_DOWNLOAD to a larger number of bytes if you trust it",
+    )
+
+
+class _BoundedReads(io.BufferedReader):
+    """Refuses the huge reads that a hostile extended header makes `tarfile` try."""
+
+    def read(self, size: int | None = -1, /) -> bytes:
+        if size is None or not 0 <= size <= _MAX_READ:
+            raise tarfile.ReadError("oversized header")
+        return super().read(size)
+
+
+def _safe_members(
+    tar: tarfile.TarFile, max_bytes: int
+) -> Iterator[tuple[tarfile.TarInfo, PurePosixPath]]:
+    total = 0
+    for count, member in enumerate(tar, start=1):
+        path = PurePosixPath(member.name)
+        if path.is_absolute() or ".." in path.parts or "\0" in member.name:
+            raise _unsafe(f"the path {member.name!r}")
+        if not (member.isreg() or member.isdir()) or member.issparse() or member.size < 0:
+            raise _unsafe(f"{member.name!r}, which is neither a plain file nor a folder")
+        total += member.size
+        if total > max_bytes or count > MAX_MEMBERS:
+            raise too_large(f"the archive unpacks to over {MAX_MEMBERS:,} files or", max_bytes)
+        if member.isreg():
+            yield member, path
+
+
+def _write_member(tar: tarfile.TarFile, member: tarfile.TarInfo, target: Path) -> None:
+    target.parent.mkdir(parents=True, exist_ok=True)
+    source = cast("io.BufferedReader", tar.extractfile(member))
+    with target.open("xb") as out:
+        shutil.copyfileobj(source, out, _MAX_READ)
+
+
+def _unsafe(what: str) -> ModelError:
+    return ModelError(
+        f"the archive is refused because it holds {what}",
+        code="E_ARCHIVE_UNSAFE",
+        hint="get it from a source that you trust",
+    )

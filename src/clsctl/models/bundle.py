@@ -1,0 +1,200 @@
+"""Models carried by hand: what someone brought goes into the store, and bundles come out of it.
+
+A bundle is an uncompressed tar: first `clsctl-bundle.json`, which lists the size and SHA256 of
+every other entry, then NAME/KIND/... as in the store.
+"""
+
+from __future__ import annotations
+
+import io
+import json
+import os
+import shutil
+import tarfile
+from collections.abc import Iterable, Mapping
+from pathlib import Path
+from typing import Any, BinaryIO
+
+from clsctl.errors import ModelError, UsageError
+from clsctl.models.archive import extract, model_folder
+from clsctl.models.directory import read_model_dir
+from clsctl.models.provenance import origin
+from clsctl.models.store import KINDS, Store, check_weights, pdparams_path
+from clsctl.system.files import explained, file_facts, file_sha256, locked, replacing
+from clsctl.values import WeightKind
+
+MANIFEST = "clsctl-bundle.json"
+Imported = list[tuple[str, WeightKind]]
+
+
+def import_path(store: Store, path: Path, name: str = "") -> Imported:
+    """Bring a model directory, a tar of one, a .pdparams file or a bundle into the store.
+
+    Args:
+        store: Where it goes.
+        path: What someone brought.
+        name: What to call it; by default the name in its inference.yml, or the file's own.
+
+    Returns:
+        Name and kind of each model that is now in the store.
+
+    Raises:
+        UsageError: `path` cannot be read (`E_NO_SUCH_FILE`), or the name is unusable (`E_NAME`).
+        ModelError: It is damaged, unsafe, too large, or not what is in the store under that name;
+            or the disk is full or read-only.
+    """
+    if not os.access(path, os.R_OK):
+        raise UsageError(f"'{path}' does not exist or cannot be read", code="E_NO_SUCH_FILE")
+    scratch = store.root / "partial" / "import"
+    with locked(store.root, "import"):
+        shutil.rmtree(scratch, ignore_errors=True)
+        content = scratch / (path.resolve().stem or "model")
+        content.mkdir(parents=True)
+        try:
+            if path.is_dir():
+                return _import_directory(store, path, name, content)
+            if path.suffix == ".pdparams":
+                return _import_pdparams(store, path, name, content)
+            return _import_tar(store, path, name, content)
+        finally:
+            shutil.rmtree(scratch, ignore_errors=True)
+
+
+def write_bundle(store: Store, names: Iterable[str], out: Path) -> None:
+    """Write models, with the checksum of every file, into one file for `import_path`.
+
+    Raises:
+        ModelError: A model is not in the store (`E_MODEL_NOT_PULLED`) or is damaged
+            (`E_CHECKSUM`), or `out` cannot be written.
+    """
+    files = {name: path for model in names for name, path in _intact_files(store, model)}
+    listed = {
+        name: {"size": path.stat().st_size, "sha256": file_sha256(path)}
+        for name, path in files.items()
+    }
+    manifest = json.dumps({"format": 1, "files": listed}, indent=1).encode()
+    with (
+        explained(out, "name another file with -o"),
+        replacing(out) as temporary,
+        tarfile.open(temporary, "w") as tar,
+    ):
+        _add(tar, MANIFEST, io.BytesIO(manifest), len(manifest))
+        for name, path in files.items():
+            with path.open("rb") as stream:
+                _add(tar, name, stream, path.stat().st_size)
+
+
+# ---- in ----------------------------------------------------------------------------------------
+
+
+def _import_directory(store: Store, path: Path, name: str, content: Path) -> Imported:
+    name = name or read_model_dir(path).name
+    for file in path.iterdir():
+        if file.is_file():
+            shutil.copyfile(file, content / file.name)
+    return _install(store, name, "inference", content, _source(path))
+
+
+def _import_pdparams(store: Store, path: Path, name: str, content: Path) -> Imported:
+    name = name or path.stem.removesuffix("_pretrained")
+    shutil.copyfile(path, pdparams_path(content, name))
+    return _install(store, name, "training", content, _source(path))
+
+
+def _import_tar(store: Store, path: Path, name: str, content: Path) -> Imported:
+    extract(path, content, store.max_bytes)
+    if (content / MANIFEST).is_file():
+        if name:
+            raise UsageError("a bundle keeps the names of its models", hint="leave out --name")
+        return _import_bundle(store, content)
+    folder = model_folder(content)
+    name = name or read_model_dir(folder).name
+    return _install(store, name, "inference", folder, _source(path))
+
+
+def _import_bundle(store: Store, content: Path) -> Imported:
+    _check_bundle(content)
+    models = [
+        (path.name, kind, path / kind)
+        for path in sorted(content.iterdir())
+        for kind in KINDS
+        if (path / kind).is_dir()
+    ]
+    for name, kind, folder in models:
+        check_weights(folder, name, kind)
+    return [
+        item
+        for name, kind, folder in models
+        for item in _install(store, name, kind, folder, source={})
+    ]
+
+
+def _install(
+    store: Store, name: str, kind: WeightKind, content: Path, source: Mapping[str, str]
+) -> Imported:
+    store.folder(name, kind)
+    with locked(store.root, f"{name}-{kind}"):
+        store.install(name, kind, content, source)
+    return [(name, kind)]
+
+
+def _source(path: Path) -> dict[str, str]:
+    return origin(path.absolute().as_uri(), path)
+
+
+def _check_bundle(content: Path) -> None:
+    """Raise ModelError unless the files are those of the list, byte for byte."""
+    listed = _listed_files(content)
+    found = file_facts(content, skip=MANIFEST)
+    wrong = sorted(name for name in listed | found if listed.get(name) != found.get(name))
+    if wrong:
+        raise ModelError(
+            f"the bundle is damaged: {', '.join(wrong)} is not as its list says",
+            code="E_CHECKSUM",
+            hint="carry the bundle over again",
+        )
+
+
+def _listed_files(content: Path) -> dict[str, Any]:
+    try:
+        manifest = json.loads((content / MANIFEST).read_text(encoding="utf-8"))
+        if manifest["format"] == 1:
+            return dict(manifest["files"])
+    except (ValueError, LookupError, TypeError):
+        pass
+    raise ModelError(
+        f"the bundle's {MANIFEST} cannot be read; it may come from a later clsctl",
+        code="E_ARCHIVE",
+    )
+
+
+# ---- out ---------------------------------------------------------------------------------------
+
+
+def _intact_files(store: Store, name: str) -> list[tuple[str, Path]]:
+    _require_intact(name, store.verify(name))
+    folders = {kind: store.folder(name, kind) for kind in store.kinds(name)}
+    return [
+        (f"{name}/{kind}/{path.relative_to(folder).as_posix()}", path)
+        for kind, folder in folders.items()
+        for path in sorted(folder.rglob("*"))
+        if path.is_file()
+    ]
+
+
+def _require_intact(name: str, states: Mapping[str, str]) -> None:
+    """Raise ModelError (`E_CHECKSUM`) unless `Store.verify` found every file `ok`."""
+    wrong = [f"{file} is {state}" for file, state in states.items() if state != "ok"]
+    if wrong:
+        raise ModelError(
+            f"{name} is damaged: {', '.join(wrong)}",
+            code="E_CHECKSUM",
+            hint=f"`clsctl models pull {name} --weights all --force` repairs a pulled model",
+        )
+
+
+def _add(tar: tarfile.TarFile, name: str, stream: BinaryIO, size: int) -> None:
+    """Owner and time stay zero, so that the same models give the same bundle."""
+    member = tarfile.TarInfo(name)
+    member.size = size
+    tar.addfile(member, stream)

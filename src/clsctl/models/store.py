@@ -1,0 +1,307 @@
+"""ModelEntry -> verified local model directory: pull, lock, checksum, verify, remove.
+
+Below the data folder (`CLSCTL_HOME`, or the platform's own):
+
+    models/NAME/inference/     inference.json (or .pdmodel), inference.pdiparams, inference.yml
+    models/NAME/training/      NAME_pretrained.pdparams
+    partial/NAME-KIND/         broken-off downloads and folders being assembled
+    locks/NAME-KIND.lock
+
+Each models/NAME/KIND folder also holds clsctl.json: where the model came from, and the size and
+SHA256 of every file. A folder appears there in one rename, once it is checked and on the disk, so
+one with a clsctl.json is complete. The checksums of the first pull hold ever after: other content
+under the same name is refused until the model is removed.
+"""
+
+from __future__ import annotations
+
+import functools
+import os
+import re
+import shutil
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, get_args
+
+from clsctl.console.progress import no_progress
+from clsctl.errors import ModelError, UsageError
+from clsctl.models import provenance
+from clsctl.models.archive import extract, model_folder
+from clsctl.models.directory import PROVENANCE, read_model_dir, weights_sha256
+from clsctl.models.mirrors import first_success, public, weight_source
+from clsctl.plugin.descriptors import FetchRequest
+from clsctl.settings import Settings, folders, load_settings
+from clsctl.system.files import explained, locked, sync, sync_tree
+from clsctl.values import Artifact, ModelEntry, Progress, WeightKind
+
+if TYPE_CHECKING:
+    pass
+
+KINDS: tuple[WeightKind, ...] = get_args(WeightKind)
+_SAFE_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,99}")
+
+
+def open_store(settings: Settings | None = None) -> Store:
+    """The store in the data folder, with the mirrors and limits of the settings."""
+    settings = settings or load_settings()
+    return Store(folders().data, settings.mirrors, settings.max_download, settings.offline)
+
+
+@dataclass(frozen=True, slots=True)
+class Store:
+    """The models on this machine.
+
+    Attributes:
+        root: The data folder.
+        mirrors: URLs or folders tried before an artifact's own URL (see `clsctl.models.mirrors`).
+        max_bytes: The largest download, and the most that an archive may unpack to.
+        offline: Open no socket.
+    """
+
+    root: Path
+    mirrors: tuple[str, ...] = ()
+    max_bytes: int = 8 << 30
+    offline: bool = False
+
+    def find(self, name: str, kind: WeightKind = "inference") -> Path | None:
+        """The model directory, or the folder with the .pdparams file; None if not pulled."""
+        folder = self.folder(name, kind)
+        with explained(self.root):
+            return folder if (folder / PROVENANCE).is_file() else None
+
+    def pulled(self, kind: WeightKind = "inference") -> list[str]:
+        """Names of the models whose weights of that kind are in the store, sorted."""
+        records = (self.root / "models").glob(f"*/{kind}/{PROVENANCE}")
+        return sorted({record.parent.parent.name for record in records})
+
+    def kinds(self, name: str) -> list[WeightKind]:
+        """The kinds of weights that are there.
+
+        Raises:
+            ModelError: There are none (`E_MODEL_NOT_PULLED`).
+        """
+        kinds = [kind for kind in KINDS if self.find(name, kind)]
+        if not kinds:
+            raise not_pulled(name)
+        return kinds
+
+    def folder(self, name: str, kind: WeightKind) -> Path:
+        """Where that model is or will be.
+
+        Raises:
+            UsageError: The name cannot be the name of a folder (`E_NAME`).
+        """
+        return self.root / "models" / _safe(name) / kind
+
+    def ensure(
+        self,
+        entry: ModelEntry,
+        kind: WeightKind = "inference",
+        *,
+        mirrors: Sequence[str] = (),
+        force: bool = False,
+        offline: bool = False,
+        progress: Progress = no_progress,
+    ) -> Path:
+        """What `find` returns, after pulling the model if it is not there yet.
+
+        Args:
+            entry: What the catalog says of it.
+            kind: Which of its weights.
+            mirrors: Tried before the store's own mirrors.
+            force: Pull although it is there, which repairs damaged files.
+            offline: Open no socket, whatever the store's own setting.
+            progress: Told of every block that arrives.
+
+        Raises:
+            NetworkError: No mirror and no server could deliver it.
+            ModelError: There are no such weights, or what came is damaged, unsafe, too large or
+                not what was pulled before; or the disk is full or read-only.
+        """
+        found = self.find(entry.name, kind)
+        if found and not force:
+            return found
+        artifact = _artifact(entry, kind)
+        partial = self._partial(entry.name, kind)
+        offline = offline or self.offline
+        request = FetchRequest(
+            entry, kind, artifact.url, partial, self.max_bytes, offline, progress
+        )
+        with locked(self.root, partial.name):
+            found = self.find(entry.name, kind)
+            if found and not force:
+                return found
+            obtain = functools.partial(self._pull_from, pin=artifact.sha256)
+            return first_success(request, (*mirrors, *self.mirrors), obtain)
+
+    def verify(self, name: str) -> dict[str, str]:
+        """Read every file of a model and compare it with its recorded checksum.
+
+        Returns:
+            `ok`, `changed`, `missing` or `unexpected`, by KIND/FILE.
+
+        Raises:
+            ModelError: The model is not in the store (`E_MODEL_NOT_PULLED`).
+        """
+        with explained(self.root):
+            return {
+                f"{kind}/{file}": state
+                for kind in self.kinds(name)
+                for file, state in provenance.compare(self.folder(name, kind)).items()
+            }
+
+    def remove(self, name: str) -> None:
+        """Delete a model, what was derived from it, and whatever a broken-off pull of it left.
+
+        Raises:
+            ModelError: There is nothing of that name (`E_MODEL_NOT_PULLED`).
+        """
+        places = {kind: (self.folder(name, kind), self._partial(name, kind)) for kind in KINDS}
+        kinds = [kind for kind in KINDS if any(path.exists() for path in places[kind])]
+        if not kinds:
+            raise not_pulled(name)
+        for kind in kinds:
+            with locked(self.root, f"{name}-{kind}"):
+                delete_cached(self.folder(name, kind))
+                self._retire(name, kind)
+                shutil.rmtree(self._partial(name, kind))
+
+    def install(
+        self, name: str, kind: WeightKind, content: Path, source: Mapping[str, str]
+    ) -> Path:
+        """Check a folder and let it take its place in one rename; returns what `find` returns.
+
+        `content` is a folder on the store's disk, which is moved. `source` goes into clsctl.json;
+        where it is empty, what the folder itself says is kept. The caller holds the model's lock.
+
+        Raises:
+            ModelError: It is no usable model, or not what is in the store under that name.
+        """
+        folder = self.folder(name, kind)
+        check_weights(content, name, kind)
+        provenance.record(content, source)
+        if (folder / PROVENANCE).is_file():
+            _require_unchanged(name, folder, content)
+        sync_tree(content)
+        self._retire(name, kind)
+        folder.parent.mkdir(parents=True, exist_ok=True)
+        content.rename(folder)
+        sync(folder.parent)
+        shutil.rmtree(self._partial(name, kind))
+        return folder
+
+    def _pull_from(self, request: FetchRequest, pin: str) -> Path:
+        name, kind = request.entry.name, request.kind
+        fetched = content = weight_source(request.url).fetch(request)
+        source = provenance.origin(public(request.url), fetched, catalog=request.entry.catalog)
+        staged = request.workdir / "staged"
+        shutil.rmtree(staged, ignore_errors=True)
+        try:
+            if fetched.is_file():
+                _require_pinned(source["sha256"], pin)
+                content = self._unpack(fetched, staged, name, kind)
+            return self.install(name, kind, content, source)
+        finally:
+            shutil.rmtree(staged, ignore_errors=True)
+
+    def _unpack(self, file: Path, staged: Path, name: str, kind: WeightKind) -> Path:
+        """A folder with what was pulled as one file."""
+        staged.mkdir()
+        if kind == "inference":
+            extract(file, staged, self.max_bytes)
+            return model_folder(staged)
+        file.rename(pdparams_path(staged, name))
+        return staged
+
+    def _retire(self, name: str, kind: WeightKind) -> None:
+        """Take a model out of sight in one rename, so that half of it is never seen."""
+        folder, old = self.folder(name, kind), self._partial(name, kind) / "old"
+        shutil.rmtree(old, ignore_errors=True)
+        old.parent.mkdir(parents=True, exist_ok=True)
+        if folder.exists():
+            folder.rename(old)
+
+    def _partial(self, name: str, kind: WeightKind) -> Path:
+        return self.root / "partial" / f"{_safe(name)}-{kind}"
+
+
+def pdparams_path(folder: Path, name: str) -> Path:
+    """The file in a models/NAME/training folder."""
+    return folder / f"{_safe(name)}_pretrained.pdparams"
+
+
+def check_weights(folder: Path, name: str, kind: WeightKind) -> None:
+    """Raise ModelError where a folder is no model directory, or has no .pdparams of that name."""
+    if kind == "inference":
+        read_model_dir(folder)
+        return
+    path = pdparams_path(folder, name)
+    # The protocol mark and the STOP of a pickle: an error page or a cut-off file lacks them.
+    if not path.is_file() or _first_and_last(path) != b"\x80.":
+        raise ModelError("this is no complete .pdparams file", code="E_WEIGHTS_INVALID")
+
+
+def not_pulled(name: str) -> ModelError:
+    return ModelError(
+        f"'{name}' is not in the store",
+        code="E_MODEL_NOT_PULLED",
+        hint=f"`clsctl models pull {name}` gets it, `clsctl models import PATH` without a network",
+    )
+
+
+def _first_and_last(path: Path) -> bytes:
+    with path.open("rb") as stream:
+        first = stream.read(1)
+        stream.seek(-1 if first else 0, os.SEEK_END)
+        return first + stream.read(1)
+
+
+def _safe(name: str) -> str:
+    if not _SAFE_NAME.fullmatch(name):
+        raise UsageError(
+            f"'{name}' cannot name a model: use letters, digits, '.', '_' and '-'",
+            code="E_NAME",
+            hint="`clsctl models list` shows the names; `models import --name` gives another",
+        )
+    return name
+
+
+def _artifact(entry: ModelEntry, kind: WeightKind) -> Artifact:
+    artifact = entry.artifact(kind)
+    if artifact is None:
+        raise ModelError(
+            f"the catalog '{entry.catalog}' names no {kind} weights for {entry.name}",
+            code="E_NO_WEIGHTS",
+        )
+    return artifact
+
+
+def _require_pinned(found: str, pin: str) -> None:
+    if pin and found != pin.lower():
+        raise ModelError(
+            f"the file has the SHA256 {found}, but the catalog says {pin}",
+            code="E_CHECKSUM",
+            hint="try another server with --mirror",
+        )
+
+
+def _require_unchanged(name: str, present: Path, coming: Path) -> None:
+    before, after = provenance.recorded_files(present), provenance.recorded_files(coming)
+    changed = sorted(file for file in before | after if before.get(file) != after.get(file))
+    if changed:
+        raise ModelError(
+            f"{', '.join(changed)} differs from the {name} that was pulled before",
+            code="E_MODEL_CHANGED",
+            hint=f"if you trust the new one: `clsctl models remove {name}`, then try again",
+        )
+
+
+def delete_cached(directory: Path) -> None:
+    """Delete what the cache holds of a model: whatever carries its weights' SHA256 in its name."""
+    try:
+        key = weights_sha256(read_model_dir(directory))
+    except ModelError:
+        return  # A damaged model cannot say any more what was made of it.
+    for path in folders().cache.glob(f"*/{key}*"):
+        path.unlink()

@@ -1,0 +1,1 @@
+"""Trainable networks: their base class, how they are built, counted, loaded and grouped."""

@@ -1,0 +1,59 @@
+"""Everything that a plugin is written with: `hookimpl`, the descriptors, and the values they use.
+
+Built-in plugins import from here as third-party ones do. Other modules that plugins may rely on
+are listed in docs/how-to/write-a-plugin.md.
+"""
+
+from clsctl.plugin.descriptors import (
+    Architecture,
+    Backend,
+    Catalog,
+    Command,
+    Device,
+    Executor,
+    FetchRequest,
+    Form,
+    PredictJob,
+    RecordWriter,
+    RunTo,
+    TrainCallback,
+    WeightSource,
+    Writer,
+)
+from clsctl.plugin.hookspecs import hookimpl
+from clsctl.values import (
+    Artifact,
+    DeviceId,
+    ModelEntry,
+    ModelSpec,
+    Placement,
+    Preprocessing,
+    Progress,
+    Session,
+)
+
+__all__ = [
+    "Architecture",
+    "Artifact",
+    "Backend",
+    "Catalog",
+    "Command",
+    "Device",
+    "DeviceId",
+    "Executor",
+    "FetchRequest",
+    "Form",
+    "ModelEntry",
+    "ModelSpec",
+    "Placement",
+    "PredictJob",
+    "Preprocessing",
+    "Progress",
+    "RecordWriter",
+    "RunTo",
+    "Session",
+    "TrainCallback",
+    "WeightSource",
+    "Writer",
+    "hookimpl",
+]

@@ -1,0 +1,275 @@
+"""The frozen descriptors that plugins hand over, and the values that travel between modules.
+
+A descriptor names one thing (a command, a device, a backend ...) and carries the callable that
+does the work; that callable, not the descriptor, imports what is heavy.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Protocol, TextIO
+
+from clsctl.values import (
+    DeviceId,
+    ModelEntry,
+    ModelSpec,
+    Placement,
+    Progress,
+    Session,
+    WeightKind,
+)
+
+if TYPE_CHECKING:
+    from paddle import nn
+
+    from clsctl.result import Result
+    from clsctl.settings import Settings
+
+
+# ---- what a model is ---------------------------------------------------------------------------
+
+
+# ---- what travels through prediction -----------------------------------------------------------
+
+
+class RecordWriter(Protocol):
+    """Receives results one by one, in input order."""
+
+    def write(self, result: Result) -> None: ...
+
+    def close(self) -> None:
+        """Called once after the last result, also when there was none."""
+
+
+# ---- what plugins hand over --------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True)
+class Command:
+    """A command of the command line.
+
+    Attributes:
+        name: One word (`predict`), or a group and a word (`models list`).
+        run: A function with Typer annotations; None where this only describes a group.
+    """
+
+    name: str
+    help: str
+    run: Callable[..., object] | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Device:
+    """A kind of device.
+
+    Attributes:
+        units: Describes each unit present (`NVIDIA A10, 24 GiB`), or raises DeviceError saying
+            why there is none.
+        priority: With `--device auto` the available kind of highest priority is taken.
+    """
+
+    name: str
+    help: str
+    units: Callable[[], Sequence[str]]
+    priority: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Form:
+    """What a backend loads in place of a model's own files; see `clsctl.inference.convert`.
+
+    Attributes:
+        name: The backend's.
+        library: The backend's, as a person reads it.
+        suffix: Of the form's file.
+        belongs_to: Says what it depends on besides the model, such as the library's version.
+        write: Makes it from ONNX, given as bytes or as a path, or from the path of the model's own
+            graph; raises whatever the library does where it cannot.
+        load: Loads what was written.
+    """
+
+    name: str
+    library: str
+    suffix: str
+    belongs_to: Callable[[Placement], str]
+    write: Callable[[str | bytes, Path, Placement], None]
+    load: Callable[[Path, Placement], Session]
+
+
+@dataclass(frozen=True, slots=True)
+class Backend:
+    """A library that runs exported models.
+
+    Attributes:
+        devices: Kinds of device it can use.
+        check: Raises DeviceError, saying what to install, where the library is missing.
+        open: Loads a model; its session may be run by `streams` threads at the same time.
+        prepare: Makes what it needs beside the model directory, once. Raises ModelError where it
+            cannot run the model so, DeviceError where something for it is not installed.
+        priority: Higher where it starts sooner: decides where nothing was measured.
+        precisions: By kind of device; fp32 only where that is not named.
+        formats: Of the models it can run; values of FORMATS.
+        packages: Distributions that bring the library, whose version a measurement belongs to.
+        form: What it converts models to, if it does.
+    """
+
+    name: str
+    help: str
+    devices: tuple[str, ...]
+    check: Callable[[], None]
+    open: Callable[[ModelSpec, Placement], Session]
+    prepare: Callable[[ModelSpec, Placement], object] = lambda spec, placement: None
+    priority: int = 0
+    precisions: Mapping[str, Sequence[str]] = field(default_factory=dict)
+    formats: tuple[str, ...] = ("paddle",)
+    packages: tuple[str, ...] = ()
+    form: Form | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Architecture:
+    """A trainable network.
+
+    Attributes:
+        build: `build(num_classes=1000, **options)` returns the network, freshly initialised.
+    """
+
+    name: str
+    help: str
+    build: Callable[..., nn.Layer]
+
+
+@dataclass(frozen=True, slots=True)
+class Catalog:
+    """A list of models, read on first use."""
+
+    name: str
+    help: str
+    load: Callable[[], Iterable[ModelEntry]]
+
+
+@dataclass(frozen=True, slots=True)
+class FetchRequest:
+    """One transfer that the store asks of a weight source.
+
+    Attributes:
+        url: The artifact's URL, or its counterpart on a mirror.
+        workdir: A folder that survives an interrupted attempt: leave partial files here and
+            continue from them. The result belongs here too.
+        max_bytes: Refuse to write more than this.
+        offline: No socket may be opened.
+    """
+
+    entry: ModelEntry
+    kind: WeightKind
+    url: str
+    workdir: Path
+    max_bytes: int
+    offline: bool
+    progress: Progress
+
+
+@dataclass(frozen=True, slots=True)
+class WeightSource:
+    """A way to obtain weights.
+
+    Attributes:
+        schemes: URL schemes it serves, such as `https`.
+        fetch: Returns what it obtained, inside `workdir`: a file (a tar or a .pdparams), or a
+            folder that is a complete model directory.
+    """
+
+    name: str
+    help: str
+    schemes: tuple[str, ...]
+    fetch: Callable[[FetchRequest], Path]
+
+
+@dataclass(frozen=True, slots=True)
+class Writer:
+    """A format for results (`--format`).
+
+    Attributes:
+        open: Receives the stream to write to.
+        go_on: The same where the stream holds results already; None where that makes no difference.
+    """
+
+    name: str
+    help: str
+    open: Callable[[TextIO], RecordWriter]
+    go_on: Callable[[TextIO], RecordWriter] | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class PredictJob:
+    """Everything an executor needs to classify a stream of inputs, here or elsewhere.
+
+    Attributes:
+        inputs: What `clsctl.images.sources.expand` accepts, item by item.
+        backend: Name of a backend that was found able to run the model on the device.
+        batch_size: Images in one run of the network.
+        topk: Classes to report for each image.
+        temperature: What the logits are divided by; see `clsctl.evaluation.calibration`.
+        threshold: Classes that score below it are left out.
+        live: The inputs arrive over time, so that none may wait for those after it.
+        exact: Scores are not rounded.
+        options: What `Executor.options` returned for the options that a person gave.
+    """
+
+    model: ModelSpec
+    inputs: Iterable[object]
+    device: DeviceId
+    backend: str
+    settings: Settings
+    batch_size: int = 1
+    topk: int = 5
+    temperature: float = 1.0
+    threshold: float = 0.0
+    live: bool = False
+    exact: bool = False
+    options: Any = None
+
+
+class RunTo(Protocol):
+    """Classifies a job's inputs and writes the results into a folder, as files of its own."""
+
+    def __call__(self, job: PredictJob, folder: Path, writer: str, resume: bool) -> tuple[int, int]:
+        """Returns how many results the folder then holds, and how many of them are errors.
+
+        Args:
+            folder: Where to write; made where it is missing.
+            writer: Name of the writer that gives the files their format, such as `jsonl`.
+            resume: Keep what an earlier run of the same job completed there, and do the rest.
+        """
+
+
+@dataclass(frozen=True, slots=True)
+class Executor:
+    """Where a prediction job runs.
+
+    Attributes:
+        run: Yields results in input order.
+        run_to: Takes the place of `run` where `-o` names a folder, that is, has no suffix of a
+            format; None where results always come back one by one.
+        options: Holds the executor's own options, such as a frozen dataclass: its parameters,
+            with Typer annotations and a default each, become options of `clsctl predict` and
+            `clsctl eval`, and what it returns is the job's `options`. The annotations' names must
+            be imported, not only under TYPE_CHECKING.
+    """
+
+    name: str
+    help: str
+    run: Callable[[PredictJob], Iterator[Result]]
+    run_to: RunTo | None = None
+    options: Callable[..., object] = lambda: None
+
+
+@dataclass(frozen=True, slots=True)
+class TrainCallback:
+    """An observer of training; `load` returns the observer for one run's output folder."""
+
+    name: str
+    help: str
+    load: Callable[[Path], object]

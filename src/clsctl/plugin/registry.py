@@ -1,0 +1,190 @@
+"""Load the built-in plugins and the `clsctl` entry points; look things up by kind and name.
+
+The built-ins of a kind are the modules of one package (`clsctl.builtin.backends`,
+`clsctl.builtin.commands` ...) and its sub-packages, found with pkgutil and imported when that kind
+is first asked for. Third-party plugins are loaded once; one that fails to load is a warning, never
+a crash.
+"""
+
+from __future__ import annotations
+
+import functools
+import importlib
+import importlib.metadata
+import os
+import pkgutil
+import sys
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass, field
+from typing import Any, cast
+
+import pluggy
+
+from clsctl.errors import ModelError, UsageError, unknown_name
+from clsctl.plugin import hookspecs
+
+GROUP = "clsctl"
+BUILTIN = "clsctl.builtin"
+KINDS = tuple(
+    name.removeprefix("clsctl_") for name in vars(hookspecs) if name.startswith("clsctl_")
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Contribution:
+    """One thing that a plugin adds: its kind, its descriptor and the plugin's name."""
+
+    kind: str
+    item: Any
+    plugin: str
+
+
+@dataclass
+class Registry:
+    """Every plugin that could be loaded, and a sentence for each that could not.
+
+    Attributes:
+        origins: Where each plugin comes from, by plugin name: `built-in`, or the distribution
+            and its version.
+        problems: One sentence for each plugin that failed or is suspicious.
+    """
+
+    manager: pluggy.PluginManager
+    disabled: frozenset[str] = frozenset()
+    origins: dict[str, str] = field(default_factory=dict)
+    problems: list[str] = field(default_factory=list)
+    _found: dict[str, dict[str, Contribution]] = field(default_factory=dict)
+
+    def contributions(self, kind: str) -> dict[str, Contribution]:
+        """What plugins add of one kind, by name.
+
+        Raises:
+            UsageError: Two plugins claim one name (`E_PLUGIN_CONFLICT`).
+        """
+        if kind not in self._found:
+            self._load_builtins(kind)
+            self._found[kind] = self._collect(kind)
+        return self._found[kind]
+
+    def items(self, kind: str) -> dict[str, Any]:
+        """The descriptors of one kind, by name."""
+        return {name: found.item for name, found in self.contributions(kind).items()}
+
+    def get(self, kind: str, name: str) -> Any:
+        """The descriptor of that kind and name.
+
+        Raises:
+            UsageError: There is none; the message holds the nearest names.
+            ModelError: There is no such architecture.
+        """
+        items = self.items(kind)
+        if name in items:
+            return items[name]
+        noun = kind.removesuffix("s").replace("_", " ")
+        error = ModelError if kind == "architectures" else UsageError
+        raise error(
+            unknown_name(noun, name, items),
+            code=f"E_{noun.upper().replace(' ', '_')}_UNKNOWN",
+            hint="`clsctl plugins list` shows what every plugin adds",
+        )
+
+    def register(self, plugin: object, name: str, origin: str) -> None:
+        if name in self.disabled:
+            return
+        self.manager.register(plugin, name)
+        self.origins[name] = origin
+        for hook in _misspelt_hooks(plugin):
+            self.report(f"plugin '{name}' implements '{hook}', which is no hook of clsctl")
+
+    def report(self, problem: str) -> None:
+        """Keep a problem with a plugin and warn about it, once, on standard error."""
+        if problem not in self.problems:
+            self.problems.append(problem)
+            print(f"warning: {problem}", file=sys.stderr)
+
+    def _load_builtins(self, kind: str) -> None:
+        root = f"{BUILTIN}.{kind}"
+        package = importlib.import_module(root)
+        for module in pkgutil.walk_packages(package.__path__, f"{root}."):
+            if not module.name.rpartition(".")[2].startswith("_"):
+                name = module.name.removeprefix(f"{BUILTIN}.")
+                self.register(importlib.import_module(module.name), name, "built-in")
+
+    def _collect(self, kind: str) -> dict[str, Contribution]:
+        found: dict[str, Contribution] = {}
+        impls = getattr(self.manager.hook, f"clsctl_{kind}").get_hookimpls()
+        # Built-ins first, so that the stranger is the one to be switched off in a conflict.
+        for impl in sorted(impls, key=lambda impl: self.origins[impl.plugin_name] != "built-in"):
+            for item in self._call(impl):
+                if item.name in found:
+                    raise UsageError(
+                        f"the {kind.removesuffix('s').replace('_', ' ')} '{item.name}' comes from "
+                        f"two plugins, '{found[item.name].plugin}' and '{impl.plugin_name}'",
+                        code="E_PLUGIN_CONFLICT",
+                        hint=f"set CLSCTL_DISABLED_PLUGINS={impl.plugin_name} to switch one off",
+                    )
+                found[item.name] = Contribution(kind, item, impl.plugin_name)
+        return found
+
+    def _call(self, impl: pluggy.HookImpl) -> list[Any]:
+        contribute = cast(Callable[[], Iterable[Any]], impl.function)
+        if self.origins[impl.plugin_name] == "built-in":
+            return list(contribute())
+        try:
+            items = list(contribute())
+            for item in items:
+                item.name + item.help
+            return items
+        except Exception as error:  # noqa: BLE001 - a stranger's code may raise anything
+            self.report(f"plugin '{impl.plugin_name}' failed: {_one_line(error)}")
+            return []
+
+
+def load_registry(disabled: Iterable[str] = ()) -> Registry:
+    """A registry with every third-party plugin loaded, except the disabled ones."""
+    manager = pluggy.PluginManager("clsctl")
+    manager.add_hookspecs(hookspecs)
+    registry = Registry(manager, frozenset(disabled))
+    for entry in sorted(importlib.metadata.entry_points(group=GROUP), key=lambda e: e.name):
+        if entry.name not in registry.disabled:
+            _load_entry_point(registry, entry)
+    return registry
+
+
+@functools.cache
+def default_registry() -> Registry:
+    """This process's registry; `CLSCTL_DISABLED_PLUGINS` names plugins to leave out."""
+    names = os.environ.get("CLSCTL_DISABLED_PLUGINS", "")
+    return load_registry(name.strip() for name in names.split(",") if name.strip())
+
+
+def find_all(registry: Registry) -> dict[str, dict[str, list[str]]]:
+    """What every plugin adds: names by kind, by plugin; third-party plugins last."""
+    added: dict[str, dict[str, list[str]]] = {}
+    for kind in KINDS:
+        for name, found in registry.contributions(kind).items():
+            added.setdefault(found.plugin, {}).setdefault(kind, []).append(name)
+    silent = [plugin for plugin in registry.origins if plugin not in added]
+    ordered = sorted([*added, *silent], key=lambda p: (registry.origins[p] != "built-in", p))
+    return {plugin: added.get(plugin, {}) for plugin in ordered}
+
+
+def _load_entry_point(registry: Registry, entry: importlib.metadata.EntryPoint) -> None:
+    origin = f"{entry.dist.name} {entry.dist.version}" if entry.dist else "unknown"
+    try:
+        registry.register(entry.load(), entry.name, origin)
+    except Exception as error:  # noqa: BLE001 - a stranger's code may raise anything
+        registry.report(f"plugin '{entry.name}' ({origin}) was not loaded: {_one_line(error)}")
+
+
+def _misspelt_hooks(plugin: object) -> list[str]:
+    known = {f"clsctl_{kind}" for kind in KINDS}
+    return sorted(
+        name
+        for name in dir(plugin)
+        if name not in known and hasattr(getattr(plugin, name), "clsctl_impl")
+    )
+
+
+def _one_line(error: Exception) -> str:
+    return f"{type(error).__name__}: {' '.join(str(error).split())}"

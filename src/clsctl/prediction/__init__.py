@@ -1,0 +1,1 @@
+"""From inputs to results: the classifier, the pipeline, and where results go."""

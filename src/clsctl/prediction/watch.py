@@ -1,0 +1,88 @@
+"""Image files as they arrive in folders: `clsctl predict --watch`."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from clsctl.errors import UsageError
+from clsctl.images.sources import Source, expand
+
+INTERVAL = 0.25
+"""Seconds from one look to the next, at least; a look at many files may not fill the time."""
+
+SETTLED = 0.5
+"""Seconds without a change after which a file counts as complete."""
+
+_Stamp = tuple[int, int, int]
+
+
+@dataclass
+class _File:
+    """What a file was like when it was looked at, since when, and whether it was given."""
+
+    stamp: _Stamp
+    since: float
+    given: bool = False
+
+
+def require_watchable(inputs: Sequence[str], batch: int, output: Path | None, resume: bool) -> None:
+    """Check what goes with `--watch` and what cannot.
+
+    Raises:
+        UsageError: An input is no folder, or another option would keep results back (`E_WATCH`).
+    """
+    strangers = [name for name in inputs if not Path(name).is_dir()]
+    if strangers:
+        raise UsageError(f"--watch is for folders, and {strangers[0]} is none", code="E_WATCH")
+    if batch > 1:
+        raise UsageError(
+            "--watch classifies each file when it arrives, so that no batch can fill",
+            code="E_WATCH",
+            hint="leave out --batch",
+        )
+    if output and not resume:
+        raise UsageError(
+            "with --watch the output is never complete, and would never get its name",
+            code="E_WATCH",
+            hint="add --resume, and results go to the end of the file as they come",
+        )
+
+
+def watch(folders: Sequence[str]) -> Iterator[Source]:
+    """The images in these folders, at any depth, and then without end those that arrive.
+
+    A file is given once it has kept its size and time of change for a while, so that none is read
+    while it is being written; and again where it has changed after that. The folders' lists are
+    asked for over and over, which also works where other machines write into them.
+    """
+    files: dict[str, _File] = {}
+    while True:
+        begun = time.monotonic()
+        seen: dict[str, _File] = {}
+        for source in expand(folders):
+            stamp = _stamp(source)
+            if stamp is None:
+                continue
+            file = files.get(source.name)
+            if file is None or file.stamp != stamp:
+                file = _File(stamp, begun)
+            seen[source.name] = file
+            if not file.given and begun - file.since >= SETTLED:
+                file.given = True
+                yield source
+        files = seen
+        time.sleep(max(INTERVAL, 4 * (time.monotonic() - begun)))
+
+
+def _stamp(source: Source) -> _Stamp | None:
+    """None where there is no file, which may have gone since the folder was listed."""
+    if not isinstance(source.content, Path):
+        return None
+    try:
+        found = source.content.stat()
+    except OSError:
+        return None
+    return found.st_ino, found.st_size, found.st_mtime_ns

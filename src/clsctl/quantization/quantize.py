@@ -1,0 +1,243 @@
+"""`clsctl.quantize(...)`: a model in 8-bit integers, kept only where it still answers as before.
+
+What is kept is an ONNX file in the cache, keyed by the weights' SHA256, and beside it a report.
+Backends make forms of their own of it, as they do of exact models.
+"""
+
+from __future__ import annotations
+
+import json
+import shutil
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import nullcontext
+from dataclasses import dataclass
+from pathlib import Path
+from tempfile import TemporaryDirectory, gettempdir
+from typing import TYPE_CHECKING, Any
+
+from clsctl.console.messages import note
+from clsctl.console.progress import no_progress
+from clsctl.errors import DataError, ModelError
+from clsctl.exporting.export import ONNX
+from clsctl.inference.convert import form_path
+from clsctl.inference.int8_cache import int8_target
+from clsctl.inference.onnx_session import COMPILED
+from clsctl.inference.paddle2onnx import write_onnx
+from clsctl.models.directory import write_settings
+from clsctl.models.provenance import origin, record
+from clsctl.quantization.int8 import write_int8
+from clsctl.quantization.judge import Share, accuracy, agreement, draw, milliseconds, open_graph
+from clsctl.settings import Settings, folders, load_settings
+from clsctl.system.cpu import require_int8
+from clsctl.system.files import explained, locked, replacing
+from clsctl.values import DeviceId, ModelSpec, Placement, Progress
+
+if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
+
+    from clsctl.datasets.samples import Dataset
+
+CALIBRATION_BATCH = 8
+
+
+@dataclass(frozen=True, slots=True)
+class Quantized:
+    """A model that was quantised; pairs are of fp32 and int8.
+
+    Attributes:
+        path: The ONNX file in the cache.
+        calibrated: Images it was calibrated with.
+        judged: Other images, which the shares are of.
+        top1: Accuracy; None where the model's classes are not the dataset's.
+        agreement: For how many images int8 chooses fp32's class.
+        sizes: Of the ONNX files, in bytes.
+        milliseconds: What an image takes on one core, by library.
+    """
+
+    model: str
+    dataset: Path
+    path: Path
+    calibrated: int
+    judged: int
+    top1: tuple[Share, Share] | None
+    agreement: Share
+    sizes: tuple[int, int]
+    milliseconds: Mapping[str, tuple[float, float]]
+
+    @property
+    def drop(self) -> float:
+        """Points of top-1 accuracy that are lost, in percent; 0 where that is unknown."""
+        if self.top1 is None:
+            return 0.0
+        before, after = self.top1
+        return round(100 * (before.value - after.value), 9)
+
+    def as_dict(self) -> dict[str, Any]:
+        """The figures as plain values, for the report."""
+        return {
+            "model": self.model,
+            "dataset": str(self.dataset),
+            "images": {"calibrated": self.calibrated, "judged": self.judged},
+            "fp32": self._figures(0),
+            "int8": self._figures(1),
+            "agreement": self.agreement.as_dict(),
+        }
+
+    def _figures(self, place: int) -> dict[str, Any]:
+        return {
+            "top1": self.top1 and self.top1[place].as_dict(),
+            "bytes": self.sizes[place],
+            "milliseconds": {name: pair[place] for name, pair in self.milliseconds.items()},
+        }
+
+
+def quantize(
+    dataset: str | Path,
+    model_name: str | None = None,
+    model_dir: str | Path | None = None,
+    *,
+    images: int = 300,
+    max_drop: float = 1.0,
+    min_agreement: float = 0.97,
+    output: str | Path | None = None,
+    seed: int = 0,
+    progress: Progress = no_progress,
+) -> Quantized:
+    """Quantise a trained model, and keep the result where it is good enough.
+
+    Args:
+        dataset: Images of its train split calibrate, those of val judge; a single split is shared
+            out between the two.
+        model_name: A model of the catalog.
+        model_dir: An exported model, in place of a name.
+        images: How many to calibrate with.
+        max_drop: Points of top-1 accuracy that may be lost, in percent.
+        min_agreement: Share of images for which int8 has to choose fp32's class, 0 to 1.
+        output: A folder to make: a model directory around the quantised ONNX file.
+        seed: Draws the images.
+        progress: Told of each pass over the images: calibrating, fp32, int8.
+
+    Raises:
+        DeviceError: The processor would compute int8 inaccurately (`E_PRECISION_PROCESSOR`).
+        DataError: The dataset is invalid or too small, or there is something at `output`.
+        ModelError: The model is not available, or loses too much (`E_QUANTIZE_DROP`); nothing is
+            then kept, and what was quantised before stays.
+    """
+    from clsctl.datasets.atomic_lists import new_folder
+    from clsctl.datasets.layouts.detect import read_valid_dataset
+    from clsctl.models.locate import find_model
+
+    require_int8()
+    settings = load_settings()
+    drawn = draw(read_valid_dataset(Path(dataset)), images, seed)
+    spec = find_model(model_name, model_dir, settings)
+    with (
+        new_folder(Path(output)) if output else nullcontext() as folder,
+        explained(Path(gettempdir()), "set TMPDIR to a folder on another disk"),
+        TemporaryDirectory() as scratch,
+    ):
+        graphs = Path(scratch) / "fp32.onnx", Path(scratch) / "int8.onnx"
+        _write_plain(spec, graphs[0])
+        write_int8(*graphs, _calibrating(spec, drawn, settings, progress))
+        result = _judge(spec, graphs, drawn, settings, progress)
+        _require_good(result, max_drop, min_agreement)
+        _keep(graphs[1], result)
+        if folder is not None:
+            _write_model_dir(graphs[1], folder, spec, result)
+    return result
+
+
+def _calibrating(
+    spec: ModelSpec, drawn: Dataset, settings: Settings, progress: Progress
+) -> Iterator[NDArray[np.float32]]:
+    from clsctl.evaluation.evaluate import open_loader
+
+    samples, done = drawn.splits["train"], 0
+    loader = open_loader(samples, drawn.root, spec.transforms, settings, CALIBRATION_BATCH)
+    for batch in loader.batches(0):
+        yield batch.images
+        done += len(batch.images)
+        progress(done, len(samples))
+
+
+def _judge(
+    spec: ModelSpec,
+    graphs: tuple[Path, Path],
+    drawn: Dataset,
+    settings: Settings,
+    progress: Progress,
+) -> Quantized:
+    from clsctl.evaluation.evaluate import open_loader, score_with
+
+    loader = open_loader(drawn.splits["val"], drawn.root, spec.transforms, settings)
+    scores = [score_with(open_graph(graph), loader, progress)[0] for graph in graphs]
+    return Quantized(
+        spec.name,
+        drawn.root,
+        int8_target(spec),
+        len(drawn.splits["train"]),
+        len(drawn.splits["val"]),
+        _top1(scores, drawn, spec),
+        agreement(*scores),
+        (graphs[0].stat().st_size, graphs[1].stat().st_size),
+        milliseconds(graphs, spec),
+    )
+
+
+def _top1(
+    scores: Sequence[NDArray[np.float32]], drawn: Dataset, spec: ModelSpec
+) -> tuple[Share, Share] | None:
+    try:
+        before, after = (accuracy(each, drawn, spec.labels) for each in scores)
+    except DataError as error:
+        if error.code != "E_CLASSES_DIFFER":
+            raise
+        note("the dataset has other classes than the model, so only agreement with fp32 is judged")
+        return None
+    return before, after
+
+
+def _require_good(result: Quantized, max_drop: float, min_agreement: float) -> None:
+    faults = []
+    if result.drop > max_drop:
+        faults.append(f"top-1 falls by {result.drop:.2f} points (at most {max_drop:g} are allowed)")
+    if result.agreement.value < min_agreement:
+        share = f"{result.agreement.value:.1%} of them (at least {min_agreement:.1%} are wanted)"
+        faults.append(f"int8 chooses fp32's class for {share}")
+    if faults:
+        raise ModelError(
+            f"{result.model} was not quantised: on {result.judged} images {' and '.join(faults)}",
+            code="E_QUANTIZE_DROP",
+            hint="try more --images or another --seed, allow more with --max-drop and "
+            "--min-agreement, or use --precision bf16, which loses less",
+        )
+
+
+# ---- files -------------------------------------------------------------------------------------
+
+
+def _write_plain(spec: ModelSpec, target: Path) -> None:
+    """The exact graph as it was converted, once the gate has found it right."""
+    if spec.format == "onnx":
+        shutil.copyfile(spec.graph, target)
+        return
+    form_path(COMPILED, spec, Placement(DeviceId("cpu")))
+    write_onnx(spec, target)
+
+
+def _keep(int8: Path, result: Quantized) -> None:
+    """The report first: who finds the model finds what it is worth."""
+    report = json.dumps(result.as_dict(), indent=1, ensure_ascii=False)
+    with locked(folders().cache, f"int8-{result.path.stem}"):
+        result.path.parent.mkdir(parents=True, exist_ok=True)
+        with replacing(result.path.with_suffix(".json")) as part:
+            part.write_text(f"{report}\n", encoding="utf-8")
+        with replacing(result.path) as part:
+            shutil.copyfile(int8, part)
+
+
+def _write_model_dir(int8: Path, folder: Path, spec: ModelSpec, result: Quantized) -> None:
+    shutil.copyfile(int8, folder / ONNX)
+    write_settings(folder, spec.name, spec.transforms, spec.labels, spec.topk)
+    record(folder, origin(str(spec.directory), spec.directory), quantization=result.as_dict())

@@ -1,0 +1,1 @@
+"""The training configuration: its keys, its sources and its recipes."""

@@ -1,0 +1,62 @@
+"""The variables that make Paddle train fast on a processor, which must be there at a start.
+
+Libraries read them once, when they are loaded. So `clsctl train` replaces its process by one that
+has them, before anything heavy is imported. What a person has set is left as it is.
+"""
+
+from __future__ import annotations
+
+import os
+import platform
+import sys
+from pathlib import Path
+
+from clsctl.settings import load_settings
+from clsctl.system.cpu import available_cores
+
+MARK = "CLSCTL_TRAINING_PROCESS"
+
+# Keep freed memory instead of giving it back and asking for it again in every step.
+GLIBC_MALLOC = {
+    "MALLOC_MMAP_THRESHOLD_": str(8 << 30),
+    "MALLOC_TRIM_THRESHOLD_": str(16 << 30),
+    "MALLOC_TOP_PAD_": str(256 << 20),
+    "MALLOC_ARENA_MAX": "1",
+}
+
+
+def enter() -> None:
+    """Start over with the variables; does nothing where that was done, or inside another program.
+
+    The process keeps its number, its terminal and its standard streams.
+    """
+    if MARK in os.environ or Path(sys.argv[0]).name not in ("clsctl", "__main__.py"):
+        return
+    environment = variables() | dict(os.environ) | {MARK: "1"}
+    sys.stdout.flush()
+    sys.stderr.flush()
+    os.execve(sys.executable, [sys.executable, *sys.orig_argv[1:]], environment)
+
+
+def threads(processes: int) -> int:
+    """Threads for each of so many processes that train on this machine."""
+    return load_settings().threads or max(available_cores() // processes, 1)
+
+
+def variables() -> dict[str, str]:
+    """What a training process wants on this machine."""
+    wanted: dict[str, str] = {}
+    if platform.libc_ver()[0] == "glibc":
+        wanted |= GLIBC_MALLOC
+    if _is_amd():
+        # The MKL in Paddle's wheel takes slow paths on processors that it does not know.
+        wanted["MKL_DEBUG_CPU_TYPE"] = "5"
+    return wanted
+
+
+def _is_amd() -> bool:
+    try:
+        facts = Path("/proc/cpuinfo").read_text(encoding="ascii", errors="ignore")
+    except OSError:
+        return False
+    return "AuthenticAMD" in facts

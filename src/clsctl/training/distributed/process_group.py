@@ -1,0 +1,289 @@
+"""What processes that train together tell each other, by Paddle's collectives.
+
+NCCL carries it between GPUs, gloo between CPUs. On its own a process is a team of one, for which
+everything here does nothing and imports nothing.
+"""
+
+from __future__ import annotations
+
+import io
+import os
+import socket
+import time
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager, redirect_stderr
+from dataclasses import dataclass
+from pathlib import Path
+from threading import Event
+from types import MethodType
+from typing import TYPE_CHECKING, TypeVar
+
+from clsctl.errors import ProcessLost
+from clsctl.training.distributed.ranks import Rank
+from clsctl.values import DeviceId
+
+if TYPE_CHECKING:
+    from paddle import Tensor, nn
+
+T = TypeVar("T")
+
+BACKENDS = {"cpu": "gloo", "gpu": "nccl"}
+"""By kind of device; all others bring their own, which Paddle calls `xccl`."""
+
+TOUCH_S = 5.0
+"""How often a process that is long busy says that it is there."""
+
+MEETING_S = 900.0
+"""So long the others wait for rank 0."""
+
+POLL_S = 0.1
+
+SIOCGIFADDR = 0x8915
+
+
+@dataclass(frozen=True, slots=True)
+class Team:
+    """The processes that train together, as one of them sees it."""
+
+    rank: Rank
+
+    @property
+    def first(self) -> bool:
+        """Whether this is rank 0, which alone writes files."""
+        return self.rank.number == 0
+
+    @contextmanager
+    def patience(self) -> Iterator[None]:
+        """Let each process do something that takes some of them longer; all leave together.
+
+        gloo gives up a process that is silent for 30 s, so all say meanwhile that they are there.
+        """
+        if self.rank.size == 1 or not _by_gloo():
+            yield
+            return
+        done = Event()
+        pool = ThreadPoolExecutor(1, "clsctl-team")
+        all_done = pool.submit(self._keep_in_touch, done)
+        try:
+            yield
+        finally:
+            done.set()
+            pool.shutdown(wait=False)
+        all_done.result()
+
+    def lead(self, work: Callable[[], object]) -> None:
+        """Let rank 0 do something, for which the others wait."""
+        with self.patience():
+            if self.first:
+                work()
+
+    def share(self, make: Callable[[], T]) -> T:
+        """What rank 0 makes, on every process; nobody else calls `make`."""
+        if self.rank.size == 1:
+            return make()
+        from paddle import distributed
+
+        with self.patience():
+            held = [make() if self.first else None]
+        with _together():
+            distributed.broadcast_object_list(held, 0)
+        return held[0]  # type: ignore[return-value]
+
+    def add(self, values: Sequence[float]) -> list[float]:
+        """Sums over all processes, in float64."""
+        if self.rank.size == 1:
+            return list(values)
+        import paddle
+
+        total = paddle.to_tensor(list(values), dtype="float64")
+        with _together():
+            paddle.distributed.all_reduce(total)
+        return [float(value) for value in total]
+
+    def add_gradients(self, network: nn.Layer) -> None:
+        """Sum every gradient over all processes, as one message for each type of number.
+
+        A process that saw no image has no gradients; they count as 0.
+        """
+        if self.rank.size == 1:
+            return
+        by_type: dict[object, list[Tensor]] = {}
+        for parameter in network.parameters():
+            if not parameter.stop_gradient:
+                by_type.setdefault(parameter.dtype, []).append(parameter)
+        for parameters in by_type.values():
+            _add_gradients(parameters)
+
+    def copy_first(self, network: nn.Layer) -> None:
+        """Give every process rank 0's weights and buffers."""
+        if self.rank.size == 1:
+            return
+        from paddle import distributed
+
+        with _together():
+            for tensor in network.state_dict().values():
+                distributed.broadcast(tensor, 0)
+
+    def _keep_in_touch(self, done: Event) -> None:
+        while any(self.add([not done.is_set()])):
+            done.wait(TOUCH_S)
+
+
+ALONE = Team(Rank())
+
+
+def join(rank: Rank, device: DeviceId) -> Team:
+    """Wait for the other processes and connect to them.
+
+    Where rank 0 is on this very machine's loopback interface, nothing can be reached from others.
+
+    Args:
+        device: What this process computes on.
+
+    Raises:
+        ProcessLost: The others could not be reached (`E_PROCESS_LOST`).
+    """
+    if rank.size == 1:
+        return ALONE
+    host, _, port = rank.master.rpartition(":")
+    with _together(f"the processes of this run could not meet at {rank.master}"):
+        _connect(rank, device, host, int(port))
+    return Team(rank)
+
+
+def _connect(rank: Rank, device: DeviceId, host: str, port: int) -> None:
+    from paddle import distributed
+    from paddle.base import core
+
+    interface = _interface_to(host)
+    os.environ.update(
+        rank.variables(),
+        PADDLE_DISTRI_BACKEND=BACKENDS.get(device.kind, "xccl"),
+        **{f"FLAGS_selected_{device.kind}s": str(device.index)},
+    )
+    if interface:
+        for library in ("GLOO", "NCCL"):
+            os.environ.setdefault(f"{library}_SOCKET_IFNAME", interface)
+    if rank.number:
+        _wait_for(host, port)
+    if rank.number == 0:
+        # A store for one would not wait for the others before it returns, open to everybody.
+        os.environ["PADDLE_TRAINERS_NUM"] = "1"
+    core.create_or_get_global_tcp_store()
+    os.environ["PADDLE_TRAINERS_NUM"] = str(rank.size)
+    if rank.number == 0 and interface == "lo":
+        _hide_from_network(port)
+    with redirect_stderr(io.StringIO()):  # Paddle lists flags that it has itself changed.
+        distributed.init_parallel_env()
+
+
+@contextmanager
+def synchronised(network: nn.Layer) -> Iterator[None]:
+    """Let batch normalisation take its statistics over the images of all processes for a while.
+
+    Every process has to run the network meanwhile. Nothing else of the network changes: it is
+    copied, saved and exported as ever. Only GPUs can do it.
+    """
+    from paddle import nn
+
+    layers = [
+        layer
+        for layer in network.sublayers(include_self=True)
+        if isinstance(layer, (nn.BatchNorm1D, nn.BatchNorm2D))
+    ]
+    for layer in layers:
+        vars(layer)["forward"] = MethodType(nn.SyncBatchNorm.forward, layer)
+    try:
+        yield
+    finally:
+        for layer in layers:
+            del vars(layer)["forward"]
+
+
+@contextmanager
+def _together(failure: str = "another process of this run is gone") -> Iterator[None]:
+    """Say plainly what a broken connection means."""
+    try:
+        yield
+    except (RuntimeError, OSError) as error:
+        reason = str(error).strip().splitlines()[-1]
+        raise ProcessLost(
+            f"{failure}: {reason}",
+            hint="look at the end of its log in the run's folder `logs`, then go on with "
+            "`clsctl train --resume DIR`",
+        ) from error
+
+
+def _by_gloo() -> bool:
+    from paddle import distributed
+
+    return distributed.get_backend() == "GLOO"
+
+
+def _add_gradients(parameters: Sequence[Tensor]) -> None:
+    import paddle
+
+    gradients = [
+        paddle.zeros_like(parameter) if parameter.grad is None else parameter.grad
+        for parameter in parameters
+    ]
+    message = paddle.concat([gradient.flatten() for gradient in gradients])
+    with _together():
+        paddle.distributed.all_reduce(message)
+    parts = message.split([gradient.size for gradient in gradients])
+    idle = all(parameter.grad is None for parameter in parameters)
+    for parameter, part in zip(parameters, parts, strict=True):
+        if idle or parameter.grad is not None:  # What no process uses stays without.
+            parameter.grad = part.reshape(parameter.shape)
+
+
+# ---- sockets -----------------------------------------------------------------------------------
+
+
+def _wait_for(host: str, port: int) -> None:
+    """Wait until somebody listens there; Paddle itself would look only every three seconds."""
+    deadline = time.monotonic() + MEETING_S
+    while True:
+        try:
+            socket.create_connection((host, port), timeout=POLL_S).close()
+        except OSError:
+            if time.monotonic() > deadline:
+                raise
+            time.sleep(POLL_S)
+        else:
+            return
+
+
+def _interface_to(host: str) -> str:
+    """The name of the network interface by which this machine reaches another, or itself."""
+    import fcntl
+    import struct
+
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as probe:
+        probe.connect((host, 9))  # Of UDP: nothing is sent.
+        address = socket.inet_aton(probe.getsockname()[0])
+        for _, name in socket.if_nameindex():
+            request = struct.pack("256s", name.encode())
+            try:
+                if fcntl.ioctl(probe, SIOCGIFADDR, request)[20:24] == address:
+                    return name
+            except OSError:  # It has no address.
+                continue
+    return ""
+
+
+def _hide_from_network(port: int) -> None:
+    """Let a listening socket of this process be reached by the loopback interface alone.
+
+    Paddle's store listens on every address, and has no option for it.
+    """
+    for link in Path("/proc/self/fd").iterdir():
+        try:
+            duplicate = socket.socket(fileno=os.dup(int(link.name)))
+        except OSError:  # It is no socket.
+            continue
+        with duplicate:
+            listens = duplicate.getsockopt(socket.SOL_SOCKET, socket.SO_ACCEPTCONN)
+            if listens and duplicate.getsockname()[1] == port:
+                duplicate.setsockopt(socket.SOL_SOCKET, socket.SO_BINDTODEVICE, b"lo")

@@ -1,0 +1,67 @@
+"""What a training run works on, fixed before its first step."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from clsctl.datasets.layouts.detect import Dataset
+from clsctl.loading.loader import Loader
+from clsctl.loading.mix import Mixer
+from clsctl.training.distributed.process_group import ALONE, Team
+from clsctl.training.onednn.choice import Switch, stock
+from clsctl.training.signals import Stop
+from clsctl.values import DeviceId, Preprocessing
+
+if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
+
+    from clsctl.training.config.schema import TrainConfig
+
+
+@dataclass(frozen=True)
+class TrainJob:
+    """What a run works on.
+
+    Attributes:
+        labels: Class names by id.
+        preprocessing: Of evaluation and of the exported model.
+        mixer: Batches -> images and soft targets.
+        class_weights: float32 [C] for the loss; None where all count the same.
+        team: The processes that train together; each loads its part of the images.
+        accelerate: What a network is run in: `with job.accelerate(network): ...`.
+        stop: Once set, the run is to be saved and to end.
+    """
+
+    config: TrainConfig
+    dataset: Dataset
+    labels: tuple[str, ...]
+    device: DeviceId
+    preprocessing: Preprocessing
+    train: Loader
+    val: Loader
+    mixer: Mixer
+    class_weights: NDArray[np.float32] | None
+    team: Team = ALONE
+    accelerate: Switch = stock
+    stop: Stop = field(default_factory=Stop)
+
+    @property
+    def steps_per_epoch(self) -> int:
+        return -(-len(self.train) // self.config.optimizer.accumulate)
+
+    @property
+    def few_images(self) -> bool:
+        """Whether there are so few to train with that the weights shall be treated gently."""
+        return len(self.train.samples) < self.config.few_images
+
+    @property
+    def starts_fitted(self) -> bool:
+        """Whether the network can classify before the first step: see `fit_head`."""
+        return self.few_images and bool(self.config.weights or self.config.pretrained)
+
+    @property
+    def run(self) -> Path:
+        return Path(self.config.output)

@@ -1,0 +1,72 @@
+"""What a run takes of memory and disk, reckoned from its network before anything is computed."""
+
+from __future__ import annotations
+
+import functools
+import os
+import warnings
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from clsctl.networks.build import outline
+from clsctl.networks.flops import activations, parameters
+from clsctl.networks.param_groups import freeze_until
+from clsctl.plugin.registry import default_registry
+from clsctl.training.config.schema import TrainConfig
+
+FLOAT_BYTES = 4
+
+# Numbers that an optimizer keeps for each one that it changes.
+STATES = {"Momentum": 1, "AdamW": 2}
+
+CGROUP_LIMIT = Path("/sys/fs/cgroup/memory.max")
+
+
+@dataclass(frozen=True, slots=True)
+class Footprint:
+    """Bytes that a run takes.
+
+    Attributes:
+        checkpoint: One checkpoint: weights, their average, and the optimizer's state.
+        model: The exported model.
+        fixed: Memory for weights, average, gradients and the optimizer's state.
+        image: Memory for each image of a batch, at most: all that the network makes of it. Of five
+            families measured, training keeps a third of that to all of it.
+    """
+
+    checkpoint: int
+    model: int
+    fixed: int
+    image: int
+
+    def memory(self, batch_size: int) -> int:
+        return self.fixed + batch_size * self.image
+
+
+def footprint(config: TrainConfig, num_classes: int, side: int) -> Footprint:
+    """Reckon what a configuration takes.
+
+    Args:
+        side: Of the network's input, in pixels.
+    """
+    build = default_registry().get("architectures", config.model).build
+    network: Any = outline(functools.partial(build, num_classes=num_classes))
+    if config.freeze_until:
+        freeze_until(network, config.freeze_until)
+    weights = FLOAT_BYTES * parameters(network)
+    learnt = FLOAT_BYTES * parameters(network, trainable=True)
+    checkpoint = weights * (2 if config.ema else 1) + learnt * STATES[config.optimizer.name]
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # about tracing, which is over in an instant
+        image = FLOAT_BYTES * activations(network, (3, side, side))
+    return Footprint(checkpoint, weights, checkpoint + learnt, image)
+
+
+def machine_memory() -> int:
+    """Bytes of memory that this machine, or the container on it, has in all."""
+    physical = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
+    try:
+        return min(physical, int(CGROUP_LIMIT.read_text(encoding="ascii")))
+    except (OSError, ValueError):
+        return physical

@@ -1,0 +1,157 @@
+"""The network and all that goes with it while it learns: opened from a checkpoint, and saved."""
+
+from __future__ import annotations
+
+import json
+import shutil
+import time
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from clsctl.console.messages import note
+from clsctl.errors import ClsctlError, ModelError
+from clsctl.exporting.export import check_graph, export_network
+from clsctl.images.preprocess import describe
+from clsctl.networks.param_groups import freeze_until
+from clsctl.networks.pdparams import load_weights
+from clsctl.system.files import require_space
+from clsctl.training import checkpoint
+from clsctl.training.amp import open_scaler
+from clsctl.training.checkpoint import BEST, LATEST, Position
+from clsctl.training.ema import Ema
+from clsctl.training.job import TrainJob
+from clsctl.training.optim import build_optimizer
+from clsctl.training.setup import build_network
+
+if TYPE_CHECKING:
+    from paddle.amp import GradScaler
+    from paddle.optimizer import Optimizer
+
+    from clsctl.networks.base import Network
+
+LOWEST_FACTOR = 1 / 64
+"""Rolling back stops below this share of the learning rate."""
+
+
+class TrainingFailed(ClsctlError):
+    """Training cannot go on with this configuration."""
+
+    exit_status = 3
+    default_code = "E_LOSS_NAN"
+
+
+@dataclass
+class Learner:
+    """What changes while training."""
+
+    network: Network
+    optimizer: Optimizer
+    ema: Ema | None
+    position: Position
+    saved_at: float
+    scaler: GradScaler
+
+    def tensors(self) -> dict[str, Mapping[str, Any]]:
+        """What a checkpoint holds, by suffix."""
+        average = {"pdema": self.ema.average} if self.ema else {}
+        weights = {"pdparams": self.network.state_dict(), "pdopt": self.optimizer.state_dict()}
+        return weights | average
+
+
+def open_learner(job: TrainJob) -> Learner:
+    """The learner as the latest checkpoint has it, or a new one, of which a checkpoint is made.
+
+    Processes that train together have the same one, rank 0's.
+    """
+    import paddle
+
+    config = job.config
+    saved = job.team.share(lambda: checkpoint.read(job.run))
+    if saved is None:
+        learner = new_learner(job)
+        save_latest(job, learner)
+        return learner
+    network, optimizer = _assemble(_without_weights(job))
+    load_weights(network, saved.weights, f"'{job.run / LATEST}'")
+    optimizer.set_state_dict({name: paddle.to_tensor(a) for name, a in saved.optimizer.items()})
+    average = {name: paddle.to_tensor(array) for name, array in (saved.average or {}).items()}
+    steps = saved.position.ema_steps
+    ema = Ema(network, config.ema, steps, average or None) if config.ema else None
+    scaler = open_scaler(config.amp, saved.position.loss_scale)
+    return Learner(network, optimizer, ema, saved.position, time.monotonic(), scaler)
+
+
+def new_learner(job: TrainJob) -> Learner:
+    """The learner of a run's beginning; of processes that train together, rank 0's."""
+    with job.team.patience():
+        network, optimizer = _assemble(job)
+    job.team.copy_first(network)
+    ema = Ema(network, job.config.ema) if job.config.ema else None
+    return Learner(network, optimizer, ema, Position(), 0.0, open_scaler(job.config.amp, {}))
+
+
+def _assemble(job: TrainJob) -> tuple[Network, Optimizer]:
+    network = build_network(job)
+    if job.config.freeze_until:
+        freeze_until(network, job.config.freeze_until)
+    return network, build_optimizer(network, job.config.optimizer)
+
+
+def _without_weights(job: TrainJob) -> TrainJob:
+    """All weights come from a checkpoint, so none are fetched."""
+    return replace(job, config=replace(job.config, pretrained=False, weights=""))
+
+
+def save_latest(job: TrainJob, learner: Learner) -> None:
+    """Write the checkpoint to go on from; of processes that train together, rank 0 alone does."""
+    tensors, position = learner.tensors(), learner.position
+    job.team.lead(lambda: checkpoint.write(job.run, LATEST, tensors, position))
+    learner.saved_at = time.monotonic()
+
+
+def save_best(job: TrainJob, learner: Learner) -> None:
+    """The weights that were measured, and their model directory; averaged ones where there are."""
+    position = learner.position
+
+    def add(folder: Path) -> None:
+        facts = {"metric": position.best, "epoch": position.best_epoch}
+        (folder / f"{BEST}.info.json").write_text(json.dumps(facts), encoding="utf-8")
+        # Paddle's own writer does not notice a full disk.
+        require_space(folder, 2 * checkpoint.bytes_of(learner.tensors()))
+        _export(job, learner.network, folder / "inference")
+
+    job.team.lead(lambda: checkpoint.write(job.run, BEST, learner.tensors(), position, add))
+
+
+def _export(job: TrainJob, network: Network, folder: Path) -> None:
+    """Write a model directory, which is not kept where it gives other scores than the network."""
+    transforms, side = describe(job.preprocessing), job.preprocessing.crop
+    folder.mkdir()
+    export_network(network, folder, job.config.model, transforms, job.labels, side)
+    try:
+        check_graph(network, folder, transforms)
+    except ModelError as error:
+        shutil.rmtree(folder)
+        note(f"{error.message}; the weights are kept")
+
+
+def roll_back(job: TrainJob) -> None:
+    """Let the latest checkpoint go on at half the rate, or give up.
+
+    Raises:
+        TrainingFailed: That is not wished, or was done too often.
+    """
+    saved = job.team.share(lambda: checkpoint.read(job.run))
+    if job.config.on_nan == "stop" or saved is None or saved.position.rate_factor <= LOWEST_FACTOR:
+        raise TrainingFailed(
+            "the loss is no longer a number; the latest checkpoint is from before that",
+            hint="lower the rate with --lr, limit gradients with --set optimizer.clip_norm=1, or "
+            "let clsctl go back and halve the rate with --set on_nan=rollback",
+        )
+    position = replace(saved.position, rate_factor=saved.position.rate_factor / 2)
+    note(f"the loss was no number; going back, at {position.rate_factor:g} of the rate")
+    tensors = {"pdparams": saved.weights, "pdopt": saved.optimizer}
+    average = {"pdema": saved.average} if saved.average else {}
+    job.team.lead(lambda: checkpoint.write(job.run, LATEST, tensors | average, position))

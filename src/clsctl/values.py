@@ -1,0 +1,162 @@
+"""The values that travel between modules: what a model is, and where and how it runs."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Literal, Protocol
+
+if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
+
+__version__ = "0.1.0"
+
+WeightKind = Literal["inference", "training"]
+PRECISIONS = ("fp32", "bf16", "fp16", "int8")
+FORMATS = {".json": "paddle", ".pdmodel": "paddle", ".onnx": "onnx", ".xml": "openvino"}
+"""What a model's graph is written in, by the suffix of its file."""
+
+
+@dataclass(frozen=True, slots=True)
+class Preprocessing:
+    """How pixels become the network's input; the fields of a catalog `[preprocessing.*]` table.
+
+    Attributes:
+        resize_short: The short side after resizing, in pixels; 0 leaves the size alone.
+        crop: Side of the centre crop, in pixels: the network's input.
+        crop_fraction: Where not 0, the centre square of this fraction of the short side is cut out
+            first and resized to `crop`; `resize_short` is then 0.
+        interpolation: `nearest`, `bilinear`, `bicubic`, `area` or `lanczos`.
+        backend: The library that resizes, `cv2` or `pil`.
+        mean: Per channel, RGB, after scaling to 0..1.
+        std: Per channel, RGB, after scaling to 0..1.
+    """
+
+    resize_short: int
+    crop: int
+    interpolation: str = "bilinear"
+    backend: str = "cv2"
+    mean: tuple[float, float, float] = (0.485, 0.456, 0.406)
+    std: tuple[float, float, float] = (0.229, 0.224, 0.225)
+    crop_fraction: float = 0.0
+
+
+@dataclass(frozen=True, slots=True)
+class Artifact:
+    """One downloadable form of a model.
+
+    Attributes:
+        url: Where it comes from; the scheme selects the weight source.
+        sha256: Pinned checksum of the file, in hex; empty where the publisher states none.
+    """
+
+    url: str
+    sha256: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class ModelEntry:
+    """What a catalog knows about one model.
+
+    Attributes:
+        top1: Published ImageNet-1k validation accuracy, percent.
+        gpu_ms: Published GPU latency per image (normal mode, high-performance mode), milliseconds.
+        cpu_ms: Published CPU latency per image (normal mode, high-performance mode), milliseconds.
+        size_mb: Published size of the model, in units of 2**20 bytes.
+        exported: Preprocessing written into the published inference model, where it differs from
+            the one its accuracy was measured with (`preprocessing`).
+        figures: Where the figures come from and how they were measured.
+    """
+
+    name: str
+    family: str
+    summary: str
+    catalog: str
+    preprocessing: Preprocessing
+    exported: Preprocessing
+    inference: Artifact | None = None
+    training: Artifact | None = None
+    top1: float | None = None
+    gpu_ms: tuple[float, float] | None = None
+    cpu_ms: tuple[float, float] | None = None
+    size_mb: float | None = None
+    core: bool = False
+    figures: str = ""
+
+    def artifact(self, kind: WeightKind) -> Artifact | None:
+        return self.inference if kind == "inference" else self.training
+
+
+@dataclass(frozen=True, slots=True)
+class ModelSpec:
+    """A model directory, read and validated: everything a backend and the pipeline need.
+
+    Attributes:
+        graph: `inference.json` (PIR), `inference.pdmodel` (legacy), an ONNX file, or the `.xml`
+            of an OpenVINO IR.
+        params: `inference.pdiparams` or the IR's `.bin`; None where the graph's file holds them.
+        transforms: `PreProcess.transform_ops` of inference.yml, in order.
+        labels: Class names by id; empty where the directory names none.
+        topk: Default number of classes to report.
+    """
+
+    name: str
+    directory: Path
+    graph: Path
+    params: Path | None
+    transforms: tuple[Mapping[str, Any], ...]
+    labels: tuple[str, ...]
+    topk: int
+
+    @property
+    def format(self) -> str:
+        """One of FORMATS."""
+        return FORMATS[self.graph.suffix]
+
+
+class Session(Protocol):
+    """A model loaded on a device, ready to run."""
+
+    def run(self, batch: NDArray[np.float32]) -> NDArray[np.float32]:
+        """Scores [N, classes] (softmax included) for a batch [N, 3, H, W]."""
+
+
+@dataclass(frozen=True, slots=True)
+class DeviceId:
+    """One concrete device, such as `gpu:0`."""
+
+    kind: str
+    index: int = 0
+
+    def __str__(self) -> str:
+        return self.kind if self.kind == "cpu" else f"{self.kind}:{self.index}"
+
+
+@dataclass(frozen=True, slots=True)
+class Placement:
+    """Where and how a session runs a model.
+
+    Attributes:
+        threads: CPU threads of one run; 0 means every core.
+        streams: Runs that go on at the same time, each in a thread of the caller's.
+        precision: Of the arithmetic, one of PRECISIONS; less than fp32 only where asked for.
+    """
+
+    device: DeviceId
+    threads: int = 0
+    streams: int = 1
+    precision: str = "fp32"
+
+    def __str__(self) -> str:
+        """As a person reads it: `cpu`, or `cpu in bf16`."""
+        return (
+            f"{self.device}" if self.precision == "fp32" else f"{self.device} in {self.precision}"
+        )
+
+
+class Progress(Protocol):
+    """Receives how far a transfer has come: bytes done, and in all where that is known."""
+
+    def __call__(self, done: int, total: int | None) -> None: ...

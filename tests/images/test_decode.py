@@ -1,0 +1,202 @@
+"""Pixels of every format, and the error for every kind of damage."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+
+import cv2
+import numpy as np
+import pictures
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from PIL import Image
+
+from clsctl.errors import DataError
+from clsctl.images.decode import from_array, pages
+from clsctl.images.headers import SUFFIXES
+
+# Pillow also warns of some damage that ends in an error record.
+pytestmark = pytest.mark.filterwarnings("ignore::UserWarning:PIL")
+
+LIMIT = 178_956_970
+
+
+def decode(content: bytes, limit: int = LIMIT) -> pictures.Array:
+    [(page, decoded)] = [(page, call()) for page, call in pages(content, limit)]
+    assert page is None
+    assert decoded.dtype == np.uint8
+    assert decoded.flags.c_contiguous
+    return decoded
+
+
+def error_of(content: bytes, limit: int = LIMIT) -> DataError:
+    with pytest.raises(DataError) as caught:
+        decode(content, limit)
+    return caught.value
+
+
+def opencv(content: bytes) -> pictures.Array:
+    """The rule that PaddleX follows."""
+    bgr = cv2.imdecode(np.frombuffer(content, np.uint8), cv2.IMREAD_COLOR)
+    return cv2.cvtColor(bgr, cv2.COLOR_BGR2RGB)
+
+
+@pytest.mark.parametrize("name", pictures.lossless())
+def test_a_lossless_file_gives_its_pixels_without_alpha_and_in_eight_bits(name: str) -> None:
+    np.testing.assert_array_equal(decode(pictures.lossless()[name]), pictures.photo())
+
+
+@pytest.mark.parametrize("name", pictures.lossless_grey())
+def test_a_grey_file_gives_three_equal_channels(name: str) -> None:
+    grey = pictures.photo()[:, :, :1].repeat(3, axis=2)
+    np.testing.assert_array_equal(decode(pictures.lossless_grey()[name]), grey)
+
+
+@pytest.mark.parametrize("name", pictures.lossy())
+def test_a_lossy_file_gives_what_opencv_gives(name: str) -> None:
+    content = pictures.lossy()[name]
+    np.testing.assert_array_equal(decode(content), opencv(content))
+
+
+@pytest.mark.parametrize("orientation", pictures.ORIENTATIONS)
+def test_exif_orientation_is_applied(orientation: int) -> None:
+    expected = pictures.upright(pictures.photo(), orientation)
+    for kind in ("PNG", "TIFF"):
+        np.testing.assert_array_equal(decode(pictures.oriented(kind, orientation)), expected)
+    jpeg = pictures.oriented("JPEG", orientation, quality=95)
+    np.testing.assert_array_equal(decode(jpeg), opencv(jpeg))
+    assert np.abs(decode(jpeg).astype(int) - expected).mean() < 8
+
+
+def test_webp_is_not_turned_as_in_paddlex() -> None:
+    content = pictures.oriented("WEBP", 6, lossless=True)
+    np.testing.assert_array_equal(decode(content), pictures.photo())
+
+
+def test_avif_is_decoded_where_pillow_can() -> None:
+    Image.init()
+    if "AVIF" in Image.SAVE:
+        content = pictures.encoded(pictures.photo(), "AVIF", quality=95)
+        assert np.abs(decode(content).astype(int) - pictures.photo()).mean() < 8
+    else:
+        content = b"\0\0\0\x20ftypavif"
+        assert error_of(content).code in ("E_IMAGE_UNSUPPORTED", "E_IMAGE_CORRUPT")
+
+
+@pytest.mark.parametrize("kind", ["JPEG", "PNG", "BMP", "WEBP", "TIFF", "GIF", "PPM"])
+@pytest.mark.parametrize(("height", "width"), [(1, 1), (1, 9), (9, 1)])
+def test_the_smallest_images(kind: str, height: int, width: int) -> None:
+    assert decode(pictures.encoded(pictures.photo(height, width), kind)).shape == (height, width, 3)
+
+
+@pytest.mark.parametrize("name", pictures.damaged())
+def test_damage_is_named_by_its_code(name: str) -> None:
+    content, code = pictures.damaged()[name]
+    assert error_of(content).code == code
+
+
+@pytest.mark.parametrize("kind", ["JPEG", "PNG", "BMP", "WEBP", "TIFF", "GIF", "PPM", "JPEG2000"])
+def test_the_pixel_limit_is_exact(kind: str) -> None:
+    content = pictures.encoded(pictures.photo(7, 11), kind)
+    assert decode(content, 77).shape == (7, 11, 3)
+    error = error_of(content, 76)
+    assert error.message == "the image is 11 x 7 pixels, more than the limit of 76"
+    assert "CLSCTL_MAX_PIXELS" in error.hint
+
+
+def test_a_tiff_of_many_pages_gives_each_and_a_bad_one_its_own_error() -> None:
+    content = pictures.encoded(
+        pictures.photo(5, 6),
+        "TIFF",
+        save_all=True,
+        append_images=[Image.fromarray(pictures.photo(50, 60)), Image.new("L", (2, 3))],
+    )
+    found = list(pages(content, 100))
+    assert [page for page, _ in found] == [0, 1, 2]
+    np.testing.assert_array_equal(found[0][1](), pictures.photo(5, 6))
+    with pytest.raises(DataError, match="60 x 50"):
+        found[1][1]()
+    assert found[2][1]().shape == (3, 2, 3)
+
+
+def test_a_pdf_gives_each_page_at_two_pixels_a_point() -> None:
+    pytest.importorskip("pypdfium2", reason="needs the extra `pdf`")
+    red, blue = Image.new("RGB", (40, 30), "red"), Image.new("RGB", (20, 50), "blue")
+    content = pictures.encoded(red, "PDF", save_all=True, append_images=[blue], resolution=72)
+    first, second = [(page, call()) for page, call in pages(content, LIMIT)]
+    assert (first[0], first[1].shape) == (0, (60, 80, 3))
+    assert (second[0], second[1].shape) == (1, (100, 40, 3))
+    assert (first[1].argmax(axis=2) == 0).all()
+    assert (second[1].argmax(axis=2) == 2).all()
+    found = pages(content, 4799)
+    with pytest.raises(DataError, match="80 x 60"):
+        next(found)[1]()
+    assert next(found)[1]().shape == (100, 40, 3)
+
+
+def test_a_broken_pdf_is_an_error() -> None:
+    pytest.importorskip("pypdfium2", reason="needs the extra `pdf`")
+    assert error_of(b"%PDF-1.4 and nothing else").code == "E_IMAGE_CORRUPT"
+
+
+def test_without_its_extra_a_pdf_is_an_error_that_names_it() -> None:
+    script = (
+        "import sys; sys.modules['pypdfium2'] = None\n"
+        "from clsctl.images.decode import pages\n"
+        "from clsctl.errors import DataError\n"
+        "try: list(pages(b'%PDF-1.4', 100))\n"
+        "except DataError as error: print(error.code, error.hint)\n"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", script], capture_output=True, text=True, check=True
+    )
+    assert done.stdout == "E_EXTRA_MISSING pip install 'clsctl[pdf]'\n"
+
+
+def test_arrays_are_bgr_as_opencv_reads_them() -> None:
+    bgr = pictures.photo()[:, :, ::-1]
+    np.testing.assert_array_equal(from_array(bgr), pictures.photo())
+    alpha = np.dstack([bgr, bgr[:, :, :1]])
+    np.testing.assert_array_equal(from_array(alpha), pictures.photo())
+    grey = from_array(bgr[:, :, 0])
+    assert (grey == bgr[:, :, :1]).all()
+
+
+@pytest.mark.parametrize(
+    ("array", "code"),
+    [
+        (np.zeros((4, 5, 3), np.float32), "E_IMAGE_ARRAY"),
+        (np.zeros((3, 4, 5), np.uint8), "E_IMAGE_ARRAY"),
+        (np.zeros((2, 4, 5, 3), np.uint8), "E_IMAGE_ARRAY"),
+        (np.zeros(9, np.uint8), "E_IMAGE_ARRAY"),
+        (np.array(["a.jpg"]), "E_IMAGE_ARRAY"),
+        (np.zeros((0, 5, 3), np.uint8), "E_IMAGE_EMPTY"),
+    ],
+)
+def test_other_arrays_are_errors(array: pictures.Array, code: str) -> None:
+    with pytest.raises(DataError) as caught:
+        from_array(array)
+    assert caught.value.code == code
+
+
+STARTS = [content[:40] for content in (pictures.lossless() | pictures.lossy()).values()]
+
+
+@settings(max_examples=150, deadline=None)
+@given(st.sampled_from(STARTS), st.integers(0, 40), st.binary(max_size=200))
+def test_whatever_the_bytes_are_they_give_pixels_or_a_data_error(
+    start: bytes, keep: int, rest: bytes
+) -> None:
+    try:
+        found = [call() for _, call in pages(start[:keep] + rest, 10_000)]
+    except DataError as error:
+        assert error.code.startswith("E_IMAGE_")  # noqa: PT017 - either outcome is right
+    else:
+        assert all(pixels.size <= 30_000 for pixels in found)
+
+
+@pytest.mark.parametrize("suffix", [".jpg", ".png", ".tif", ".gif", ".pdf"])
+def test_folders_are_searched_for_the_usual_endings(suffix: str) -> None:
+    assert suffix in SUFFIXES

@@ -1,0 +1,185 @@
+"""A model is converted once, behind the gate; whatever goes wrong leaves it to Paddle."""
+
+from __future__ import annotations
+
+import re
+import signal
+import subprocess
+import sys
+from importlib.util import find_spec
+from pathlib import Path
+
+import models
+import pictures
+import pytest
+
+from clsctl.exporting.export import export_network
+from clsctl.images.preprocess import describe
+from clsctl.models.directory import read_model_dir, weights_sha256
+from clsctl.system.cpu import multiplies_bf16
+from clsctl.values import Preprocessing
+
+pytest.importorskip("paddle2onnx", reason="it has no build for Python 3.13")
+
+PREPARING = f"note: preparing {models.NAME} for ONNX Runtime, once\n"
+CONSOLE_SCRIPT = Path(sys.executable).with_name("clsctl")
+
+
+@pytest.fixture(autouse=True)
+def automatic(monkeypatch: pytest.MonkeyPatch) -> None:
+    """`--backend auto`, which for a single photo is ONNX Runtime."""
+    monkeypatch.delenv("CLSCTL_BACKEND")
+
+
+@pytest.fixture
+def photo(tmp_path: Path) -> Path:
+    content = pictures.encoded(pictures.photo(), "PNG")
+    return pictures.write(tmp_path / "photos", {"photo.png": content})["photo.png"]
+
+
+@pytest.fixture(scope="module")
+def misconverted(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """paddle2onnx clips what hardtanh gives to -1..1, whatever its bounds."""
+    from paddle import nn, seed
+
+    seed(0)
+    folder = tmp_path_factory.mktemp("misconverted")
+    layers = nn.Conv2D(3, 4, 3, 2), nn.Hardtanh(0.0, 6.0), nn.AdaptiveAvgPool2D(1), nn.Flatten()
+    network = nn.Sequential(*layers, nn.Linear(4, 3))
+    export_network(network, folder, "Clipped", describe(Preprocessing(256, 224)), "abc", 224)
+    return folder
+
+
+def start(photo: Path, model: Path, *options: str, cwd: Path) -> subprocess.Popen[str]:
+    """The installed command, which unlike `python -m` never looks into the current folder."""
+    command = [CONSOLE_SCRIPT, "predict", photo, "--model-dir", model, "--format", "csv", *options]
+    pipes = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE}
+    return subprocess.Popen(command, cwd=cwd, text=True, encoding="utf-8", **pipes)
+
+
+def onnx_form(model: Path, cache: Path) -> Path:
+    """What ONNX Runtime loads of a model."""
+    [path] = (cache / "onnxruntime").glob(f"{weights_sha256(read_model_dir(model))}*.onnx")
+    return path
+
+
+def forms(home: Path) -> list[str]:
+    """Suffixes of what a conversion left."""
+    return sorted(path.suffix for path in (home / "cache" / "onnxruntime").glob("*"))
+
+
+def test_a_form_is_made_in_float32_whatever_asks_for_it_first(tiny, photo, home):
+    pytest.importorskip("openvino")
+    if not multiplies_bf16():
+        pytest.skip("this processor has no bf16 instructions")
+    for precision in ("bf16", "fp32"):
+        options = ("--backend", "openvino", "--precision", precision)
+        process = start(photo, tiny, *options, cwd=photo.parent)
+        _, errors = process.communicate(timeout=300)
+        assert process.returncode == 0, errors
+    assert [path.suffix for path in (home / "cache" / "openvino").glob("*")] == [".blob"]
+
+
+def test_two_processes_convert_once_whatever_lies_around(tiny, photo, home):
+    """The user's folder holds a file that is called like one of Python's own modules."""
+    (photo.parent / "json.py").write_text("raise SystemExit('this is not for you')\n")
+    pair = [start(photo, tiny, cwd=photo.parent) for _ in range(2)]
+    outputs = [process.communicate(timeout=300) for process in pair]
+    assert [process.returncode for process in pair] == [0, 0]
+    assert outputs[0][0] == outputs[1][0] != ""
+    said = "".join(err for _, err in outputs)
+    assert said.count(PREPARING) == 1
+    assert forms(home) == [".onnx"]
+    again = start(photo, tiny, cwd=photo.parent)
+    assert again.communicate(timeout=300) == (outputs[0][0], "")
+
+
+def test_what_differs_from_paddle_is_refused_and_not_tried_again(misconverted, photo, home, call):
+    arguments = ["predict", photo, "--model-dir", misconverted, "--format", "csv"]
+    first, second = call(*arguments), call(*arguments)
+    reason = r"Clipped cannot run in ONNX Runtime: its form differs from Paddle's result by .*"
+    others = [reason]
+    if find_spec("openvino"):
+        others.append(reason.replace("ONNX Runtime", "OpenVINO"))
+    said = "".join(f"note: {one}; trying the next backend\n" for one in others)
+    preparing = [line for line in first.stderr.splitlines(keepends=True) if "preparing" in line]
+    assert preparing[0] == "note: preparing Clipped for ONNX Runtime, once\n"
+    assert len(preparing) == len(others)
+    assert re.fullmatch(said, first.stderr.replace("".join(preparing), ""))
+    assert re.fullmatch(said, second.stderr)
+    assert first.stdout == second.stdout == call(*arguments, "--backend", "paddle").stdout
+    asked = call(*arguments, "--backend", "onnxruntime")
+    assert (asked.returncode, asked.stdout) == (4, "")
+    hint = "hint: use another backend, or --backend auto"
+    assert re.fullmatch(rf"error: {reason} \[E_CONVERSION\]\n{hint}\n", asked.stderr)
+    [verdict] = (home / "cache" / "onnxruntime").iterdir()
+    verdict.write_bytes(b"\xff\x00 scribble")
+    spoilt = call(*arguments)
+    assert (spoilt.returncode, spoilt.stdout) == (0, first.stdout)
+
+
+def test_a_graph_that_paddle2onnx_cannot_read_is_named(tiny, tmp_path, photo, call):
+    models.spoilt_copy(tiny, tmp_path / "model", "inference.json", lambda content: content[:5000])
+    arguments = ["predict", photo, "--model-dir", "model", "--backend"]
+    converted = call(*arguments, "onnxruntime")
+    assert converted.returncode == 4
+    assert "paddle2onnx cannot convert it [E_CONVERSION]" in converted.stderr
+    loaded = call(*arguments, "paddle")
+    assert loaded.returncode == 4
+    assert "[E_MODEL_UNREADABLE]" in loaded.stderr
+    assert "Traceback" not in converted.stderr + loaded.stderr
+
+
+def test_a_cache_that_cannot_be_written_leaves_it_to_paddle(tiny, photo, home, call):
+    (home / "cache").write_text("a file where the folder should be\n")
+    done = call("predict", photo, "--model-dir", tiny, "--format", "csv")
+    assert done.returncode == 0
+    for line in done.stderr.splitlines():
+        assert re.fullmatch(r"note: cannot use .*; trying the next backend", line)
+
+
+def test_ctrl_c_leaves_nothing_to_trust(tiny, photo, home):
+    process = start(photo, tiny, cwd=photo.parent)
+    assert process.stderr.readline() == PREPARING
+    process.send_signal(signal.SIGINT)
+    out, err = process.communicate(timeout=60)
+    assert (process.returncode, out) == (130, "")
+    assert err == "error: interrupted [E_INTERRUPTED]\n"
+    assert forms(home) == []
+
+
+def test_a_damaged_form_is_named_with_the_way_out(tiny, tiny_cache, photo, home, call):
+    form = onnx_form(tiny, tiny_cache)
+    damaged = home / "cache" / "onnxruntime" / form.name
+    damaged.parent.mkdir(parents=True)
+    damaged.write_bytes(form.read_bytes()[:1000])
+    done = call("predict", photo, "--model-dir", tiny)
+    assert done.returncode == 4
+    assert f"ONNX Runtime cannot load {damaged}" in done.stderr
+    assert "hint: delete the file, and it is made again" in done.stderr
+
+
+def test_a_legacy_graph_gives_what_its_successor_gives(tmp_path, photo, call):
+    models.export_tiny(tmp_path / "legacy", legacy=True)
+    models.export_tiny(tmp_path / "new")
+    assert (tmp_path / "legacy" / "inference.pdmodel").is_file()
+    assert not (tmp_path / "legacy" / "inference.json").exists()
+    outputs = [
+        call("predict", photo, "--model-dir", folder, "--format", "csv", "--backend", backend)
+        for folder, backend in (("legacy", "paddle"), ("new", "paddle"), ("legacy", "onnxruntime"))
+    ]
+    assert [output.returncode for output in outputs] == [0, 0, 0], outputs
+    tables = [output.stdout.splitlines() for output in outputs]
+    assert tables[0] == tables[1]
+    assert [row.split(",")[3] for row in tables[2]] == [row.split(",")[3] for row in tables[0]]
+
+
+def test_removing_a_model_removes_what_was_made_of_it(tiny, tiny_cache, home, call):
+    form = onnx_form(tiny, tiny_cache)
+    kept = home / "cache" / "onnxruntime"
+    kept.mkdir(parents=True)
+    (kept / form.name).symlink_to(form)
+    (kept / "another.onnx").touch()
+    assert call("models", "import", tiny).returncode == 0
+    assert call("models", "remove", models.NAME).stdout == f"{models.NAME} removed\n"
+    assert [path.name for path in kept.iterdir()] == ["another.onnx"]

@@ -1,0 +1,124 @@
+"""Third-party plugins, installed for real: a module and its metadata on the import path."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from clsctl.errors import ModelError, UsageError
+from clsctl.plugin.registry import KINDS, load_registry
+
+WRITER = """
+from clsctl.plugin import hookimpl
+from clsctl.plugin import Writer
+
+@hookimpl
+def clsctl_writers():
+    return [Writer("{name}", "A writer of the tests.", open=None)]
+"""
+MISSPELT = """
+from clsctl.plugin import hookimpl
+
+@hookimpl
+def clsctl_wirters():
+    return []
+"""
+
+
+@pytest.fixture
+def install(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    """Install a plugin made of one module; returns the environment that shows it to a process."""
+    site = tmp_path / "site"
+
+    def install_(name: str, source: str) -> dict[str, str]:
+        module = name.replace("-", "_")
+        info = site / f"{module}-1.0.dist-info"
+        info.mkdir(parents=True)
+        (site / f"{module}.py").write_text(source)
+        (info / "METADATA").write_text(f"Metadata-Version: 2.1\nName: {name}\nVersion: 1.0\n")
+        (info / "entry_points.txt").write_text(f"[clsctl]\n{name} = {module}\n")
+        monkeypatch.syspath_prepend(str(site))
+        return {"PYTHONPATH": str(site)}
+
+    return install_
+
+
+def test_a_plugin_is_listed_with_its_origin_and_what_it_adds(clsctl, install):
+    env = install("shiny", WRITER.format(name="shiny-format"))
+    done = clsctl("plugins", "list", env=env)
+    assert done.returncode == 0
+    row = next(line for line in done.stdout.splitlines() if line.startswith("shiny "))
+    assert "shiny 1.0" in row
+    assert "writers: shiny-format" in row
+
+
+def test_everything_in_the_box_comes_through_the_hooks(clsctl):
+    done = clsctl("plugins", "list")
+    for line in ("backends.onnxruntime", "devices.gpu", "commands.predict", "writers.jsonl"):
+        assert line in done.stdout
+
+
+def test_a_plugin_that_cannot_be_imported_is_one_line_and_no_traceback(clsctl, install):
+    env = install("broken", "raise RuntimeError('no\\nluck')")
+    done = clsctl("--version", env=env)
+    assert done.returncode == 0
+    assert done.stderr == (
+        "warning: plugin 'broken' (broken 1.0) was not loaded: RuntimeError: no luck\n"
+    )
+
+
+def test_a_hook_that_raises_leaves_the_others_alone(install, capsys):
+    install(
+        "thrower",
+        "from clsctl.plugin import hookimpl\n@hookimpl\ndef clsctl_writers():\n    1 / 0\n",
+    )
+    assert "jsonl" in load_registry().items("writers")
+    expected = "warning: plugin 'thrower' failed: ZeroDivisionError: division by zero\n"
+    assert capsys.readouterr().err == expected
+
+
+def test_a_misspelt_hook_is_reported(clsctl, install):
+    env = install("typo", MISSPELT)
+    done = clsctl("plugins", "check", env=env)
+    assert done.returncode == 2
+    assert "E_PLUGIN_BROKEN" in done.stderr
+    assert "plugin 'typo' implements 'clsctl_wirters', which is no hook of clsctl" in done.stderr
+
+
+def test_two_plugins_with_one_name_are_an_error_naming_both(install):
+    install("copycat", WRITER.format(name="jsonl"))
+    with pytest.raises(UsageError, match=r"'writers\.jsonl' and 'copycat'") as caught:
+        load_registry().items("writers")
+    assert caught.value.code == "E_PLUGIN_CONFLICT"
+
+
+def test_a_disabled_plugin_is_not_even_imported(clsctl, install):
+    env = install("broken", "raise SystemExit('imported')")
+    done = clsctl("--version", env={**env, "CLSCTL_DISABLED_PLUGINS": "broken"})
+    assert (done.returncode, done.stderr) == (0, "")
+
+
+def test_a_sound_set_of_plugins_passes_the_check(clsctl):
+    done = clsctl("plugins", "check")
+    assert done.returncode == 0
+    assert "plugins are sound" in done.stdout
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_every_descriptor_has_a_name_and_one_line_of_help(kind):
+    for name, item in load_registry().items(kind).items():
+        assert item.name == name
+        assert item.help
+        assert "\n" not in item.help
+
+
+def test_a_wrong_name_gets_the_nearest_ones():
+    with pytest.raises(UsageError, match=r"unknown writer 'jsn'\. Did you mean json") as caught:
+        load_registry().get("writers", "jsn")
+    assert caught.value.code == "E_WRITER_UNKNOWN"
+
+
+def test_an_unknown_architecture_is_a_model_error():
+    with pytest.raises(ModelError, match="unknown architecture 'ResNet5000'"):
+        load_registry().get("architectures", "ResNet5000")

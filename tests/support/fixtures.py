@@ -1,0 +1,94 @@
+"""Every test has a home of its own and runs the real command line in a process of its own."""
+
+from __future__ import annotations
+
+import functools
+import os
+import subprocess
+import sys
+from collections.abc import Callable, Mapping
+from pathlib import Path
+
+import models
+import pytest
+
+from clsctl import main
+
+Run = Callable[..., subprocess.CompletedProcess[str]]
+
+
+@pytest.fixture(autouse=True)
+def home(tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A fresh CLSCTL_HOME, and no setting from the environment of whoever runs the tests."""
+    for name in [name for name in os.environ if name.startswith("CLSCTL_")]:
+        monkeypatch.delenv(name)
+    folder = tmp_path_factory.mktemp("home")
+    monkeypatch.setenv("CLSCTL_HOME", str(folder))
+    monkeypatch.setenv("COLUMNS", "80")
+    # What `auto` chooses is measured, which takes seconds and may differ from one day to the next.
+    monkeypatch.setenv("CLSCTL_BACKEND", models.BACKEND)
+    return folder
+
+
+@pytest.fixture
+def one_thread(home: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """For tests that train: several that run at a time would wait for each other's threads."""
+    monkeypatch.setenv("CLSCTL_THREADS", "1")
+
+
+@pytest.fixture
+def clsctl(home: Path, tmp_path: Path) -> Run:
+    """Run `clsctl ARGUMENTS` in `tmp_path`; `env` adds variables."""
+
+    def run(
+        *arguments: str | Path,
+        env: Mapping[str, str] | None = None,
+        stdin: bytes | None = None,
+        cwd: Path = tmp_path,
+    ) -> subprocess.CompletedProcess[str]:
+        done = subprocess.run(
+            [sys.executable, "-m", "clsctl", *map(str, arguments)],
+            input=stdin or b"",
+            capture_output=True,
+            cwd=cwd,
+            env={**os.environ, **(env or {})},
+            timeout=300,
+            check=False,
+        )
+        out, err = done.stdout.decode("utf-8"), done.stderr.decode("utf-8")
+        return subprocess.CompletedProcess(done.args, done.returncode, out, err)
+
+    return run
+
+
+@pytest.fixture(scope="session")
+def tiny(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A small model directory, as `clsctl export` writes it; not to be changed."""
+    return models.once(tmp_path_factory, "tiny", models.export_tiny)
+
+
+@pytest.fixture(scope="session")
+def tiny_cache(tiny: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A cache folder that holds the ONNX form of the small model."""
+    return models.once(tmp_path_factory, "cache", functools.partial(models.prepare, tiny)) / "cache"
+
+
+@pytest.fixture
+def ready(tiny: Path, tiny_cache: Path, home: Path) -> Path:
+    """The small model directory, which ONNX Runtime can run at once."""
+    (home / "cache").symlink_to(tiny_cache)
+    return tiny
+
+
+@pytest.fixture
+def call(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> Run:
+    """As `clsctl`, but in the process of the tests, which takes less time."""
+    monkeypatch.chdir(tmp_path)
+
+    def run(*arguments: str | Path) -> subprocess.CompletedProcess[str]:
+        texts = [str(argument) for argument in arguments]
+        return subprocess.CompletedProcess(texts, main.run(texts), *capsys.readouterr())
+
+    return run

@@ -1,0 +1,104 @@
+"""Model directories that the tests predict with, exported by clsctl and by older PaddleClas."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import subprocess
+import sys
+from collections.abc import Callable
+from contextlib import nullcontext
+from importlib.util import find_spec
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import golden_rules
+import pictures
+import pytest
+from filelock import FileLock
+
+import clsctl
+from clsctl.exporting.export import export_network
+from clsctl.images.preprocess import describe
+from clsctl.models.catalog import get_entry
+from clsctl.models.imagenet_labels import imagenet_labels
+from clsctl.system.cpu import multiplies_int8
+from clsctl.values import Preprocessing
+
+if TYPE_CHECKING:
+    from paddle import nn
+
+NAME = "MobileNetV1_x0_25"
+BACKEND = "onnxruntime" if find_spec("paddle2onnx") else "paddle"
+"""What the tests predict with unless they ask for another one, and what `auto` takes for a single
+image; paddle2onnx has no build for Python 3.13."""
+
+QUANTISES = bool(find_spec("paddle2onnx")) and multiplies_int8()
+QUANTISES_WHERE = "int8 needs a processor that does not saturate, and paddle2onnx to convert"
+
+LABELS = tuple(f"{colour} 猫, cat {number}" for number in range(5) for colour in ("red", "blue"))
+
+
+def export_tiny(folder: Path, legacy: bool = False) -> None:
+    """MobileNetV1_x0_25 with 10 classes; its weights are of no use, but its answers vary."""
+    import paddle
+
+    folder.mkdir()
+    network = clsctl.build(NAME, num_classes=len(LABELS), seed=0)
+    golden_rules.fill(network, seed=0, gain=golden_rules.manifest(NAME)["gain"])
+    spread(network)
+    transforms = describe(Preprocessing(resize_short=256, crop=224))
+    with paddle.pir_utils.DygraphOldIrGuard() if legacy else nullcontext():
+        export_network(network, folder, NAME, transforms, LABELS, 224)
+
+
+def export_golden(folder: Path, name: str) -> None:
+    """A catalog model with the weights of the golden rule, stretched for its answers to vary."""
+    facts, preprocessing = golden_rules.manifest(name), get_entry(name).exported
+    network = clsctl.build(name)
+    golden_rules.fill(network, facts["weight_seed"], facts["gain"])
+    spread(network, deviation=2)
+    folder.mkdir()
+    transforms = describe(preprocessing)
+    export_network(network, folder, name, transforms, imagenet_labels(), preprocessing.crop)
+
+
+def spread(network: nn.Layer, deviation: float = 8) -> None:
+    """Centre and stretch the logits, for images to differ in their classes and in how sure."""
+    import paddle
+
+    network.eval()
+    head = dict(network.named_sublayers())[network.head_name]
+    with paddle.no_grad():
+        logits = network(paddle.to_tensor(golden_rules.make_input(0, [64, 3, 224, 224])))
+        head.bias.set_value((head.bias - logits.mean(0)) * (deviation / logits.std()))
+        head.weight.set_value(head.weight * (deviation / logits.std()))
+
+
+def prepare(model: Path, home: Path) -> None:
+    """Let a new home have the model's ONNX form."""
+    image = home.with_name("prepare.png")
+    image.write_bytes(pictures.encoded(pictures.photo(), "PNG"))
+    subprocess.run(
+        [sys.executable, "-m", "clsctl", "predict", image, "--model-dir", model],
+        check=True,
+        env={**os.environ, "CLSCTL_HOME": str(home), "CLSCTL_BACKEND": BACKEND},
+    )
+
+
+def once(factory: pytest.TempPathFactory, name: str, make: Callable[[Path], object]) -> Path:
+    """A path of this test run, made by the first of pytest's processes that asks for it."""
+    alone = "PYTEST_XDIST_WORKER" not in os.environ
+    root = factory.getbasetemp() if alone else factory.getbasetemp().parent
+    path = root / name
+    with FileLock(root / f"{name}.lock"):
+        if not path.exists():
+            make(path)
+    return path
+
+
+def spoilt_copy(source: Path, folder: Path, name: str, change: Callable[[bytes], bytes]) -> Path:
+    """A copy of a model directory with one file changed."""
+    shutil.copytree(source, folder)
+    (folder / name).write_bytes(change((folder / name).read_bytes()))
+    return folder

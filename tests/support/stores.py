@@ -1,0 +1,91 @@
+"""What the tests of the store share: models small enough to serve, and a closed network."""
+
+from __future__ import annotations
+
+import io
+import os
+import random
+import tarfile
+from collections.abc import Mapping
+from pathlib import Path
+
+import pytest
+
+from clsctl.values import Artifact, ModelEntry, Preprocessing
+
+NAME = "PP-LCNet_x1_0"
+TAR = f"/{NAME}_infer.tar"
+PDPARAMS = f"/{NAME}_pretrained.pdparams"
+SETTINGS = f"""\
+Global: {{model_name: {NAME}}}
+PreProcess:
+  transform_ops:
+  - ResizeImage: {{resize_short: 256}}
+PostProcess:
+  Topk: {{topk: 5, label_list: [cat, dog]}}
+"""
+
+
+def close_the_network(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Everything but the loopback interface meets a closed door; a server may stall for 1 s."""
+    for variable in [name for name in os.environ if name.lower().endswith("_proxy")]:
+        monkeypatch.delenv(variable)
+    monkeypatch.setenv("HTTPS_PROXY", "http://127.0.0.1:9")
+    monkeypatch.setenv("NO_PROXY", "127.0.0.1")
+    monkeypatch.setenv("CLSCTL_TIMEOUT", "1")
+
+
+def model_files(seed: int = 0, size: int = 200_000) -> dict[str, bytes]:
+    return {
+        "inference.json": b"{}",
+        "inference.pdiparams": random.Random(seed).randbytes(size),
+        "inference.yml": SETTINGS.encode(),
+    }
+
+
+def pdparams(seed: int = 0) -> bytes:
+    """What begins and ends as a pickle."""
+    return b"\x80\x04" + random.Random(seed).randbytes(50_000) + b"."
+
+
+def tar_of(files: Mapping[str, bytes], top: str = f"{NAME}_infer/") -> bytes:
+    members = [(tarfile.TarInfo(top + name), content) for name, content in files.items()]
+    return tar_with(*members)
+
+
+def tar_with(*members: tuple[tarfile.TarInfo, bytes]) -> bytes:
+    buffer = io.BytesIO()
+    with tarfile.open(fileobj=buffer, mode="w") as tar:
+        for member, content in members:
+            member.size = len(content)
+            tar.addfile(member, io.BytesIO(content))
+    return buffer.getvalue()
+
+
+def write_files(folder: Path, files: Mapping[str, bytes]) -> Path:
+    folder.mkdir(parents=True, exist_ok=True)
+    for name, content in files.items():
+        (folder / name).write_bytes(content)
+    return folder
+
+
+def read_files(folder: Path) -> dict[str, bytes]:
+    """The files of a model, without the record that the store adds."""
+    names = [path for path in folder.iterdir() if path.name != "clsctl.json"]
+    return {path.name: path.read_bytes() for path in names}
+
+
+def entry(
+    inference: str = "", training: str = "", sha256: str = "", name: str = NAME
+) -> ModelEntry:
+    preprocessing = Preprocessing(resize_short=256, crop=224)
+    return ModelEntry(
+        name=name,
+        family="test",
+        summary="A model of the tests.",
+        catalog="tests",
+        preprocessing=preprocessing,
+        exported=preprocessing,
+        inference=Artifact(inference, sha256) if inference else None,
+        training=Artifact(training, sha256) if training else None,
+    )

@@ -1,0 +1,86 @@
+"""Results come in the order of the items, as soon as they can, and errors in their own place."""
+
+from __future__ import annotations
+
+import queue
+import threading
+from collections.abc import Iterator
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from clsctl.system.threads import AHEAD, ordered_map
+
+
+@given(st.lists(st.integers()), st.integers(1, 5))
+def test_it_is_map_whatever_the_threads(items, threads):
+    with ordered_map(str, items, threads) as results:
+        assert list(results) == list(map(str, items))
+
+
+def test_a_slow_first_item_keeps_its_place():
+    go_on = threading.Event()
+
+    def work(number: int) -> int:
+        if number == 0:
+            assert go_on.wait(60)
+        if number == 9:
+            go_on.set()
+        return number
+
+    with ordered_map(work, range(10), 2) as results:
+        assert list(results) == list(range(10))
+
+
+def test_a_result_does_not_wait_for_an_item_that_has_not_come():
+    arriving: queue.SimpleQueue[int] = queue.SimpleQueue()
+    with ordered_map(abs, iter(arriving.get, 0), 3) as results:
+        for number in (-1, -2, -3):
+            arriving.put(number)
+            assert next(results) == -number
+        arriving.put(0)
+        assert list(results) == []
+
+
+def test_it_takes_no_more_than_a_few_items_ahead():
+    taken = []
+
+    def items() -> Iterator[int]:
+        for number in range(1000):
+            taken.append(number)
+            yield number
+
+    with ordered_map(abs, items(), 2) as results:
+        for number in results:
+            assert len(taken) <= number + 1 + 2 * AHEAD
+    assert len(taken) == 1000
+
+
+def test_what_the_work_raises_comes_after_the_results_before_it():
+    with ordered_map(lambda number: 6 // number, [3, 2, 0, 1], 2) as results:
+        assert [next(results), next(results)] == [2, 3]
+        with pytest.raises(ZeroDivisionError):
+            next(results)
+
+
+def test_what_the_items_raise_comes_after_the_results_before_it():
+    def items() -> Iterator[int]:
+        yield 1
+        raise LookupError
+
+    with ordered_map(abs, items(), 2) as results:
+        assert next(results) == 1
+        with pytest.raises(LookupError):
+            next(results)
+
+
+def test_its_threads_end_with_the_block():
+    before = set(threading.enumerate())
+    with ordered_map(abs, iter(int, 1), 3) as results:
+        next(results)
+        mine = set(threading.enumerate()) - before
+        assert len(mine) == 3
+    for thread in mine:
+        thread.join(60)
+        assert not thread.is_alive()

@@ -1,0 +1,73 @@
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from clsctl.errors import UsageError
+from clsctl.settings import folders, load_settings
+
+
+def write(home: Path, text: str) -> None:
+    (home / "config.toml").write_text(text, encoding="utf-8")
+
+
+def test_an_option_beats_the_environment_beats_the_file_beats_the_default(home, monkeypatch):
+    assert load_settings().origins["device"] == "default"
+    write(home, 'device = "gpu"\nmirrors = ["http://a", "/b"]\n')
+    assert load_settings().device == "gpu"
+    assert load_settings().mirrors == ("http://a", "/b")
+    monkeypatch.setenv("CLSCTL_DEVICE", "npu:1")
+    assert load_settings().origins["device"] == "CLSCTL_DEVICE"
+    assert load_settings(device="cpu").device == "cpu"
+    assert load_settings(device=None).device == "npu:1"
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("devise = 'cpu'", "unknown setting 'devise'. Did you mean device"),
+        ("timeout = 'soon'", "'timeout' must be a whole number, 0 or more, but .* says 'soon'"),
+        ("timeout = -1", "'timeout' must be a whole number, 0 or more"),
+        ("offline = 'maybe'", "'offline' must be true or false"),
+        ("mirrors = [1]", "'mirrors' must be a list of texts"),
+        ("device = ", "cannot read .*config.toml"),
+    ],
+)
+def test_a_wrong_file_is_explained(home, text, message):
+    write(home, text)
+    with pytest.raises(UsageError, match=message) as caught:
+        load_settings()
+    assert caught.value.code == "E_CONFIG"
+
+
+@pytest.mark.parametrize(("text", "value"), [("1", True), ("no", False), ("TRUE", True)])
+def test_a_switch_understands_words(monkeypatch, text, value):
+    monkeypatch.setenv("CLSCTL_OFFLINE", text)
+    assert load_settings().offline is value
+
+
+def test_the_command_names_each_value_s_origin(clsctl, home):
+    write(home, 'model = "ResNet50"\n')
+    done = clsctl("config", "show", env={"CLSCTL_OFFLINE": "1", "COLUMNS": "200"})
+    rows = {line.split()[0]: line for line in done.stdout.splitlines() if line.strip()}
+    assert "ResNet50" in rows["model"]
+    assert str(home / "config.toml") in rows["model"]
+    assert "CLSCTL_OFFLINE" in rows["offline"]
+    assert "default" in rows["device"]
+
+
+def test_a_wrong_file_ends_a_command_in_one_line(clsctl, home):
+    write(home, "devise = 1")
+    done = clsctl("config", "show")
+    assert done.returncode == 2
+    assert done.stderr.startswith("error: ")
+    assert "[E_CONFIG]" in done.stderr
+
+
+def test_without_a_home_the_platform_s_folders_are_used(monkeypatch, tmp_path):
+    monkeypatch.delenv("CLSCTL_HOME")
+    monkeypatch.setenv("XDG_DATA_HOME", str(tmp_path / "data"))
+    monkeypatch.setenv("XDG_CONFIG_HOME", str(tmp_path / "config"))
+    assert folders().data == tmp_path / "data" / "clsctl"
+    assert folders().config_file == tmp_path / "config" / "clsctl" / "config.toml"

@@ -1,0 +1,158 @@
+"""Each layer does on oneDNN what it does on stock Paddle, to the last bits of float32."""
+
+import warnings
+from contextlib import AbstractContextManager, nullcontext
+
+import numpy as np
+import paddle
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from paddle import Tensor, nn
+
+from clsctl.networks.base import SqueezeExcite
+from clsctl.training.onednn.switch import accelerated, left_to_paddle
+
+TOLERANCE = 5e-6
+
+sizes = st.integers(7, 20)
+kernels = st.sampled_from([1, 2, 3, 4, 5, 7])
+sides = st.integers(0, 3)
+
+
+def results(layer: nn.Layer, x: Tensor, gradient: Tensor | None, on: AbstractContextManager):
+    """Output, gradients and running statistics, and the gradient that was used."""
+    layer.clear_gradients()
+    x = x.detach()
+    x.stop_gradient = False
+    with on, warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        y = layer(x)
+    gradient = paddle.randn(y.shape) if gradient is None else gradient
+    y.backward(gradient)
+    gradients = {name: value.grad for name, value in layer.named_parameters()}
+    return {
+        "output": y.numpy(),
+        "gradient of the input": x.grad.numpy(),
+        **{f"gradient of {n}": grad.numpy() for n, grad in gradients.items() if grad is not None},
+        **{name: value.numpy() for name, value in layer.state_dict().items()},
+    }, gradient
+
+
+def check(layer: nn.Layer, x: Tensor) -> None:
+    state = {name: value.clone() for name, value in layer.state_dict().items()}
+    expected, gradient = results(layer, x, None, nullcontext())
+    layer.set_state_dict(state)
+    found, _ = results(layer, x, gradient, accelerated(layer))
+    assert not left_to_paddle(layer)
+    assert found.keys() == expected.keys()
+    for name, value in expected.items():
+        assert found[name].shape == value.shape
+        difference = np.abs(found[name] - value).max()
+        assert difference <= TOLERANCE * np.abs(value).max(), name
+
+
+@settings(max_examples=150, deadline=None)
+@given(
+    data=st.data(),
+    batch=st.integers(1, 3),
+    groups=st.sampled_from(["one", "some", "depthwise"]),
+    kernel=st.tuples(kernels, kernels),
+    stride=st.tuples(st.integers(1, 3), st.integers(1, 3)),
+    padding=st.one_of(sides, st.tuples(sides, sides), st.tuples(sides, sides, sides, sides)),
+    bias=st.booleans(),
+)
+def test_convolutions(data, batch, groups, kernel, stride, padding, bias):
+    channels = data.draw(st.sampled_from([4, 6, 16, 24]))
+    parts = {"one": 1, "some": 2, "depthwise": channels}[groups]
+    outputs = channels if groups == "depthwise" else data.draw(st.sampled_from([2, 8, 20]))
+    padding = padding if isinstance(padding, int) else list(padding)
+    layer = nn.Conv2D(
+        *(channels, outputs, kernel),
+        stride=stride,
+        padding=padding,
+        groups=parts,
+        bias_attr=None if bias else False,
+    )
+    check(layer, paddle.randn([batch, channels, data.draw(sizes), data.draw(sizes)]))
+
+
+@pytest.mark.parametrize("padding", ["SAME", "VALID", [[0, 0], [0, 0], [1, 2], [0, 1]]])
+def test_padding_in_words_and_by_axis(padding):
+    check(nn.Conv2D(3, 8, 3, stride=2, padding=padding, dilation=2), paddle.randn([2, 3, 15, 12]))
+
+
+@settings(max_examples=40, deadline=None)
+@given(
+    pool=st.sampled_from([nn.MaxPool2D, nn.AvgPool2D]),
+    kernel=st.integers(2, 3),
+    stride=st.sampled_from([None, 1, 2]),
+    padding=st.sampled_from([0, 1, [0, 1, 0, 1], "SAME"]),
+    size=st.tuples(sizes, sizes),
+)
+def test_pooling(pool, kernel, stride, padding, size):
+    check(pool(kernel, stride=stride, padding=padding), paddle.randn([2, 5, *size]))
+
+
+@pytest.mark.parametrize(
+    ("layer", "shape"),
+    [
+        (nn.AvgPool2D(3, stride=1, padding=1, exclusive=False), (2, 5, 9, 8)),
+        (nn.AdaptiveAvgPool2D(1), (2, 5, 9, 8)),
+        (nn.AdaptiveAvgPool2D(1), (2, 5, 1, 1)),
+        (nn.BatchNorm2D(6), (3, 6, 5, 7)),
+        (nn.BatchNorm2D(16, momentum=0.6, epsilon=1e-3), (2, 16, 1, 3)),
+        (nn.BatchNorm2D(16, use_global_stats=True), (2, 16, 4, 3)),
+        (SqueezeExcite(8, nn.Hardsigmoid), (3, 8, 5, 7)),
+        (SqueezeExcite(12, nn.Sigmoid), (2, 12, 1, 1)),
+        (nn.Linear(12, 7), (5, 12)),
+        (nn.Linear(12, 7, bias_attr=False), (2, 3, 12)),
+        (nn.ReLU(), (3, 17)),
+        (nn.ReLU6(), (3, 4, 5)),
+        (nn.Sigmoid(), (2, 3, 4, 5)),
+        (nn.Silu(), (2, 3, 4, 5)),
+        (nn.Swish(), (2, 3, 4, 5)),
+        (nn.GELU(), (2, 9, 5)),
+        (nn.GELU(approximate=True), (2, 9, 5)),
+        (nn.Hardswish(), (2, 3, 4, 5)),
+        (nn.Hardsigmoid(), (2, 3, 1, 1)),
+    ],
+    ids=lambda value: type(value).__name__ if isinstance(value, nn.Layer) else str(value),
+)
+def test_other_layers(layer, shape):
+    paddle.seed(1)
+    check(layer, paddle.randn(shape) * 3)
+
+
+def test_evaluation_uses_and_keeps_the_running_statistics():
+    layer = nn.BatchNorm2D(6)
+    layer._mean.set_value(paddle.randn([6]))
+    layer.eval()
+    check(layer, paddle.randn([3, 6, 5, 7]))
+
+
+def test_frozen_weights_get_no_gradient_and_pass_one_on():
+    layer = nn.Sequential(nn.Conv2D(3, 4, 3), nn.BatchNorm2D(4), nn.ReLU())
+    for parameter in layer.parameters():
+        parameter.stop_gradient = True
+    check(layer, paddle.randn([2, 3, 9, 9]))
+
+
+@pytest.mark.parametrize(
+    "layer",
+    [
+        nn.Conv2D(3, 4, 3, padding=1, padding_mode="reflect"),
+        nn.MaxPool2D(2, ceil_mode=True),
+        nn.AdaptiveAvgPool2D(2),
+        nn.BatchNorm2D(3, weight_attr=False, bias_attr=False),
+        nn.GroupNorm(1, 3),
+    ],
+    ids=lambda layer: type(layer).__name__,
+)
+def test_what_onednn_does_not_do_is_left_to_paddle(layer):
+    x = paddle.randn([2, 3, 7, 7])
+    expected = layer(x).numpy()
+    with accelerated(layer):
+        found = layer(x).numpy()
+    assert left_to_paddle(layer) == [type(layer).__name__]
+    np.testing.assert_array_equal(found, expected)

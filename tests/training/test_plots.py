@@ -1,0 +1,18 @@
+"""Training curves are drawn from the first epoch on."""
+
+from __future__ import annotations
+
+import pytest
+from pngs import size_of_drawn_png
+
+from clsctl.training.callbacks import EpochInfo, StepInfo
+from clsctl.training.plots import plot_training_curves
+
+
+@pytest.mark.filterwarnings("error")
+def test_curves_from_the_first_epoch_on(tmp_path):
+    for count in (1, 3):
+        epochs = [EpochInfo(epoch, 1 / epoch, 0.5, 0.9, 0.5, 1.0) for epoch in range(1, count + 1)]
+        steps = [StepInfo(epoch.epoch, 1, 1.0, 0.1, 1.0, 1.0) for epoch in epochs]
+        plot_training_curves(steps, epochs, tmp_path / "curves.png")
+        assert size_of_drawn_png(tmp_path / "curves.png")[0] > 1000
