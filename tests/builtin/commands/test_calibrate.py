@@ -35,7 +35,7 @@ def scores(done):
 
 def test_calibrate_then_predict(clsctl, model, dataset):
     options = ("--backend", "paddle", "--model-dir", model)
-    done = clsctl("calibrate", "-d", dataset, *options, "--precision", "0.9")
+    done = clsctl("calibrate", "-d", dataset, *options, "--target-precision", "0.9")
     assert done.returncode == 0, done.stderr
     assert done.stdout.startswith(SCREEN)
     stored = json.loads((model / "clsctl.json").read_text(encoding="utf-8"))
@@ -70,7 +70,7 @@ def test_what_was_stored_before_is_kept(clsctl, model, dataset):
 def test_a_precision_out_of_reach_stores_nothing(clsctl, tmp_path, model, dataset):
     wrong = shutil.copytree(dataset, tmp_path / "wrong")
     (wrong / "val.txt").write_text("val/2-2.png 0\nval/2-3.png 2\n", encoding="utf-8")
-    options = ("--backend", "paddle", "--model-dir", model, "--precision", "1")
+    options = ("--backend", "paddle", "--model-dir", model, "--target-precision", "1")
     done = clsctl("calibrate", "-d", wrong, *options)
     assert done.returncode == 3
     assert "no threshold gives a precision of 1: the best is 0.5000, on 2 images" in done.stderr
@@ -82,3 +82,14 @@ def test_predict_with_a_model_that_was_never_calibrated(clsctl, model, dataset):
     done = clsctl("predict", dataset / "val/2-2.png", "--model-dir", model, "--calibrated")
     assert done.returncode == 4
     assert "is not calibrated [E_NOT_CALIBRATED]" in done.stderr
+
+
+@pytest.mark.parametrize("option", [("--precision", "0.9"), ("--precision=0.9",)])
+def test_the_old_spelling_of_an_option_is_refused_with_the_new_one(call, option):
+    done = call("calibrate", *option)
+    assert done.returncode == 2
+    assert done.stderr == (
+        "error: --precision is now called --target-precision [E_OPTION_RENAMED]\n"
+        "hint: write --target-precision 0.9\n"
+    )
+    assert "--precision " not in call("calibrate", "--help").stdout

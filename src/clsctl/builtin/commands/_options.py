@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
+
+from clsctl.errors import UsageError
 
 RequiredModel = Annotated[str, typer.Option("-m", "--model", help="A model of the catalog.")]
 Model = Annotated[str | None, typer.Option("-m", "--model", help="A model of the catalog.")]
@@ -38,3 +40,20 @@ Mirrors = Annotated[
         help="Tried first; holds the published files directly below it. May be repeated.",
     ),
 ]
+
+
+def renamed_option(old: str, new: str) -> Any:
+    """Refuse an option's old spelling, and say the new one.
+
+    For a parameter whose value nobody reads:
+    `old_kind: Annotated[str | None, renamed_option("--weights", "--kind")] = None`.
+    """
+
+    def refuse(value: str | None) -> None:
+        if value is not None:
+            raise UsageError(
+                f"{old} is now called {new}", code="E_OPTION_RENAMED", hint=f"write {new} {value}"
+            )
+
+    # Eager: a required option that is missing too is reported after the new name is known.
+    return typer.Option(old, hidden=True, is_eager=True, callback=refuse)

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from clsctl.builtin.commands._options import Backend, Batch, Device, Model
+from clsctl.builtin.commands._options import Backend, Batch, Device, Model, renamed_option
 from clsctl.plugin import Command, hookimpl
 
 if TYPE_CHECKING:
@@ -16,18 +16,21 @@ if TYPE_CHECKING:
 
 @hookimpl
 def clsctl_commands() -> list[Command]:
-    return [Command("calibrate", "Make a model's scores mean what they say.", calibrate)]
+    return [Command("calibrate", "Calibrate a model's probabilities on a dataset.", calibrate)]
 
 
 def calibrate(
     dataset: Annotated[Path, typer.Option("-d", "--dataset", help="A dataset's folder or table.")],
     model: Model = None,
     model_dir: Annotated[Path | None, typer.Option(help="An exported model's folder.")] = None,
-    precision: Annotated[
+    target_precision: Annotated[
         float | None,
         typer.Option(
-            min=0.0, max=1.0, help="Find the threshold above which so many classes are right."
+            min=0.0, max=1.0, help="Find the lowest threshold that reaches this precision, 0 to 1."
         ),
+    ] = None,
+    old_precision: Annotated[
+        str | None, renamed_option("--precision", "--target-precision")
     ] = None,
     split: Annotated[
         str, typer.Option(help="train, val or test; not what the model was trained on.")
@@ -36,7 +39,7 @@ def calibrate(
     backend: Backend = None,
     batch: Batch = 32,
 ) -> None:
-    """Fit a temperature, and a threshold for a wanted precision, and store them with the model.
+    """Fit a temperature, and a threshold for a target precision, and store them with the model.
 
     `clsctl predict --calibrated` applies them. The model's files stay as they are.
     """
@@ -55,7 +58,7 @@ def calibrate(
     scorer = open_scorer(model, None, model_dir, settings)
     with count_bar(scorer.name) as progress:
         evaluation = evaluate_scorer(scorer, found, split, settings, batch, progress)
-    fitted = fit(evaluation.scores, evaluation.labels, precision)
+    fitted = fit(evaluation.scores, evaluation.labels, target_precision)
     save_calibration(scorer.source, fitted, {"dataset": str(found.root), "split": split})
     _show(fitted)
     print(f"Stored in {scorer.source}/clsctl.json; `clsctl predict --calibrated` applies it.")
