@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from clsctl.images.caption import FONT
-from clsctl.system.outputs import writing
+from clsctl.system.files import atomic_output
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -28,7 +28,7 @@ def new_figure(width: float, height: float) -> Figure:
 
 def save_figure(figure: Figure, path: Path) -> None:
     """Write a figure as PNG; equal figures give equal files."""
-    with writing(path) as part:
+    with atomic_output(path) as part:
         # The library's version would make equal pictures unequal files.
         figure.savefig(part, format="png", bbox_inches="tight", metadata={"Software": None})
 

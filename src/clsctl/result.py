@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from clsctl.errors import ClsctlError, UsageError
 from clsctl.images.sources import InputImage
-from clsctl.system.outputs import writing
+from clsctl.system.files import atomic_output
 
 if TYPE_CHECKING:
     import numpy as np
@@ -138,7 +138,7 @@ class Result:
             UsageError: The file cannot be written (`E_OUTPUT`).
         """
         text = json.dumps(self.as_dict(), indent=indent, ensure_ascii=ensure_ascii)
-        with writing(self._target(save_path, (".json",), ".json")) as part:
+        with atomic_output(self._target(save_path, (".json",), ".json")) as part:
             part.write_text(f"{text}\n", encoding="utf-8")
 
     def save_to_img(self, save_path: str | Path) -> None:
@@ -157,7 +157,7 @@ class Result:
         suffix = Path(_url_path(self.input_path)).suffix
         default = suffix if suffix.lower() in IMAGE_FORMATS else ".png"
         path = self._target(save_path, IMAGE_FORMATS, default)
-        with writing(path) as part:
+        with atomic_output(path) as part:
             image.save(part, IMAGE_FORMATS[path.suffix.lower()])
 
     def _fields(self) -> dict[str, Any]:

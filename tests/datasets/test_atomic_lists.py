@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 from killing import killed_at
 
-from clsctl.datasets.atomic_lists import label_lines, list_lines, new_folder, recover, replace_lists
+from clsctl.datasets.atomic_lists import recover, replace_lists
 from clsctl.errors import DataError
 
 OLD = {"train.txt": "a 0\nb 0\n", "test.txt": "c 1\n"}
@@ -135,42 +135,3 @@ def test_two_at_once_do_not_disturb_each_other(root):
     assert found["train.txt"] == found["val.txt"]
     kept = [content for name, content in found.items() if name.startswith("train.txt")]
     assert sorted(kept) == sorted([OLD["train.txt"], *(f"{n}\n" for n in range(8))])
-
-
-def test_a_new_folder_appears_when_it_is_complete(tmp_path):
-    target = tmp_path / "deep" / "made"
-    with new_folder(target) as folder:
-        (folder / "a").write_text("a")
-        assert not target.exists()
-    assert (target / "a").read_text() == "a"
-    assert [path.name for path in target.parent.iterdir()] == ["made"]
-
-
-def test_a_new_folder_that_fails_leaves_nothing(tmp_path):
-    with pytest.raises(DataError), new_folder(tmp_path / "made") as folder:  # noqa: PT012
-        (folder / "a").write_text("a")
-        raise DataError("no")
-    assert not any(tmp_path.iterdir())
-
-
-@pytest.mark.parametrize("present", ["before", "meanwhile"])
-def test_a_new_folder_replaces_nothing(tmp_path, present):
-    target = tmp_path / "made"
-    if present == "before":
-        target.mkdir()
-    with pytest.raises(DataError) as caught, new_folder(target):
-        target.mkdir()
-    assert caught.value.code == "E_EXISTS"
-    assert [path.name for path in tmp_path.iterdir()] == ["made"]
-
-
-def test_lines():
-    assert list_lines([("照片/a b.jpg", 3), ("c.jpg", 0)]) == "照片/a b.jpg 3\nc.jpg 0\n"
-    assert label_lines({10: "dog", 2: "tabby cat"}) == "2 tabby cat\n10 dog\n"
-
-
-@pytest.mark.parametrize("text", ["", " a", "a\t", "a\nb", "a\rb", "\udcff"])
-def test_what_no_list_can_hold(text):
-    with pytest.raises(DataError) as caught:
-        list_lines([(text, 0)])
-    assert caught.value.code == "E_UNLISTABLE"

@@ -231,9 +231,10 @@ def test_a_damaged_model_is_not_bundled(elsewhere, tmp_path):
 
 
 def test_a_bundle_that_cannot_be_written(elsewhere, tmp_path):
-    with pytest.raises(ModelError) as caught:
-        write_bundle(elsewhere, [NAME], tmp_path / "no" / "such" / "folder")
-    assert caught.value.hint == "name another file with -o"
+    (tmp_path / "file").touch()
+    with pytest.raises(UsageError) as caught:
+        write_bundle(elsewhere, [NAME], tmp_path / "file" / "out")
+    assert caught.value.code == "E_OUTPUT"
     with pytest.raises(ModelError) as caught:
         write_bundle(elsewhere, ["ResNet50"], tmp_path / "out")
     assert caught.value.code == "E_MODEL_NOT_PULLED"

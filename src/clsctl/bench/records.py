@@ -17,7 +17,8 @@ from typing import Any
 
 from clsctl.errors import DataError
 from clsctl.settings import folders
-from clsctl.system.files import explained, locked, replacing
+from clsctl.system.files import atomic_replace
+from clsctl.system.locks import locked
 
 
 @dataclass(frozen=True, slots=True)
@@ -124,15 +125,15 @@ def save_measurements(measurements: Iterable[Measurement]) -> Path:
     """Add measurements to this machine's file; returns its path.
 
     Raises:
-        ModelError: The data folder cannot be written (see `clsctl.system.files.explained`).
+        ModelError: The data folder cannot be written (see `clsctl.system.os_errors`).
         DataError: The file is damaged (`E_BENCH_RECORDS`).
     """
     new, path = list(measurements), records_file()
     replaced = {record.key for record in new}
-    with locked(folders().data, "bench"), explained(path):
+    with locked(folders().data, "bench"):
         kept = [record for record in _read(path) if record.key not in replaced]
         path.parent.mkdir(parents=True, exist_ok=True)
-        with replacing(path) as part:
+        with atomic_replace(path) as part:
             part.write_text(as_json([*kept, *new]), encoding="utf-8")
     return path
 

@@ -1,4 +1,4 @@
-"""Replace several lists at once, all or none, and build new folders out of sight.
+"""Replace several lists of a dataset at once, all or none.
 
 The file system renames one file at a time, so the switch is one rename of a link that all lists
 are reached through. Below the dataset, while lists are being replaced:
@@ -18,19 +18,18 @@ from __future__ import annotations
 
 import itertools
 import os
-import re
 import shutil
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from hashlib import sha256
 from pathlib import Path
 
-from clsctl.errors import DataError
+from clsctl.datasets.folder import translate_write_errors
 from clsctl.settings import folders
-from clsctl.system.files import locked, sync, sync_tree
+from clsctl.system.files import sync, sync_tree
+from clsctl.system.locks import locked
 
 UPDATE = ".clsctl-update"
-_UNLISTABLE = re.compile(r"^$|^[ \t]|[ \t]$|[\n\r\ud800-\udfff]")
 
 
 def replace_lists(root: Path, lists: Mapping[str, str | None]) -> dict[str, str]:
@@ -71,48 +70,6 @@ def recover(root: Path) -> None:
     if (root / UPDATE).exists():
         with _alone_in(root):
             _settle(root)
-
-
-@contextmanager
-def new_folder(path: Path) -> Iterator[Path]:
-    """A temporary folder beside `path`, which takes that name at the end of the block.
-
-    After an error nothing is left of it.
-
-    Raises:
-        DataError: There is something at `path` already (`E_EXISTS`), or the place cannot be
-            written (`E_DATASET_WRITE`).
-    """
-    _require_nothing_at(path)
-    temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
-    with _explained(path):
-        try:
-            temporary.mkdir(parents=True)
-            yield temporary
-            sync_tree(temporary)
-            _require_nothing_at(path)  # a rename would replace an empty folder without a word
-            temporary.rename(path)
-            sync(path.parent)
-        finally:
-            shutil.rmtree(temporary, ignore_errors=True)
-
-
-def list_lines(samples: Iterable[tuple[str, int]]) -> str:
-    """The content of a list, for samples of a path and a class id.
-
-    Raises:
-        DataError: A path cannot stand in a list (`E_UNLISTABLE`).
-    """
-    return "".join(f"{_listable(path)} {label}\n" for path, label in samples)
-
-
-def label_lines(class_names: Mapping[int, str]) -> str:
-    """The content of label.txt.
-
-    Raises:
-        DataError: A name cannot stand in it (`E_UNLISTABLE`).
-    """
-    return "".join(f"{label} {_listable(class_names[label])}\n" for label in sorted(class_names))
 
 
 # ---- the steps of a replacement ----------------------------------------------------------------
@@ -177,45 +134,9 @@ def _backup_name(path: Path) -> str:
     return next(name for name in names if not os.path.lexists(path.with_name(name)))
 
 
-# ---- what can go wrong -------------------------------------------------------------------------
-
-
 @contextmanager
 def _alone_in(root: Path) -> Iterator[None]:
     """Keep others out; the lock lies in the data folder, so that none is left in the dataset."""
     label = sha256(str(root.resolve()).encode(errors="surrogateescape")).hexdigest()[:12]
-    with locked(folders().data, f"dataset-{label}"), _explained(root):
+    with locked(folders().data, f"dataset-{label}"), translate_write_errors(root):
         yield
-
-
-@contextmanager
-def _explained(path: Path) -> Iterator[None]:
-    try:
-        yield
-    except OSError as error:
-        raise DataError(
-            f"cannot write {path}: {error.strerror or error}",
-            code="E_DATASET_WRITE",
-            hint="free some space, or work on a copy in a folder that you can write to",
-        ) from error
-
-
-def _require_nothing_at(path: Path) -> None:
-    if os.path.lexists(path):
-        raise DataError(
-            f"{path} is there already, and is never overwritten",
-            code="E_EXISTS",
-            hint="name a folder that does not exist yet, or move that one away",
-        )
-
-
-def _listable(text: str) -> str:
-    """The text, if it can be read back from a line of UTF-8 text."""
-    if _UNLISTABLE.search(text):
-        raise DataError(
-            f"{text!r} cannot stand in a list: it is empty, or has a blank at an end, a line break "
-            "or bytes that are not UTF-8",
-            code="E_UNLISTABLE",
-            hint="rename it",
-        )
-    return text

@@ -6,26 +6,23 @@ A conversion makes a new folder, which appears when it is complete; nothing is e
 from __future__ import annotations
 
 import itertools
-import os
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
-from posixpath import isabs, normpath
+from posixpath import normpath
 from typing import Literal
 
-from clsctl.datasets.atomic_lists import label_lines, list_lines, new_folder
 from clsctl.datasets.copy_images import place_images
+from clsctl.datasets.folder import new_dataset
 from clsctl.datasets.layouts.detect import read_valid_dataset
 from clsctl.datasets.layouts.folders import read_folders
-from clsctl.datasets.layouts.lists import LABEL_FILE, list_file
-from clsctl.datasets.problems import Problem
+from clsctl.datasets.list_files import IMAGES, ListLine, write_linked_lists, write_lists
+from clsctl.datasets.problems import UNSPLIT, Problem, warning
 from clsctl.datasets.samples import Dataset
-from clsctl.datasets.split.pool import UNSPLIT, Listed
 from clsctl.errors import DataError
 from clsctl.values import Progress
 
 Mode = Literal["copy", "link", "list"]
-IMAGES = "images"
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,14 +64,14 @@ def import_dataset(
     """
     dataset, root = read_valid_dataset(Path(source), tolerated=UNSPLIT), Path(target)
     names = _names_below_images(dataset)
-    with new_folder(root) as folder:
+    with new_dataset(root) as folder:
         if mode == "list":
-            write_linked_dataset(folder, dataset.root, dataset.class_names, _lists(dataset))
+            write_linked_lists(folder, dataset.root, dataset.class_names, _lists(dataset))
         else:
             place_images(
                 dataset, {name: path for path, name in names.items()}, folder, mode, progress
             )
-            _write_lists(folder, dataset.class_names, _lists(dataset, names))
+            write_lists(folder, dataset.class_names, _lists(dataset, names))
     return _transfer(root, dataset, _import_warnings(dataset, root, names))
 
 
@@ -100,7 +97,7 @@ def export_dataset(
     """
     dataset, root = read_valid_dataset(Path(source), tolerated=UNSPLIT), Path(target)
     _require_folder_names(dataset)
-    with new_folder(root) as folder:
+    with new_dataset(root) as folder:
         for split, name in itertools.product(dataset.splits, dataset.class_names.values()):
             (folder / _split_folder(dataset, split) / name).mkdir(parents=True, exist_ok=True)
         files = _files_in_folders(dataset)
@@ -109,41 +106,12 @@ def export_dataset(
     return _transfer(root, dataset, _export_warnings(dataset))
 
 
-def write_linked_dataset(
-    folder: Path,
-    source: Path,
-    class_names: Mapping[int, str],
-    lists: Mapping[str, Iterable[Listed]],
-) -> None:
-    """Write lists into an empty folder, and a relative link `images` to where the images are.
-
-    Args:
-        folder: The folder, or one beside the place that it will be moved to.
-        source: What the paths in the lists are relative to.
-        class_names: Names by class id.
-        lists: Samples by split.
-    """
-    (folder / IMAGES).symlink_to(os.path.relpath(source.resolve(), folder.resolve()))
-    below = {
-        split: [Listed(_below_images(path), label) for path, label in items]
-        for split, items in lists.items()
-    }
-    _write_lists(folder, class_names, below)
-
-
-def _write_lists(
-    folder: Path, class_names: Mapping[int, str], lists: Mapping[str, Iterable[Listed]]
-) -> None:
-    files = {list_file(split): list_lines(items) for split, items in lists.items()}
-    for name, content in {LABEL_FILE: label_lines(class_names), **files}.items():
-        (folder / name).write_text(content, encoding="utf-8", newline="\n")
-
-
-def _lists(dataset: Dataset, names: Mapping[str, str] | None = None) -> dict[str, list[Listed]]:
+def _lists(dataset: Dataset, names: Mapping[str, str] | None = None) -> dict[str, list[ListLine]]:
     """The dataset's lists as they are, or with other names by normalised path."""
     return {
         split: [
-            Listed(names[normpath(item.path)] if names else item.path, item.label) for item in items
+            ListLine(names[normpath(item.path)] if names else item.path, item.label)
+            for item in items
         ]
         for split, items in dataset.splits.items()
     }
@@ -183,10 +151,6 @@ def _inside(path: str) -> str:
     return "/".join(part for part in path.split("/") if part not in ("", ".", ".."))
 
 
-def _below_images(path: str) -> str:
-    return path if isabs(path) else f"{IMAGES}/{path}"
-
-
 def _files_in_folders(dataset: Dataset) -> dict[str, str]:
     """The normalised path of each image by its new one."""
     files: dict[str, str] = {}
@@ -217,14 +181,14 @@ def _split_folder(dataset: Dataset, split: str) -> str:
 def _import_warnings(dataset: Dataset, root: Path, names: Mapping[str, str]) -> Iterator[Problem]:
     blanks = [name for name in names.values() if " " in name]
     if blanks:
-        yield _warning(
+        yield warning(
             "E_PADDLEX_BLANK",
             f"{len(blanks):,} {'path holds' if len(blanks) == 1 else 'paths hold'} blanks, such as "
             f"'{blanks[0]}', which PaddleX cannot read",
             "clsctl can; rename the images if you need PaddleX",
         )
     if "val" not in dataset.splits:
-        yield _warning(
+        yield warning(
             "E_NOT_SPLIT",
             "there are no validation samples yet",
             f"`clsctl dataset split {root}` sets a part aside",
@@ -237,16 +201,12 @@ def _export_warnings(dataset: Dataset) -> Iterator[Problem]:
         label, name = next(
             (label, name) for label, name in enumerate(sorted(names)) if names[label] != name
         )
-        yield _warning(
+        yield warning(
             "E_CLASS_ORDER",
             f"folders are numbered in alphabetical order, so that ids change: '{name}' becomes "
             f"{label}",
             "do not mix models trained on one with data of the other",
         )
-
-
-def _warning(code: str, message: str, hint: str) -> Problem:
-    return Problem(code, "warning", message, file="", hint=hint)
 
 
 def _require_folder_names(dataset: Dataset) -> None:

@@ -134,7 +134,7 @@ CODES: dict[str, Code] = {
     "D_NEAR_LEAK": Code(
         "warning",
         "nearly the same image in two splits",
-        "look at the pairs; `clsctl dataset split --dedupe-groups` keeps them on one side",
+        "look at the pairs; `clsctl dataset split --dedupe-groups` keeps them together",
     ),
     "D_IMAGE_SMALL": Code(
         "warning", "an image smaller than the crop", "it is enlarged: use larger photos if you can"
@@ -153,8 +153,16 @@ CODES: dict[str, Code] = {
     "D_NOT_RGB": Code("note", "images that are not RGB", "nothing: clsctl converts them"),
 }
 
+UNSPLIT = ("D_LIST_MISSING", "D_LIST_EMPTY", "D_NOT_SPLIT")
+"""Errors that are no obstacle to writing new lists; any other could lose a sample."""
+
 
 def problem(code: str, message: str, file: str, line: int | None = None, hint: str = "") -> Problem:
     """A problem with its code's severity, and its code's hint where none is given."""
     known = CODES[code]
     return Problem(code, known.severity, message, file, line, hint or known.hint)
+
+
+def warning(code: str, message: str, hint: str) -> Problem:
+    """Make a warning about a dataset as a whole, such as one that was just written."""
+    return Problem(code, "warning", message, file="", hint=hint)

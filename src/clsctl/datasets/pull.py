@@ -13,9 +13,9 @@ from dataclasses import dataclass
 from importlib.resources import files
 from pathlib import Path
 
-from clsctl.datasets.atomic_lists import new_folder
+from clsctl.datasets.folder import new_dataset
 from clsctl.datasets.layouts.detect import read_valid_dataset
-from clsctl.datasets.split.pool import UNSPLIT
+from clsctl.datasets.problems import UNSPLIT
 from clsctl.errors import DataError, ModelError, NetworkError, UsageError, unknown_name
 from clsctl.models import provenance
 from clsctl.models.archive import extract
@@ -23,7 +23,8 @@ from clsctl.models.directory import PROVENANCE
 from clsctl.models.mirrors import first_success, public, weight_source
 from clsctl.plugin.descriptors import FetchRequest
 from clsctl.settings import Settings, folders, load_settings
-from clsctl.system.files import locked, require_space
+from clsctl.system.files import require_space
+from clsctl.system.locks import locked
 from clsctl.values import ModelEntry, Preprocessing, Progress
 
 if sys.version_info >= (3, 11):
@@ -135,7 +136,7 @@ def _unpack(dataset: Published, archive: Path, url: str, max_bytes: int, root: P
             f"the file has the SHA256 {source['sha256']}, but it should be {dataset.sha256}",
             code="E_CHECKSUM",
         )
-    with new_folder(root) as folder:
+    with new_dataset(root) as folder:
         require_space(folder, archive.stat().st_size)
         extract(archive, folder, max_bytes)
         _lift(folder)

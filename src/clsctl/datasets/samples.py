@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Literal
+from typing import Literal, NamedTuple
 
 from clsctl.datasets.problems import Problem
 
@@ -28,6 +28,18 @@ class Sample:
     label: int
     file: str
     line: int
+
+
+class SplitSample(NamedTuple):
+    """A sample and the split that it is in."""
+
+    split: str
+    sample: Sample
+
+    @property
+    def where(self) -> str:
+        """`train.txt:12`, or the image's path in a folder tree."""
+        return f"{self.sample.file}:{self.sample.line}" if self.sample.line else self.sample.file
 
 
 @dataclass(frozen=True)
@@ -55,9 +67,11 @@ class Dataset:
         """Outputs that a network needs: the highest class id plus one."""
         return max(self.class_names, default=-1) + 1
 
-    def samples(self) -> Iterator[tuple[str, Sample]]:
-        """Every sample with the name of its split."""
-        return ((split, sample) for split, group in self.splits.items() for sample in group)
+    def samples(self) -> Iterator[SplitSample]:
+        """Iterate over every sample, with the name of its split."""
+        return (
+            SplitSample(split, sample) for split, group in self.splits.items() for sample in group
+        )
 
     def image_path(self, sample: Sample) -> Path:
         return self.root / sample.path

@@ -169,7 +169,8 @@ def save_calibration(directory: Path, calibration: Calibration, facts: dict[str,
         facts: What it was fitted on, such as the dataset and the split.
     """
     from clsctl.models.provenance import record
-    from clsctl.system.files import explained
+    from clsctl.system.os_errors import translate_store_errors
 
-    with explained(directory, "copy the model to a folder that you can write to"):
+    elsewhere = "copy the model to a folder that you can write to"
+    with translate_store_errors(directory, elsewhere, f"free some space, or {elsewhere}"):
         record(directory, {}, **{KEY: facts | asdict(calibration)})

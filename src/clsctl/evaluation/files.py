@@ -22,7 +22,7 @@ from typing import Any
 from clsctl.evaluation.evaluate import Evaluation
 from clsctl.evaluation.html import render_gallery
 from clsctl.evaluation.metrics import Comparison
-from clsctl.system.outputs import open_output
+from clsctl.system.files import open_output
 from clsctl.values import __version__
 
 RESULT = "evaluate_result.json"

@@ -82,9 +82,9 @@ def export(
         DataError: There is something at `output`, or the class names do not fit.
         ModelError: The weights cannot be used, or what was written differs (`E_PARITY`).
     """
-    from clsctl.datasets.atomic_lists import new_folder
     from clsctl.evaluation.trained_weights import class_names, find_trained
     from clsctl.models.provenance import origin, record
+    from clsctl.system.files import new_folder
 
     if to not in FORMATS:
         raise UsageError(unknown_name("format", to, FORMATS), code="E_FORMAT_UNKNOWN")

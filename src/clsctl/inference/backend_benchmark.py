@@ -24,7 +24,8 @@ from clsctl.plugin.descriptors import Backend
 from clsctl.plugin.registry import Registry, default_registry
 from clsctl.settings import folders
 from clsctl.system.cpu import processor_name
-from clsctl.system.files import locked, replacing
+from clsctl.system.files import atomic_replace
+from clsctl.system.locks import locked
 from clsctl.system.processes import last_words, run_module
 from clsctl.values import DeviceId, ModelSpec, Placement, Session
 
@@ -95,7 +96,7 @@ def measure(
             facts = spec.name, str(placement.device), placement.precision, _machine(registry)
             choice = Choice(*facts, backend=preferred(found["ms"]), **found)
             note(f"{choice.model}: {choice}")
-            with replacing(path) as part:
+            with atomic_replace(path) as part:
                 part.write_text(json.dumps(asdict(choice), indent=1), encoding="utf-8")
     return choice
 

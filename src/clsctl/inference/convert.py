@@ -27,7 +27,8 @@ from clsctl.plugin.descriptors import Form
 from clsctl.plugin.registry import default_registry
 from clsctl.settings import folders
 from clsctl.system.cpu import require_int8
-from clsctl.system.files import locked, replacing
+from clsctl.system.files import atomic_replace
+from clsctl.system.locks import locked
 from clsctl.system.processes import last_words, run_module
 from clsctl.values import DeviceId, ModelSpec, Placement
 
@@ -44,7 +45,7 @@ def form_path(form: Form, spec: ModelSpec, placement: Placement) -> Path:
     Raises:
         ModelError: There is no such form, or it gives other scores (`E_CONVERSION`); the model was
             not quantised (`E_PRECISION_MISSING`); or the cache cannot be written (see
-            `clsctl.system.files.explained`).
+            `clsctl.system.os_errors`).
         DeviceError: The converter is not installed (`E_BACKEND_MISSING`), or the processor would
             compute int8 wrongly (`E_PRECISION_PROCESSOR`).
     """
@@ -161,7 +162,7 @@ def _require_converter(form: Form, spec: ModelSpec) -> None:
 def _convert_in_child(form: Form, spec: ModelSpec, placement: Placement, target: Path) -> None:
     target.parent.mkdir(parents=True, exist_ok=True)
     where = placement.device.kind, placement.precision
-    with replacing(target) as part:
+    with atomic_replace(target) as part:
         files = spec.graph.absolute(), part, _verdict(target)
         child = run_module(__name__, form.name, *where, *files, folder=target.parent)
         if child.returncode != 0:

@@ -12,7 +12,7 @@ from clsctl.errors import ClsctlError, DataError, ModelError, UsageError
 from clsctl.images.preprocess import compile_transforms, describe
 from clsctl.images.sources import InputImage, expand, read
 from clsctl.prediction.pipeline import batched
-from clsctl.system.outputs import writing
+from clsctl.system.files import atomic_output
 from clsctl.values import ModelEntry, Preprocessing
 
 if TYPE_CHECKING:
@@ -118,7 +118,7 @@ def save(embeddings: Embeddings, path: Path) -> None:
         UsageError: The file cannot be written (`E_OUTPUT`); see also `check_output`.
     """
     check_output(path)
-    with writing(path) as part, part.open("wb") as stream:
+    with atomic_output(path) as part, part.open("wb") as stream:
         _WRITERS[path.suffix.lower()](embeddings, stream)
 
 

@@ -20,7 +20,7 @@ from clsctl.models.archive import extract, model_folder
 from clsctl.models.directory import read_model_dir
 from clsctl.models.provenance import origin
 from clsctl.models.store import KINDS, Store, check_weights, pdparams_path
-from clsctl.system.files import explained, file_facts, file_sha256, locked, replacing
+from clsctl.system.files import atomic_output, file_facts, file_sha256
 from clsctl.values import WeightKind
 
 MANIFEST = "clsctl-bundle.json"
@@ -46,7 +46,7 @@ def import_path(store: Store, path: Path, name: str = "") -> Imported:
     if not os.access(path, os.R_OK):
         raise UsageError(f"'{path}' does not exist or cannot be read", code="E_NO_SUCH_FILE")
     scratch = store.root / "partial" / "import"
-    with locked(store.root, "import"):
+    with store.locked("import"):
         shutil.rmtree(scratch, ignore_errors=True)
         content = scratch / (path.resolve().stem or "model")
         content.mkdir(parents=True)
@@ -65,7 +65,8 @@ def write_bundle(store: Store, names: Iterable[str], out: Path) -> None:
 
     Raises:
         ModelError: A model is not in the store (`E_MODEL_NOT_PULLED`) or is damaged
-            (`E_CHECKSUM`), or `out` cannot be written.
+            (`E_CHECKSUM`).
+        UsageError: `out` cannot be written (`E_OUTPUT`).
     """
     files = {name: path for model in names for name, path in _intact_files(store, model)}
     listed = {
@@ -73,11 +74,7 @@ def write_bundle(store: Store, names: Iterable[str], out: Path) -> None:
         for name, path in files.items()
     }
     manifest = json.dumps({"format": 1, "files": listed}, indent=1).encode()
-    with (
-        explained(out, "name another file with -o"),
-        replacing(out) as temporary,
-        tarfile.open(temporary, "w") as tar,
-    ):
+    with atomic_output(out) as part, tarfile.open(part, "w") as tar:
         _add(tar, MANIFEST, io.BytesIO(manifest), len(manifest))
         for name, path in files.items():
             with path.open("rb") as stream:
@@ -133,7 +130,7 @@ def _install(
     store: Store, name: str, kind: WeightKind, content: Path, source: Mapping[str, str]
 ) -> Imported:
     store.folder(name, kind)
-    with locked(store.root, f"{name}-{kind}"):
+    with store.locked(f"{name}-{kind}"):
         store.install(name, kind, content, source)
     return [(name, kind)]
 

@@ -17,7 +17,7 @@ from typing import Any
 
 from clsctl.errors import ModelError
 from clsctl.models.directory import PROVENANCE
-from clsctl.system.files import FileFacts, file_facts, file_sha256, replacing
+from clsctl.system.files import FileFacts, atomic_replace, file_facts, file_sha256
 
 
 def origin(url: str, path: Path, **facts: str) -> dict[str, str]:
@@ -50,7 +50,7 @@ def record(folder: Path, source: Mapping[str, str], **facts: object) -> None:
             )
     content |= ({"source": dict(source)} if source else {}) | facts
     text = json.dumps(content | {"files": found}, indent=1, ensure_ascii=False)
-    with replacing(folder / PROVENANCE) as part:
+    with atomic_replace(folder / PROVENANCE) as part:
         part.write_text(f"{text}\n", encoding="utf-8")
 
 

@@ -32,14 +32,20 @@ from clsctl.models.directory import PROVENANCE, read_model_dir, weights_sha256
 from clsctl.models.mirrors import first_success, public, weight_source
 from clsctl.plugin.descriptors import FetchRequest
 from clsctl.settings import Settings, folders, load_settings
-from clsctl.system.files import explained, locked, sync, sync_tree
+from clsctl.system.files import sync, sync_tree
+from clsctl.system.locks import locked
+from clsctl.system.os_errors import translate_store_errors
 from clsctl.values import Artifact, ModelEntry, Progress, WeightKind
 
 if TYPE_CHECKING:
-    pass
+    from contextlib import AbstractContextManager
 
 KINDS: tuple[WeightKind, ...] = get_args(WeightKind)
 _SAFE_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,99}")
+_FULL_HINT = (
+    "free some space (`clsctl models remove NAME`), or set CLSCTL_HOME to a folder on another "
+    "disk; a download then resumes where it stopped"
+)
 
 
 def open_store(settings: Settings | None = None) -> Store:
@@ -67,7 +73,7 @@ class Store:
     def find(self, name: str, kind: WeightKind = "inference") -> Path | None:
         """The model directory, or the folder with the .pdparams file; None if not pulled."""
         folder = self.folder(name, kind)
-        with explained(self.root):
+        with translate_store_errors(self.root):
             return folder if (folder / PROVENANCE).is_file() else None
 
     def pulled(self, kind: WeightKind = "inference") -> list[str]:
@@ -128,12 +134,16 @@ class Store:
         request = FetchRequest(
             entry, kind, artifact.url, partial, self.max_bytes, offline, progress
         )
-        with locked(self.root, partial.name):
+        with self.locked(partial.name):
             found = self.find(entry.name, kind)
             if found and not force:
                 return found
             obtain = functools.partial(self._pull_from, pin=artifact.sha256)
             return first_success(request, (*mirrors, *self.mirrors), obtain)
+
+    def locked(self, label: str) -> AbstractContextManager[None]:
+        """Keep others out of a part of the store; see `clsctl.system.locks.locked`."""
+        return locked(self.root, label, _FULL_HINT)
 
     def verify(self, name: str) -> dict[str, str]:
         """Read every file of a model and compare it with its recorded checksum.
@@ -144,7 +154,7 @@ class Store:
         Raises:
             ModelError: The model is not in the store (`E_MODEL_NOT_PULLED`).
         """
-        with explained(self.root):
+        with translate_store_errors(self.root):
             return {
                 f"{kind}/{file}": state
                 for kind in self.kinds(name)
@@ -162,7 +172,7 @@ class Store:
         if not kinds:
             raise not_pulled(name)
         for kind in kinds:
-            with locked(self.root, f"{name}-{kind}"):
+            with self.locked(f"{name}-{kind}"):
                 delete_cached(self.folder(name, kind))
                 self._retire(name, kind)
                 shutil.rmtree(self._partial(name, kind))

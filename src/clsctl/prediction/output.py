@@ -69,7 +69,7 @@ def open_target(output: Path | None, writer: str, resume: bool) -> Iterator[tupl
         UsageError: The output cannot be continued, or not be written.
     """
     from clsctl.prediction.resume import Held, continuing
-    from clsctl.system.outputs import open_output
+    from clsctl.system.files import open_output
 
     if resume and output is None:
         raise UsageError(

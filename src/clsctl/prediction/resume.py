@@ -18,7 +18,7 @@ from clsctl.errors import UsageError
 from clsctl.images.sources import Source, printable
 from clsctl.plugin.descriptors import RecordWriter, Writer
 from clsctl.result import Result
-from clsctl.system.outputs import explained
+from clsctl.system.os_errors import translate_os_errors
 
 
 class _Record(NamedTuple):
@@ -104,7 +104,7 @@ def continuing(path: Path, writer: str) -> Iterator[tuple[TextIO, Held]]:
             code="E_RESUME",
             hint="write jsonl or csv into a file, for instance -o results.jsonl",
         )
-    with explained(path):
+    with translate_os_errors(path):
         path.parent.mkdir(parents=True, exist_ok=True)
         with path.open("a", encoding="utf-8", newline="") as stream:
             _lock(stream, path)

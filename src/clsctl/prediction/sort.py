@@ -12,8 +12,8 @@ from collections.abc import Callable
 from pathlib import Path
 
 from clsctl.result import LONGEST_STEM, Result, stem_of
-from clsctl.system.files import replacing
-from clsctl.system.outputs import explained
+from clsctl.system.files import atomic_replace
+from clsctl.system.os_errors import translate_os_errors
 
 _UNFIT = re.compile(r"[\x00-\x1f\x7f/\\]")
 
@@ -57,7 +57,7 @@ def _folder_name(result: Result) -> str:
 def _place(path: Path, put: Callable[[Path], None], same: Callable[[Path], bool]) -> None:
     """Put it at `path`, or at the first numbered path that is free, unless it is there already."""
     numbered = (path.with_name(f"{path.stem}-{n}{path.suffix}") for n in itertools.count(2))
-    with explained(path):
+    with translate_os_errors(path):
         path.parent.mkdir(parents=True, exist_ok=True)
         for free in itertools.chain([path], numbered):
             try:
@@ -80,7 +80,7 @@ def _link_or_copy(source: Path, path: Path) -> None:
 def _write(path: Path, content: bytes) -> None:
     if path.exists():
         raise FileExistsError
-    with replacing(path) as part:
+    with atomic_replace(path) as part:
         part.write_bytes(content)
 
 

@@ -29,7 +29,9 @@ from clsctl.quantization.int8 import write_int8
 from clsctl.quantization.judge import Share, accuracy, agreement, draw, milliseconds, open_graph
 from clsctl.settings import Settings, folders, load_settings
 from clsctl.system.cpu import require_int8
-from clsctl.system.files import explained, locked, replacing
+from clsctl.system.files import atomic_replace, new_folder
+from clsctl.system.locks import locked
+from clsctl.system.os_errors import translate_store_errors
 from clsctl.values import DeviceId, ModelSpec, Placement, Progress
 
 if TYPE_CHECKING:
@@ -39,6 +41,7 @@ if TYPE_CHECKING:
     from clsctl.datasets.samples import Dataset
 
 CALIBRATION_BATCH = 8
+TMPDIR_HINT = "set TMPDIR to a folder on another disk"
 
 
 @dataclass(frozen=True, slots=True)
@@ -124,7 +127,6 @@ def quantize(
         ModelError: The model is not available, or loses too much (`E_QUANTIZE_DROP`); nothing is
             then kept, and what was quantised before stays.
     """
-    from clsctl.datasets.atomic_lists import new_folder
     from clsctl.datasets.layouts.detect import read_valid_dataset
     from clsctl.models.locate import find_model
 
@@ -134,7 +136,7 @@ def quantize(
     spec = find_model(model_name, model_dir, settings)
     with (
         new_folder(Path(output)) if output else nullcontext() as folder,
-        explained(Path(gettempdir()), "set TMPDIR to a folder on another disk"),
+        translate_store_errors(Path(gettempdir()), TMPDIR_HINT, TMPDIR_HINT),
         TemporaryDirectory() as scratch,
     ):
         graphs = Path(scratch) / "fp32.onnx", Path(scratch) / "int8.onnx"
@@ -231,9 +233,9 @@ def _keep(int8: Path, result: Quantized) -> None:
     report = json.dumps(result.as_dict(), indent=1, ensure_ascii=False)
     with locked(folders().cache, f"int8-{result.path.stem}"):
         result.path.parent.mkdir(parents=True, exist_ok=True)
-        with replacing(result.path.with_suffix(".json")) as part:
+        with atomic_replace(result.path.with_suffix(".json")) as part:
             part.write_text(f"{report}\n", encoding="utf-8")
-        with replacing(result.path) as part:
+        with atomic_replace(result.path) as part:
             shutil.copyfile(int8, part)
 
 

@@ -1,4 +1,4 @@
-"""Durable writes, free space and checksums; an OSError on the way becomes one clear sentence."""
+"""Durable writes: files and folders that appear whole or not at all, checksums, free space."""
 
 from __future__ import annotations
 
@@ -6,103 +6,98 @@ import errno
 import hashlib
 import os
 import shutil
+import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import TypedDict
+from typing import TextIO, TypedDict
 
-from clsctl.console.messages import note
-from clsctl.errors import ModelError
+from clsctl.errors import ClsctlError, DataError, UsageError
+from clsctl.system.os_errors import translate_os_errors
 
-_FULL = (errno.ENOSPC, errno.EDQUOT)
-_READ_ONLY = (errno.EROFS, errno.EACCES, errno.EPERM)
-
-
-class FileFacts(TypedDict):
-    """What is recorded of a file: its size in bytes and its SHA256 in hex."""
-
-    size: int
-    sha256: str
+# ---- write -------------------------------------------------------------------------------------
 
 
 @contextmanager
-def explained(root: Path, remedy: str = "") -> Iterator[None]:
-    """Turn an OSError met while working below `root` into a ModelError.
+def atomic_replace(path: Path) -> Iterator[Path]:
+    """Yield a temporary path beside `path`; what the block writes there takes its place at the end.
 
-    Args:
-        root: A file or folder, to name where the system names none.
-        remedy: What to do where `root` cannot be written; the default speaks of the store.
-
-    Raises:
-        ModelError: The disk is full (`E_DISK_FULL`), the folder is read-only
-            (`E_STORE_READONLY`), or anything else that the system refused (`E_STORE`).
+    After an error nothing is left of it, and `path` is as it was.
     """
+    temporary = _beside(path)
     try:
-        yield
-    except OSError as error:
-        reason = error.strerror or str(error)
-        if error.errno in _FULL:
-            raise ModelError(
-                f"the disk that holds {root} is full: {reason}",
-                code="E_DISK_FULL",
-                hint="free some space (`clsctl models remove NAME`), or set CLSCTL_HOME to a "
-                "folder on another disk; a download then goes on where it stopped",
-            ) from error
-        code = "E_STORE_READONLY" if error.errno in _READ_ONLY else "E_STORE"
-        raise ModelError(
-            f"cannot use {error.filename or root}: {reason}",
-            code=code,
-            hint=remedy or "set CLSCTL_HOME to a folder that you can write to",
-        ) from error
+        yield temporary
+        sync(temporary)
+        temporary.replace(path)
+        sync(path.parent)
+    finally:
+        temporary.unlink(missing_ok=True)
 
 
 @contextmanager
-def locked(root: Path, label: str) -> Iterator[None]:
-    """Keep other processes and threads out of something below `root`; not reentrant.
+def atomic_output(path: Path) -> Iterator[Path]:
+    """Yield the place to write a file that the user asked for; it appears when the block ends.
+
+    Missing folders are made. A device or a named pipe is written to as it is, and a link is
+    followed.
 
     Raises:
-        ModelError: The block met a full or read-only disk (see `explained`).
+        UsageError: The system refused, for instance because the disk is full (`E_OUTPUT`).
     """
-    from filelock import FileLock, Timeout
-
-    path = root / "locks" / f"{label}.lock"
-    with explained(root):
-        path.parent.mkdir(parents=True, exist_ok=True)
-        lock = FileLock(path)
-        try:
-            lock.acquire(blocking=False)
-        except Timeout:
-            note(f"waiting for another clsctl that is busy with {label}")
-            lock.acquire()
-        try:
-            yield
-        finally:
-            lock.release()
+    with translate_os_errors(path):
+        if path.exists() and not path.is_file():
+            yield path
+            return
+        if not path.parent.exists():
+            path.parent.mkdir(parents=True, exist_ok=True)
+        with atomic_replace(path.resolve()) as part:
+            yield part
 
 
-def require_space(folder: Path, needed: int) -> None:
-    """Raise the system's own "no space left" error before starting what cannot fit.
+@contextmanager
+def open_output(path: Path | None) -> Iterator[TextIO]:
+    """Open a text file as `atomic_output` does; standard output where there is no path."""
+    if path is None:
+        yield sys.stdout
+        sys.stdout.flush()
+        return
+    with atomic_output(path) as part, part.open("w", encoding="utf-8", newline="") as stream:
+        yield stream
+
+
+@contextmanager
+def new_folder(
+    path: Path,
+    error: type[ClsctlError] = UsageError,
+    code: str = "E_OUTPUT",
+    hint: str = "",
+) -> Iterator[Path]:
+    """Yield a temporary folder beside `path`, which takes that name at the end of the block.
+
+    After an error nothing is left of it.
 
     Args:
-        folder: An existing folder on the disk in question.
-        needed: Bytes about to be written.
+        path: The new folder; the folders above it are made where they are missing.
+        error: What an OSError becomes; see `translate_os_errors`.
+        code: Its code.
+        hint: Its hint.
+
+    Raises:
+        DataError: There is something at `path` already (`E_EXISTS`).
+        ClsctlError: The system refused.
     """
-    free = shutil.disk_usage(folder).free
-    if needed > free:
-        reason = f"{needed:,} bytes are needed and {free:,} are free"
-        raise OSError(errno.ENOSPC, reason, str(folder))
-
-
-def file_facts(folder: Path, skip: str) -> dict[str, FileFacts]:
-    """Size and SHA256 of every file below `folder`, by relative path, except the one to skip."""
-    return {
-        path.relative_to(folder).as_posix(): {
-            "size": path.stat().st_size,
-            "sha256": file_sha256(path),
-        }
-        for path in sorted(folder.rglob("*"))
-        if path.is_file() and path != folder / skip
-    }
+    _require_nothing_at(path)
+    temporary = _beside(path)
+    with translate_os_errors(path, error, code, hint):
+        try:
+            temporary.mkdir(parents=True)
+            yield temporary
+            sync_tree(temporary)
+            _require_nothing_at(path)  # a rename would replace an empty folder without a word
+            temporary.rename(path)
+            sync(path.parent)
+        finally:
+            shutil.rmtree(temporary, ignore_errors=True)
 
 
 def sync_tree(folder: Path) -> None:
@@ -120,24 +115,57 @@ def sync(path: Path) -> None:
         os.close(descriptor)
 
 
-@contextmanager
-def replacing(path: Path) -> Iterator[Path]:
-    """A temporary path beside `path`; what the block writes there takes its place at the end.
+def require_space(folder: Path, needed: int) -> None:
+    """Raise the system's own "no space left" error before starting what cannot fit.
 
-    After an error nothing is left of it, and `path` is as it was.
+    Args:
+        folder: An existing folder on the disk in question.
+        needed: Bytes about to be written.
     """
-    temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
-    try:
-        yield temporary
-        sync(temporary)
-        temporary.replace(path)
-        sync(path.parent)
-    finally:
-        temporary.unlink(missing_ok=True)
+    free = shutil.disk_usage(folder).free
+    if needed > free:
+        reason = f"{needed:,} bytes are needed and {free:,} are free"
+        raise OSError(errno.ENOSPC, reason, str(folder))
+
+
+def _beside(path: Path) -> Path:
+    """A hidden name in the same folder, of this process alone."""
+    return path.with_name(f".{path.name}.{os.getpid()}.tmp")
+
+
+def _require_nothing_at(path: Path) -> None:
+    if os.path.lexists(path):
+        raise DataError(
+            f"{path} is there already, and is never overwritten",
+            code="E_EXISTS",
+            hint="name a folder that does not exist yet, or move that one away",
+        )
+
+
+# ---- checksums ---------------------------------------------------------------------------------
+
+
+class FileFacts(TypedDict):
+    """What is recorded of a file: its size in bytes and its SHA256 in hex."""
+
+    size: int
+    sha256: str
+
+
+def file_facts(folder: Path, skip: str) -> dict[str, FileFacts]:
+    """Read size and SHA256 of every file below `folder`, by relative path, but the one to skip."""
+    return {
+        path.relative_to(folder).as_posix(): {
+            "size": path.stat().st_size,
+            "sha256": file_sha256(path),
+        }
+        for path in sorted(folder.rglob("*"))
+        if path.is_file() and path != folder / skip
+    }
 
 
 def file_sha256(path: Path) -> str:
-    """SHA256 of a file, in hex."""
+    """Compute the SHA256 of a file, in hex."""
     digest = hashlib.sha256()
     with path.open("rb") as stream:
         while block := stream.read(1 << 20):

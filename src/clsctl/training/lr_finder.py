@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, NamedTuple
 from clsctl.console.messages import note
 from clsctl.console.progress import count_bar
 from clsctl.errors import Interrupted
-from clsctl.system.outputs import open_output
+from clsctl.system.files import open_output
 from clsctl.training.job import TrainJob
 from clsctl.training.loop import LossIsNan, make_step, step_batches, train_mode
 from clsctl.training.setup import build_teacher

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from pathlib import Path
 
-from clsctl.system.files import replacing
+from clsctl.system.files import atomic_replace
 
 Key = tuple[float, float]
 """Epoch and step, both from 1; an epoch's own record has an infinite step."""
@@ -47,5 +47,5 @@ class Records:
     def _rewrite(self, end: Key) -> None:
         kept = [line for line in self._read() if self._key_of(line) < end]
         lines = [self._header, *kept] if self._header else kept
-        with replacing(self._path) as temporary:
+        with atomic_replace(self._path) as temporary:
             temporary.write_text("".join(f"{line}\n" for line in lines), "utf-8", newline="")

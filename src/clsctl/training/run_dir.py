@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from clsctl.errors import UsageError
-from clsctl.system.files import replacing
+from clsctl.system.files import atomic_replace
 from clsctl.training import run_card
 from clsctl.training.checkpoint import BEST, LATEST, Position
 from clsctl.training.config.sources import Resolved, nest
@@ -130,7 +130,7 @@ def _write_json(path: Path, content: dict[str, Any]) -> None:
 
 
 def _write(path: Path, text: str) -> None:
-    with replacing(path) as part:
+    with atomic_replace(path) as part:
         part.write_text(text, encoding="utf-8")
 
 

@@ -64,6 +64,13 @@ def test_what_is_there_is_never_overwritten(clsctl, tmp_path, run):
     assert not any((tmp_path / "model").iterdir())
 
 
+def test_a_place_that_cannot_be_written(clsctl, tmp_path, run):
+    (tmp_path / "file").touch()
+    done = clsctl("export", "--weights", run, "-o", "file/model", "--no-check")
+    assert done.returncode == 2
+    assert done.stderr == "error: cannot write file/model: Not a directory [E_OUTPUT]\n"
+
+
 def test_an_unknown_format(clsctl, tmp_path, run):
     done = clsctl("export", "--weights", run, "-o", "model", "--to", "onx")
     assert done.returncode == 2

@@ -9,7 +9,7 @@ import records
 from clsctl.builtin.writers import parquet as module
 from clsctl.builtin.writers.parquet import ParquetWriter
 from clsctl.result import Result
-from clsctl.system.outputs import open_output
+from clsctl.system.files import open_output
 
 parquet = pytest.importorskip("pyarrow.parquet")
 

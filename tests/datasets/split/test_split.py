@@ -47,7 +47,7 @@ def test_a_split_writes_lists_and_keeps_the_old_ones(root):
     assert {name: (root / backup).read_bytes() for name, backup in done.backups.items()} == {
         name: old[name] for name in ("train.txt", "val.txt")
     }
-    assert {side: len(items) for side, items in done.sides.items()} == {"train": 90, "val": 10}
+    assert {name: len(lines) for name, lines in done.splits.items()} == {"train": 90, "val": 10}
     assert done.warnings == ()
     assert read_valid_dataset(root).problems == ()
 
@@ -79,7 +79,7 @@ def test_the_same_seed_gives_the_same_bytes_whatever_the_order(tmp_path_factory,
 
 
 def test_another_seed_gives_another_split(root):
-    splits = {split_dataset(root, seed=seed, dry_run=True).sides["val"] for seed in range(5)}
+    splits = {split_dataset(root, seed=seed, dry_run=True).splits["val"] for seed in range(5)}
     assert len(splits) == 5
 
 
@@ -87,13 +87,13 @@ def test_a_dry_run_writes_nothing(root):
     before = contents(root)
     done = split_dataset(root, train=80, dry_run=True)
     assert contents(root) == before
-    assert len(done.sides["val"]) == 20
+    assert len(done.splits["val"]) == 20
     assert done.backups == {}
 
 
-def test_three_sides(root):
+def test_three_splits(root):
     split_dataset(root, train=70, val=20, test=10)
-    sizes = {side: Counter(y for _, y in read(root, f"{side}.txt")) for side in ("val", "test")}
+    sizes = {name: Counter(y for _, y in read(root, f"{name}.txt")) for name in ("val", "test")}
     assert sizes == {"val": {0: 12, 1: 8}, "test": {0: 6, 1: 4}}
 
 
@@ -107,7 +107,7 @@ def test_a_test_list_stays_as_it_is(root):
     assert not {*read(root, "test.txt")} & {*everything(root)}
 
 
-def test_a_test_list_is_dealt_out_where_that_is_asked_for(root):
+def test_a_test_list_is_split_as_well_where_that_is_asked_for(root):
     whole = everything(root)
     split_dataset(root, test=20)
     done = split_dataset(root, test=0)
@@ -153,7 +153,7 @@ def test_percentages_that_are_wrong(root, asked, message):
     assert contents(root) == before
 
 
-def test_a_class_too_small_for_every_side(tmp_path):
+def test_a_class_too_small_for_every_split(tmp_path):
     root = lists(tmp_path, ("a", "b"), images=False, train=[*listed(30, 0), *listed(1, 1)])
     done = split_dataset(root)
     (warning,) = done.warnings
@@ -165,7 +165,7 @@ def test_a_class_too_small_for_every_side(tmp_path):
     )
 
 
-def test_a_side_that_would_be_empty(tmp_path):
+def test_a_split_that_would_be_empty(tmp_path):
     root = lists(tmp_path, ("a",), images=False, train=listed(4, 0))
     before = contents(root)
     error = refused(DataError, root)
@@ -251,7 +251,7 @@ def views(objects, of_each, label=0):
 
 
 @pytest.mark.parametrize("kind", ["expression", "file", "mapping"])
-def test_what_shows_one_object_stays_on_one_side(tmp_path, kind):
+def test_what_shows_one_object_stays_in_one_split(tmp_path, kind):
     lines = views(30, 4)
     root = lists(tmp_path / "data", ("a",), images=False, train=lines)
     objects = {path: path[7:10] for path, _ in lines}
@@ -261,17 +261,17 @@ def test_what_shows_one_object_stays_on_one_side(tmp_path, kind):
     )
     group = {"expression": r"/(\d+)_\d+", "file": table, "mapping": objects}[kind]
     done = split_dataset(root, val=20, group=group)
-    sides = {side: {path[7:10] for path, _ in items} for side, items in done.sides.items()}
-    assert not sides["train"] & sides["val"]
-    assert (len(sides["train"]), len(sides["val"])) == (24, 6)
+    shown = {name: {path[7:10] for path, _ in lines} for name, lines in done.splits.items()}
+    assert not shown["train"] & shown["val"]
+    assert (len(shown["train"]), len(shown["val"])) == (24, 6)
     assert done.warnings == ()
 
 
 def test_the_whole_match_counts_where_the_expression_has_no_group(tmp_path):
     root = lists(tmp_path, ("a",), images=False, train=views(10, 2))
     done = split_dataset(root, val=50, group=r"\d+(?=_)")
-    assert not {path[7:10] for path, _ in done.sides["train"]} & {
-        path[7:10] for path, _ in done.sides["val"]
+    assert not {path[7:10] for path, _ in done.splits["train"]} & {
+        path[7:10] for path, _ in done.splits["val"]
     }
 
 
@@ -291,7 +291,7 @@ def test_groups_that_do_not_fit_are_reported(tmp_path):
     )
 
 
-def test_groups_that_leave_nothing_for_a_side(tmp_path):
+def test_groups_that_leave_nothing_for_a_split(tmp_path):
     root = lists(tmp_path, ("a",), images=False, train=views(1, 10))
     error = refused(DataError, root, group=r"/(\d+)_")
     assert error.message == (
@@ -327,15 +327,15 @@ def test_a_group_file_that_lacks_a_field(root, tmp_path):
     assert error.message == f"{table}:3: there is no group"
 
 
-def test_near_duplicates_stay_on_one_side(tmp_path):
+def test_near_duplicates_stay_in_one_split(tmp_path):
     """Each photo is there three times: as it is, smaller, and in poorer quality."""
     names = photos(tmp_path / "images", originals=12)
     lines = [(f"images/{name}", 0) for name in names]
     root = lists(tmp_path, ("a",), images=False, train=lines)
     done = split_dataset(root, val=25, dedupe_groups=True)
-    sides = [{path.split("-")[0] for path, _ in items} for items in done.sides.values()]
-    assert [len(side) for side in sides] == [9, 3]
-    assert not sides[0] & sides[1]
+    train, val = ({path.split("-")[0] for path, _ in lines} for lines in done.splits.values())
+    assert (len(train), len(val)) == (9, 3)
+    assert not train & val
 
 
 def photos(folder, originals):
@@ -428,7 +428,7 @@ def test_killed_anywhere_leaves_the_old_lists_or_the_new_ones(tmp_path):
         if step == 1:
             split_dataset(root, val=40, dry_run=True)  # so that no child imports anything
         done = split_dataset(root, val=40, dry_run=True)
-        new = list(done.sides["train"]), list(done.sides["val"])
+        new = list(done.splits["train"]), list(done.splits["val"])
         killed = killed_at(step, lambda root=root: split_dataset(root, val=40))
         found = read(root, "train.txt"), read(root, "val.txt")
         assert found in (old, new)

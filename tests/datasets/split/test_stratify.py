@@ -28,7 +28,7 @@ def named(weights):
 
 
 def cells(placed, labels):
-    return Counter((side, labels[path]) for path, side in placed.items())
+    return Counter((split, labels[path]) for path, split in placed.items())
 
 
 @given(sizes, shares)
@@ -50,10 +50,10 @@ def test_a_split_is_complete_and_in_proportion(labels, weights, seed, stratify):
     placed = assign(labels, shares, seed=seed, stratify=stratify)
     assert list(placed) == sorted(labels)
     totals = Counter(placed.values())
-    for side, share in shares.items():
-        assert abs(totals[side] - len(labels) * share / whole) < 1
+    for split, share in shares.items():
+        assert abs(totals[split] - len(labels) * share / whole) < 1
         for label, size in Counter(labels.values()).items() if stratify else ():
-            assert abs(cells(placed, labels)[side, label] - size * share / whole) < 1
+            assert abs(cells(placed, labels)[split, label] - size * share / whole) < 1
 
 
 @given(labelled(), shares, st.randoms())
@@ -83,7 +83,7 @@ def test_small_groups_are_shared_out_as_well_as_samples_are():
     groups = {path: path.partition("-")[0] for path in labels}
     placed = assign(labels, {"train": 80, "val": 20}, groups=groups)
     assert cells(placed, labels) == {
-        (side, label): size for side, size in (("train", 128), ("val", 32)) for label in range(5)
+        (split, label): size for split, size in (("train", 128), ("val", 32)) for label in range(5)
     }
 
 
@@ -99,7 +99,7 @@ def test_seeds_differ_and_cover_everything_evenly(stratify):
     chosen = Counter()
     for seed in range(200):
         placed = assign(labels, shares, seed=seed, stratify=stratify)
-        chosen.update(path for path, side in placed.items() if side == "val")
+        chosen.update(path for path, split in placed.items() if split == "val")
     # 200 draws of 1 in 5: 40 each, with a standard deviation below 6.
     assert chosen.total() == 200 * 12
     assert 15 < min(chosen.values()) <= max(chosen.values()) < 65
@@ -110,8 +110,8 @@ def test_a_class_of_one_is_not_always_rounded_the_same_way():
     lonely = {
         path
         for seed in range(100)
-        for path, side in assign(labels, {"train": 90, "val": 10}, seed=seed).items()
-        if side == "val"
+        for path, split in assign(labels, {"train": 90, "val": 10}, seed=seed).items()
+        if split == "val"
     }
     assert lonely == set(labels)
 
@@ -120,7 +120,7 @@ def test_the_split_of_a_seed_is_written_in_stone():
     """Whoever has published a seed must get the same split from every later release."""
     labels = {f"{n:02}": n % 2 for n in range(20)}
     placed = assign(labels, {"train": 80, "val": 20})
-    assert [path for path, side in placed.items() if side == "val"] == ["00", "03", "06", "13"]
+    assert [path for path, split in placed.items() if split == "val"] == ["00", "03", "06", "13"]
 
 
 def test_many_classes_of_one():

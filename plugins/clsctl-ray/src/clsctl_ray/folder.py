@@ -19,7 +19,7 @@ from pathlib import Path
 from typing import Any, TypedDict
 
 from clsctl.errors import DataError, UsageError
-from clsctl.system.outputs import open_output, writing
+from clsctl.system.files import atomic_output, open_output
 from clsctl_ray.shards import Shard
 from clsctl_ray.worker import Encoded
 
@@ -77,7 +77,7 @@ class OutputFolder:
     def add(self, shard: Shard, encoded: Encoded) -> None:
         """Write the file of the next shard."""
         name = f"part-{shard.number:05}.{self.job['format']}"
-        with writing(self.path / name) as part:
+        with atomic_output(self.path / name) as part:
             part.write_bytes(encoded.content)
         self.parts.append(
             Part(

@@ -15,7 +15,8 @@ from clsctl.plugin.registry import default_registry
 from clsctl.prediction.pipeline import classify, open_engine
 from clsctl.result import Result, above
 from clsctl.settings import folders
-from clsctl.system.files import locked, replacing
+from clsctl.system.files import atomic_replace
+from clsctl.system.locks import locked
 from clsctl_ray.remote import fetched, is_remote
 
 
@@ -96,7 +97,7 @@ def _unpacked(model: ModelSpec, files: Mapping[str, bytes]) -> ModelSpec:
         folder.mkdir(parents=True, exist_ok=True)
         for name, content in files.items():
             if not (folder / name).exists():
-                with replacing(folder / name) as part:
+                with atomic_replace(folder / name) as part:
                     part.write_bytes(content)
     params = folder / model.params.name if model.params else None
     return replace(model, directory=folder, graph=folder / model.graph.name, params=params)

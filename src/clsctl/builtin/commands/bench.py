@@ -119,10 +119,10 @@ def _report(
     from clsctl.bench.printing import print_bench
     from clsctl.bench.records import as_json
     from clsctl.models.catalog import load_catalog
-    from clsctl.system.outputs import writing
+    from clsctl.system.files import atomic_output
 
     text = as_json(measurements, failures=[failure.as_dict() for failure in failures])
-    with writing(output / "bench.json") as part:
+    with atomic_output(output / "bench.json") as part:
         part.write_text(text, encoding="utf-8")
     first = measurements[0]
     drawn = draw_front(load_catalog(), first.device, first.dataset, output / "pareto.png")

@@ -46,7 +46,7 @@ def explain(
     from clsctl.models.catalog import get_entry
     from clsctl.models.imagenet_labels import imagenet_labels
     from clsctl.settings import load_settings
-    from clsctl.system.outputs import writing
+    from clsctl.system.files import atomic_output
 
     if output.suffix.lower() not in IMAGE_FORMATS:
         raise UsageError(
@@ -62,7 +62,7 @@ def explain(
     name = labels[explanation.class_id] if labels else f"class {explanation.class_id}"
     caption = f"{name} {explanation.score:.2f}"
     picture = overlay(seen_part(pixels, entry.preprocessing), explanation, caption)
-    with writing(output) as part:
+    with atomic_output(output) as part:
         picture.save(part, IMAGE_FORMATS[output.suffix.lower()])
     print(f"{caption}: {output}")
 

@@ -12,8 +12,8 @@ from __future__ import annotations
 import json
 import os
 import random
-from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Mapping, Sequence
+from contextlib import AbstractContextManager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -23,12 +23,13 @@ from clsctl.datasets.check.html import render_report
 from clsctl.datasets.check.json import failed_fields, passed_fields, verdict
 from clsctl.datasets.layouts.lists import LABEL_FILE
 from clsctl.datasets.samples import Dataset, Sample
-from clsctl.errors import ClsctlError, UsageError
+from clsctl.errors import ClsctlError
 from clsctl.images.caption import draw_label
 from clsctl.images.decode import pages
 from clsctl.images.fetch import read_file
 from clsctl.settings import load_settings
-from clsctl.system.files import replacing
+from clsctl.system.files import atomic_replace
+from clsctl.system.os_errors import translate_os_errors
 
 if TYPE_CHECKING:
     import numpy as np
@@ -49,7 +50,7 @@ def prepare_output(output: Path) -> None:
     Raises:
         UsageError: The folder cannot be written (`E_OUTPUT`).
     """
-    with _explained(output):
+    with _translate_errors(output):
         (output / FOLDER / DEMO_FOLDER).mkdir(parents=True, exist_ok=True)
         (output / RESULT).unlink(missing_ok=True)
 
@@ -68,7 +69,7 @@ def write_check(report: CheckReport, output: Path) -> dict[str, Any]:
         UsageError: The folder cannot be written (`E_OUTPUT`).
     """
     folder = output / FOLDER
-    with _explained(output):
+    with _translate_errors(output):
         histogram = _write_histogram(report, folder)
         demos = {
             split: _write_demos(report.dataset, samples, folder)
@@ -82,7 +83,7 @@ def write_check(report: CheckReport, output: Path) -> dict[str, Any]:
 
 def write_failure(error: ClsctlError, output: Path) -> None:
     """Write the result for something that could not be checked at all; raises as `write_check`."""
-    with _explained(output):
+    with _translate_errors(output):
         _write_result(failed_fields(error), output)
 
 
@@ -120,7 +121,7 @@ def _write_histogram(report: CheckReport, folder: Path) -> bytes:
     if not classes or not report.dataset.splits:
         return b""
     drawing = draw_histogram(classes)
-    with replacing(folder / HISTOGRAM) as path:
+    with atomic_replace(folder / HISTOGRAM) as path:
         path.write_bytes(drawing)
     return drawing
 
@@ -164,17 +165,9 @@ def _write_result(fields: Mapping[str, Any], output: Path) -> None:
 
 
 def _write_text(path: Path, text: str) -> None:
-    with replacing(path) as temporary:
+    with atomic_replace(path) as temporary:
         temporary.write_text(text, encoding="utf-8", errors="replace")
 
 
-@contextmanager
-def _explained(output: Path) -> Iterator[None]:
-    try:
-        yield
-    except OSError as error:
-        raise UsageError(
-            f"cannot write to {output}: {error.strerror or error}",
-            code="E_OUTPUT",
-            hint="name another folder with -o",
-        ) from None
+def _translate_errors(output: Path) -> AbstractContextManager[None]:
+    return translate_os_errors(output, hint="name another folder with -o")

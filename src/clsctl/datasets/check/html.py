@@ -14,9 +14,8 @@ from typing import TYPE_CHECKING
 
 from clsctl.datasets.check.check import CheckReport
 from clsctl.datasets.check.leaks import Pair
-from clsctl.datasets.check.rules import Listed
 from clsctl.datasets.problems import CODES, Problem
-from clsctl.datasets.samples import Dataset, Sample
+from clsctl.datasets.samples import Dataset, Sample, SplitSample
 
 if TYPE_CHECKING:
     import numpy as np
@@ -120,7 +119,7 @@ def _pairs(dataset: Dataset, pairs: Sequence[Pair], load: Load) -> Iterator[str]
         yield f"<p>and {len(pairs) - MOST_PAIRS:,} more, see check_dataset_result.json"
 
 
-def _side(dataset: Dataset, listed: Listed, load: Load) -> str:
+def _side(dataset: Dataset, listed: SplitSample, load: Load) -> str:
     caption = f"{escape(listed.sample.path)}<br>{listed.split}, {escape(listed.where)}"
     return _figure(dataset, listed.sample, caption, load)
 

@@ -13,7 +13,8 @@ from typing import Any
 from clsctl.datasets.check.check import CheckReport
 from clsctl.datasets.check.duplicates import MAX_BITS, MAX_COLOUR
 from clsctl.datasets.check.leaks import Pair
-from clsctl.datasets.check.rules import CROP, EXTREME_RATIO, IMBALANCE, Listed
+from clsctl.datasets.check.rules import CROP, EXTREME_RATIO, IMBALANCE
+from clsctl.datasets.samples import SplitSample
 from clsctl.errors import ClsctlError, DataError
 
 THRESHOLDS = {
@@ -115,5 +116,5 @@ def _pair_fields(pair: Pair) -> dict[str, Any]:
     return fields if pair.bits is None else fields | {"bits": pair.bits}
 
 
-def _listed_fields(listed: Listed) -> dict[str, Any]:
+def _listed_fields(listed: SplitSample) -> dict[str, Any]:
     return {"split": listed.split, **asdict(listed.sample)}

@@ -7,9 +7,9 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from clsctl.datasets.check.duplicates import MAX_BITS, equal_files, near_pairs
-from clsctl.datasets.check.rules import Listed, at
+from clsctl.datasets.check.rules import sample_problem
 from clsctl.datasets.problems import Problem
-from clsctl.datasets.samples import SPLITS, Dataset
+from clsctl.datasets.samples import SPLITS, Dataset, SplitSample
 
 if TYPE_CHECKING:
     import numpy as np
@@ -27,8 +27,8 @@ class Pair:
         bits: How many of the 64 bits of their hashes differ; None where the files are equal.
     """
 
-    first: Listed
-    second: Listed
+    first: SplitSample
+    second: SplitSample
     bits: int | None = None
 
 
@@ -48,7 +48,7 @@ class Copies:
     near_pairs: int | None
 
 
-def find_copies(dataset: Dataset, images: Mapping[str, Listed], scan: Scan) -> Copies:
+def find_copies(dataset: Dataset, images: Mapping[str, SplitSample], scan: Scan) -> Copies:
     """Find the files that are equal, and the near-duplicates in different splits.
 
     Args:
@@ -80,25 +80,25 @@ def copy_problems(copies: Copies) -> Iterator[Problem]:
             f"{first.split} ({first.where}): {pair.bits} of 64 hash bits differ "
             f"(reported up to {MAX_BITS})"
         )
-        yield at("D_NEAR_LEAK", message, second.sample)
+        yield sample_problem("D_NEAR_LEAK", message, second.sample)
 
 
-def _equal_problems(first: Listed, second: Listed) -> Iterator[Problem]:
+def _equal_problems(first: SplitSample, second: SplitSample) -> Iterator[Problem]:
     sample, twin = second.sample, f"{first.sample.path} ({first.where})"
     same_label = first.sample.label == sample.label
     if not same_label:
         labels = f"class {sample.label} here and class {first.sample.label} there"
         message = f"{sample.path} equals {twin} byte for byte, but has {labels}"
-        yield at("D_DUPLICATE_TWO_LABELS", message, sample)
+        yield sample_problem("D_DUPLICATE_TWO_LABELS", message, sample)
     if first.split != second.split:
         message = f"{sample.path} in {second.split} equals {twin} in {first.split} byte for byte"
-        yield at("D_LEAK", message, sample)
+        yield sample_problem("D_LEAK", message, sample)
     elif same_label:
-        yield at("D_DUPLICATE", f"{sample.path} equals {twin} byte for byte", sample)
+        yield sample_problem("D_DUPLICATE", f"{sample.path} equals {twin} byte for byte", sample)
 
 
 def _nearest_in_another_split(
-    pairs: NDArray[np.int64], places: Sequence[Listed], groups: Sequence[Sequence[int]]
+    pairs: NDArray[np.int64], places: Sequence[SplitSample], groups: Sequence[Sequence[int]]
 ) -> NDArray[np.int64]:
     """For each second image the closest first one in another split, where the files differ."""
     import numpy as np

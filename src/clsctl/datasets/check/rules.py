@@ -6,12 +6,12 @@ import functools
 from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 from posixpath import normpath
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING
 
 from clsctl.datasets.check.statistics import ClassCount, Statistics
 from clsctl.datasets.layouts.lists import LABEL_FILE, list_file
 from clsctl.datasets.problems import Problem, problem
-from clsctl.datasets.samples import Dataset, Sample
+from clsctl.datasets.samples import Dataset, Sample, SplitSample
 from clsctl.errors import ClsctlError
 
 if TYPE_CHECKING:
@@ -30,19 +30,7 @@ _IMAGE_CODES = {
 }
 
 
-class Listed(NamedTuple):
-    """A sample and the split that it is in."""
-
-    split: str
-    sample: Sample
-
-    @property
-    def where(self) -> str:
-        """`train.txt:12`, or the image's path in a folder tree."""
-        return f"{self.sample.file}:{self.sample.line}" if self.sample.line else self.sample.file
-
-
-def at(code: str, message: str, sample: Sample, hint: str = "") -> Problem:
+def sample_problem(code: str, message: str, sample: Sample, hint: str = "") -> Problem:
     """A problem with one sample, where it is listed."""
     return problem(code, message, sample.file, sample.line or None, hint)
 
@@ -50,12 +38,11 @@ def at(code: str, message: str, sample: Sample, hint: str = "") -> Problem:
 # ---- the listing -------------------------------------------------------------------------------
 
 
-def listed_once(dataset: Dataset, problems: list[Problem]) -> dict[str, Listed]:
+def listed_once(dataset: Dataset, problems: list[Problem]) -> dict[str, SplitSample]:
     """The first listing of each file, by normalised path; the others become problems."""
-    first: dict[str, Listed] = {}
-    for split, sample in dataset.samples():
-        listed = Listed(split, sample)
-        before = first.setdefault(normpath(sample.path), listed)
+    first: dict[str, SplitSample] = {}
+    for listed in dataset.samples():
+        before = first.setdefault(normpath(listed.sample.path), listed)
         if before is not listed:
             problems += _repeated(before, listed)
     return first
@@ -87,17 +74,19 @@ def imbalance_problems(dataset: Dataset, statistics: Statistics) -> Iterator[Pro
     yield problem("D_IMBALANCE", message, *_split_place(dataset, "train"))
 
 
-def _repeated(before: Listed, again: Listed) -> Iterator[Problem]:
+def _repeated(before: SplitSample, again: SplitSample) -> Iterator[Problem]:
     """What is wrong about a second line for the same file."""
     path, sample = again.sample.path, again.sample
     if before.sample.label != sample.label:
         labels = f"class {sample.label} here and class {before.sample.label} in {before.where}"
-        yield at("D_SAMPLE_TWO_LABELS", f"{path} has {labels}", sample)
+        yield sample_problem("D_SAMPLE_TWO_LABELS", f"{path} has {labels}", sample)
     if before.split != again.split:
         message = f"{path} is in {again.split} and, by {before.where}, in {before.split}"
-        yield at("D_SPLIT_OVERLAP", message, sample)
+        yield sample_problem("D_SPLIT_OVERLAP", message, sample)
     elif before.sample.label == sample.label:
-        yield at("D_SAMPLE_REPEATED", f"{path} was listed in {before.where} already", sample)
+        yield sample_problem(
+            "D_SAMPLE_REPEATED", f"{path} was listed in {before.where} already", sample
+        )
 
 
 def _class_place(dataset: Dataset, one: ClassCount) -> tuple[str, int | None]:
@@ -115,7 +104,9 @@ def _split_place(dataset: Dataset, split: str) -> tuple[str, int | None]:
 # ---- the images --------------------------------------------------------------------------------
 
 
-def image_problems(dataset: Dataset, images: Mapping[str, Listed], scan: Scan) -> Iterator[Problem]:
+def image_problems(
+    dataset: Dataset, images: Mapping[str, SplitSample], scan: Scan
+) -> Iterator[Problem]:
     """Files that cannot be read, and images of a size or shape that a network sees little of."""
     places = list(images.values())
     for position, error in scan.errors.items():
@@ -124,40 +115,40 @@ def image_problems(dataset: Dataset, images: Mapping[str, Listed], scan: Scan) -
         yield from _awkward(place.sample, width, height)
 
 
-def image_notes(images: Mapping[str, Listed], scan: Scan) -> Iterator[Problem]:
+def image_notes(images: Mapping[str, SplitSample], scan: Scan) -> Iterator[Problem]:
     """How many images EXIF data turn, and how many are not RGB, with the first of each."""
     places = list(images.values())
     rotated = scan.rotated.nonzero()[0]
     if len(rotated):
         sample = places[rotated[0]].sample
         message = f"{len(rotated)} of {len(places)} images, the first being {sample.path}"
-        yield at("D_EXIF_ROTATED", message, sample)
+        yield sample_problem("D_EXIF_ROTATED", message, sample)
     other = [position for position, mode in enumerate(scan.modes) if mode not in ("", "RGB")]
     if other:
         sample, mode = places[other[0]].sample, scan.modes[other[0]]
         message = f"{len(other)} of {len(places)} images, the first being {sample.path} ({mode})"
-        yield at("D_NOT_RGB", message, sample)
+        yield sample_problem("D_NOT_RGB", message, sample)
 
 
 def _awkward(sample: Sample, width: int, height: int) -> Iterator[Problem]:
     shorter, longer = sorted((width, height))
     if 0 < shorter < CROP:
         message = f"{sample.path} has {width} x {height} pixels, less than the crop of {CROP}"
-        yield at("D_IMAGE_SMALL", message, sample)
+        yield sample_problem("D_IMAGE_SMALL", message, sample)
     if 0 < shorter * EXTREME_RATIO <= longer:
         message = (
             f"{sample.path} has {width} x {height} pixels, a ratio of {longer / shorter:.1f} "
             f"(reported from {EXTREME_RATIO:g})"
         )
-        yield at("D_ASPECT_RATIO", message, sample)
+        yield sample_problem("D_ASPECT_RATIO", message, sample)
 
 
 def _unreadable(root: Path, sample: Sample, error: ClsctlError) -> Problem:
     code = _IMAGE_CODES.get(error.code, "D_IMAGE_UNREADABLE")
     if code == "D_FILE_MISSING":
         hint = _misspelt(root, sample.path)
-        return at(code, f"{sample.path} does not exist", sample, hint)
-    return at(code, f"{sample.path}: {error.message}", sample)
+        return sample_problem(code, f"{sample.path} does not exist", sample, hint)
+    return sample_problem(code, f"{sample.path}: {error.message}", sample)
 
 
 def _misspelt(root: Path, listed: str) -> str:

@@ -6,21 +6,12 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from posixpath import normpath
-from typing import NamedTuple
 
 from clsctl.datasets.layouts.detect import read_valid_dataset
+from clsctl.datasets.list_files import ListLine
+from clsctl.datasets.problems import UNSPLIT
 from clsctl.datasets.samples import Layout, Sample
 from clsctl.errors import DataError
-
-# What is no obstacle to writing the lists anew; any other error could lose a sample.
-UNSPLIT = ("D_LIST_MISSING", "D_LIST_EMPTY", "D_NOT_SPLIT")
-
-
-class Listed(NamedTuple):
-    """A line of a list."""
-
-    path: str
-    label: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,19 +21,19 @@ class Pool:
     Attributes:
         root: The folder that paths are relative to.
         class_names: Names by class id.
-        samples: Samples to deal out, by normalised path (`images/a.jpg`, not `./images/a.jpg`).
+        samples: Samples to split, by normalised path (`images/a.jpg`, not `./images/a.jpg`).
         held_out: Samples of a test list that is to stay as it is, likewise.
         repeated: How many lines named a sample that another line had named.
-        test_is_dealt_out: Whether there is a test list and its samples are among `samples`.
+        includes_test: Whether there is a test list and its samples are among `samples`.
     """
 
     root: Path
     layout: Layout
     class_names: Mapping[int, str]
-    samples: Mapping[str, Listed]
-    held_out: Mapping[str, Listed]
+    samples: Mapping[str, ListLine]
+    held_out: Mapping[str, ListLine]
     repeated: int
-    test_is_dealt_out: bool
+    includes_test: bool
 
 
 def read_pool(path: Path, hold_test: bool) -> Pool:
@@ -66,20 +57,20 @@ def read_pool(path: Path, hold_test: bool) -> Pool:
         {key: item for key, item in everything.items() if key not in held_out},
         held_out,
         repeated=sum(map(len, dataset.splits.values())) - len(everything),
-        test_is_dealt_out=bool(test) and not hold_test,
+        includes_test=bool(test) and not hold_test,
     )
 
 
-def _once(samples: Iterable[Sample]) -> dict[str, Listed]:
+def _once(samples: Iterable[Sample]) -> dict[str, ListLine]:
     """Samples by normalised path; of several spellings the first by alphabet is kept."""
     first: dict[str, Sample] = {}
-    found: dict[str, Listed] = {}
+    found: dict[str, ListLine] = {}
     for sample in samples:
         key = normpath(sample.path)
         before = first.setdefault(key, sample)
         if before.label != sample.label:
             raise _two_labels(before, sample)
-        listed = Listed(sample.path, sample.label)
+        listed = ListLine(sample.path, sample.label)
         found[key] = min(found.get(key, listed), listed)
     return found
 

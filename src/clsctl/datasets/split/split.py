@@ -1,4 +1,4 @@
-"""Deal a dataset's samples out to train, val and test, or to folds.
+"""Split a dataset's samples into train, val and test, or into folds.
 
 Whatever layout the dataset has, the result is lists: label.txt, train.txt, val.txt and perhaps
 test.txt beside its images. Folds are datasets of their own in a new folder, each with a link to
@@ -13,13 +13,14 @@ from dataclasses import dataclass, replace
 from fractions import Fraction
 from pathlib import Path
 
-from clsctl.datasets.atomic_lists import label_lines, list_lines, new_folder, replace_lists
-from clsctl.datasets.convert import write_linked_dataset
+from clsctl.datasets.atomic_lists import replace_lists
+from clsctl.datasets.folder import new_dataset
 from clsctl.datasets.layouts.lists import LABEL_FILE, list_file
+from clsctl.datasets.list_files import ListLine, label_text, list_text, write_linked_lists
 from clsctl.datasets.problems import Problem
 from clsctl.datasets.samples import SPLITS
 from clsctl.datasets.split.groups import Group, Groups, group_samples
-from clsctl.datasets.split.pool import Listed, Pool, read_pool
+from clsctl.datasets.split.pool import Pool, read_pool
 from clsctl.datasets.split.stratify import assign
 from clsctl.datasets.split.warnings import find_warnings
 from clsctl.errors import DataError, UsageError
@@ -27,14 +28,14 @@ from clsctl.values import Progress
 
 
 @dataclass(frozen=True, slots=True)
-class Split:
+class SplitResult:
     """What a split did, or would do if it was a dry run.
 
     Attributes:
         root: The folder of the dataset, or of the folds.
         class_names: Names by class id.
-        shares: What each side should hold, in percent, by name: `train` or `fold_1` and so on.
-        sides: The samples of each side, in order of path.
+        shares: What each split should hold, in percent, by name: `train` or `fold_1` and so on.
+        splits: The samples of each split, in order of path.
         held_out: The samples of a test list that stays as it is.
         repeated: How many lines named a sample that another line had named.
         warnings: What to know before training on it.
@@ -44,8 +45,8 @@ class Split:
     root: Path
     class_names: Mapping[int, str]
     shares: Mapping[str, float]
-    sides: Mapping[str, tuple[Listed, ...]]
-    held_out: tuple[Listed, ...]
+    splits: Mapping[str, tuple[ListLine, ...]]
+    held_out: tuple[ListLine, ...]
     repeated: int
     warnings: tuple[Problem, ...]
     backups: Mapping[str, str]
@@ -63,8 +64,8 @@ def split_dataset(
     dedupe_groups: bool = False,
     dry_run: bool = False,
     progress: Progress = lambda done, total: None,
-) -> Split:
-    """Deal the samples of a dataset out anew and write its lists.
+) -> SplitResult:
+    """Split a dataset and write its new lists.
 
     The same seed gives the same lists, byte for byte, whatever the order of the old ones. The new
     lists appear all at once, or not at all if the process is killed. The old ones are kept as
@@ -74,27 +75,27 @@ def split_dataset(
         path: The dataset, in any layout.
         train: Percentage for training; by default what `val` and `test` leave.
         val: Percentage for validation; by default 10, or what `train` and `test` leave.
-        test: Percentage for test; None leaves a test list as it is, 0 deals its samples out.
+        test: Percentage for test; None leaves a test list as it is, 0 splits its samples as well.
         seed: Another seed gives another split.
-        stratify: Share out every class to within one sample a side, not only the whole.
-        group: What shows one object and stays on one side, see `grouping.find_groups`.
-        dedupe_groups: Images that are nearly the same stay on one side.
+        stratify: Share out every class to within one sample a split, not only the whole.
+        group: What shows one object and stays in one split, see `groups.find_groups`.
+        dedupe_groups: Images that are nearly the same stay in one split.
         dry_run: Write nothing.
         progress: Receives the images looked at for `dedupe_groups`.
 
     Raises:
         UsageError: The percentages do not sum to 100 (`E_SPLIT_PERCENT`), or the groups are
             unusable (`E_SPLIT_GROUP`).
-        DataError: The lists have errors (`E_DATASET_INVALID`, `E_TWO_LABELS`), a side would be
+        DataError: The lists have errors (`E_DATASET_INVALID`, `E_TWO_LABELS`), a split would be
             empty (`E_SPLIT_EMPTY_SIDE`), or the folder cannot be written (`E_DATASET_WRITE`).
     """
     shares = _percentages(train, val, test)
     pool = read_pool(Path(path), hold_test=test is None)
     groups = group_samples(pool, group, dedupe_groups, progress)
-    split = _deal(pool, shares, seed, stratify, groups)
+    result = _split_pool(pool, shares, seed, stratify, groups)
     if dry_run:
-        return split
-    return replace(split, backups=replace_lists(split.root, _files(split, pool)))
+        return result
+    return replace(result, backups=replace_lists(result.root, _files(result, pool)))
 
 
 def make_folds(
@@ -108,7 +109,7 @@ def make_folds(
     dedupe_groups: bool = False,
     dry_run: bool = False,
     progress: Progress = lambda done, total: None,
-) -> Split:
+) -> SplitResult:
     """Make datasets `fold_1`, `fold_2` ... for cross-validation, each with a link to the images.
 
     In `fold_K` the validation samples are the K-th part of all, the training samples the rest.
@@ -120,7 +121,7 @@ def make_folds(
         folds: How many.
         seed: Another seed gives other folds.
         stratify: Share out every class to within one sample a fold, not only the whole.
-        group: What shows one object and stays in one fold, see `grouping.find_groups`.
+        group: What shows one object and stays in one fold, see `groups.find_groups`.
         dedupe_groups: Images that are nearly the same stay in one fold.
         dry_run: Write nothing.
         progress: Receives the images looked at for `dedupe_groups`.
@@ -137,24 +138,24 @@ def make_folds(
     pool = read_pool(Path(path), hold_test=True)
     groups = group_samples(pool, group, dedupe_groups, progress)
     root = Path(output) if output else Path(f"{pool.root.absolute()}-folds")
-    split = replace(_deal(pool, shares, seed, stratify, groups), root=root)
+    result = replace(_split_pool(pool, shares, seed, stratify, groups), root=root)
     if not dry_run:
-        with new_folder(split.root) as folder:
-            for name in split.sides:
+        with new_dataset(result.root) as folder:
+            for name in result.splits:
                 (folder / name).mkdir()
-                lists = _fold_lists(split, name)
-                write_linked_dataset(folder / name, pool.root, split.class_names, lists)
-    return split
+                lists = _fold_lists(result, name)
+                write_linked_lists(folder / name, pool.root, result.class_names, lists)
+    return result
 
 
 # ---- the steps ---------------------------------------------------------------------------------
 
 
 def _percentages(train: float | None, val: float | None, test: float | None) -> dict[str, Fraction]:
-    """The share of each side that gets one; exact, so that 33.3 + 33.3 + 33.4 is 100.
+    """Compute the share of each split that gets one; exact, so that 33.3 + 33.3 + 33.4 is 100.
 
     Raises:
-        UsageError: They do not sum to 100, or a side that training needs gets nothing.
+        UsageError: They do not sum to 100, or a split that training needs gets nothing.
     """
     given = {"train": train, "val": val, "test": test or 0}
     for name, percentage in given.items():
@@ -183,24 +184,24 @@ def _percent_error(message: str) -> UsageError:
     )
 
 
-def _deal(
+def _split_pool(
     pool: Pool, shares: Mapping[str, Fraction], seed: int, stratify: bool, groups: Groups
-) -> Split:
+) -> SplitResult:
     labels = {key: item.label for key, item in pool.samples.items()}
     millionths = {name: round(share * 1_000_000) for name, share in shares.items()}
     placed = assign(labels, millionths, seed=seed, stratify=stratify, groups=groups.names)
-    sides: dict[str, list[Listed]] = {name: [] for name in shares}
+    splits: dict[str, list[ListLine]] = {name: [] for name in shares}
     for key, name in placed.items():
-        sides[name].append(pool.samples[key])
-    for name, items in sides.items():
-        if not items:
-            raise _empty_side(name, shares[name], pool, groups)
+        splits[name].append(pool.samples[key])
+    for name, lines in splits.items():
+        if not lines:
+            raise _empty_split(name, shares[name], pool, groups)
     percent = {name: float(share) for name, share in shares.items()}
-    return Split(
+    return SplitResult(
         root=pool.root,
         class_names=pool.class_names,
         shares=percent,
-        sides={name: tuple(items) for name, items in sides.items()},
+        splits={name: tuple(lines) for name, lines in splits.items()},
         held_out=tuple(pool.held_out[key] for key in sorted(pool.held_out)),
         repeated=pool.repeated,
         warnings=tuple(find_warnings(pool, placed, percent, groups, stratify)),
@@ -208,7 +209,7 @@ def _deal(
     )
 
 
-def _empty_side(name: str, share: Fraction, pool: Pool, groups: Groups) -> DataError:
+def _empty_split(name: str, share: Fraction, pool: Pool, groups: Groups) -> DataError:
     count = len(pool.samples)
     reason = f"{float(share):g} % of {count} {'sample' if count == 1 else 'samples'} is too little"
     if groups.names:
@@ -220,22 +221,22 @@ def _empty_side(name: str, share: Fraction, pool: Pool, groups: Groups) -> DataE
     )
 
 
-def _files(split: Split, pool: Pool) -> dict[str, str | None]:
-    """Content by file name; None for a test list of which the samples were dealt out."""
+def _files(result: SplitResult, pool: Pool) -> dict[str, str | None]:
+    """Content by file name; None for a test list of which the samples were split as well."""
     files: dict[str, str | None] = {
-        list_file(name): list_lines(items) for name, items in split.sides.items()
+        list_file(name): list_text(lines) for name, lines in result.splits.items()
     }
     if pool.layout != "lists":
-        files[LABEL_FILE] = label_lines(split.class_names)
-    if split.held_out and pool.layout != "lists":
-        files[list_file("test")] = list_lines(split.held_out)
-    if pool.layout == "lists" and pool.test_is_dealt_out:
+        files[LABEL_FILE] = label_text(result.class_names)
+    if result.held_out and pool.layout != "lists":
+        files[list_file("test")] = list_text(result.held_out)
+    if pool.layout == "lists" and pool.includes_test:
         files.setdefault(list_file("test"), None)
     return files
 
 
-def _fold_lists(split: Split, fold: str) -> dict[str, Sequence[Listed]]:
-    others = (items for name, items in split.sides.items() if name != fold)
-    train = sorted(item for items in others for item in items)
-    lists: dict[str, Sequence[Listed]] = {"train": train, "val": split.sides[fold]}
-    return lists | ({"test": split.held_out} if split.held_out else {})
+def _fold_lists(result: SplitResult, fold: str) -> dict[str, Sequence[ListLine]]:
+    others = (lines for name, lines in result.splits.items() if name != fold)
+    train = sorted(line for lines in others for line in lines)
+    lists: dict[str, Sequence[ListLine]] = {"train": train, "val": result.splits[fold]}
+    return lists | ({"test": result.held_out} if result.held_out else {})

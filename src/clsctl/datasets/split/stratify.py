@@ -1,9 +1,9 @@
-"""Which sample goes to which side: stratified, in groups, and the same whatever the order.
+"""Assign samples to splits: stratified, in groups, and the same whatever the order.
 
-Samples are dealt out in an order that is a hash of seed and path, so that it depends on nothing
-else. How many of each class a side should get is fixed first; then each group, the largest first,
-goes to the side that lacks most of what it holds. A sample without a group is a group of one, and
-where all are, every side gets exactly what it should.
+Samples are taken in an order that is a hash of seed and path, so that it depends on nothing
+else. How many of each class a split should get is fixed first; then each group, the largest first,
+goes to the split that lacks most of what it holds. A sample without a group is a group of one, and
+where all are, every split gets exactly what it should.
 """
 
 from __future__ import annotations
@@ -24,30 +24,30 @@ def assign(
     stratify: bool = True,
     groups: Mapping[str, str] | None = None,
 ) -> dict[str, str]:
-    """Deal samples out to sides.
+    """Assign samples to splits.
 
-    Without groups every side gets its share of every class to within one sample, and of all
+    Without groups every split gets its share of every class to within one sample, and of all
     samples by the method of largest remainders. With groups it is as close as a greedy choice
     comes.
 
     Args:
         labels: Class id by path.
-        shares: Weight of each side, in any unit.
+        shares: Weight of each split, in any unit.
         seed: Another seed, another split.
         stratify: Whether each class is shared out, or only the samples as a whole.
         groups: The name of a sample's group, by path; a path that is absent is on its own.
 
     Returns:
-        The side by path, paths in order.
+        The split by path, paths in order.
     """
     strata = labels if stratify else dict.fromkeys(labels, 0)
     lacking = _targets(strata, shares, seed)
     placed: dict[str, str] = {}
     for unit in _units(labels, groups or {}, seed):
         counts = Counter(strata[path] for path in unit)
-        side = max(shares, key=lambda side: _need(lacking[side], counts))
-        lacking[side].subtract(counts)
-        placed |= dict.fromkeys(unit, side)
+        split = max(shares, key=lambda split: _need(lacking[split], counts))
+        lacking[split].subtract(counts)
+        placed |= dict.fromkeys(unit, split)
     return dict(sorted(placed.items()))
 
 
@@ -61,14 +61,14 @@ def apportion(sizes: Sequence[int], shares: Sequence[int]) -> Table:
 
     Args:
         sizes: Samples of each class.
-        shares: Weights of the sides.
+        shares: Weights of the splits.
 
     Returns:
-        A row for each class, a column for each side.
+        A row for each class, a column for each split.
     """
     table = [_largest_remainders(size, shares) for size in sizes]
     totals = _largest_remainders(sum(sizes), shares)
-    surplus = [sum(row[side] for row in table) - total for side, total in enumerate(totals)]
+    surplus = [sum(row[split] for row in table) - total for split, total in enumerate(totals)]
     while any(surplus):
         giver, taker = surplus.index(max(surplus)), surplus.index(min(surplus))
         _shift(table, sizes, shares, giver, taker)
@@ -82,16 +82,16 @@ def _largest_remainders(size: int, shares: Sequence[int]) -> list[int]:
     whole = sum(shares)
     parts = [size * share // whole for share in shares]
     remainders = [-(size * share % whole) for share in shares]
-    for side in sorted(range(len(shares)), key=remainders.__getitem__)[: size - sum(parts)]:
-        parts[side] += 1
+    for split in sorted(range(len(shares)), key=remainders.__getitem__)[: size - sum(parts)]:
+        parts[split] += 1
     return parts
 
 
 def _shift(
     table: Table, sizes: Sequence[int], shares: Sequence[int], giver: int, taker: int
 ) -> None:
-    """Move one sample from side to side, perhaps by way of a third; no cell leaves its bounds."""
-    others = [side for side in range(len(shares)) if side not in (giver, taker)]
+    """Move one sample from split to split, perhaps by way of a third; no cell leaves its bounds."""
+    others = [split for split in range(len(shares)) if split not in (giver, taker)]
     for path in ((giver, taker), *((giver, other, taker) for other in others)):
         hops = list(pairwise(path))
         rows = [_row_to_change(table, sizes, shares, *hop) for hop in hops]
@@ -120,15 +120,15 @@ def _row_to_change(
 def _targets(
     strata: Mapping[str, int], shares: Mapping[str, int], seed: int
 ) -> dict[str, Counter[int]]:
-    """How many samples of each class a side should get, by side."""
+    """Compute how many samples of each class a split should get, by split."""
     sizes = Counter(strata.values())
     # Which class is rounded up is chance as well, or it would always be the first ones.
     classes = sorted(sizes, key=lambda label: _shuffled(seed, f"class {label}"))
     table = apportion([sizes[label] for label in classes], list(shares.values()))
     columns = zip(*table, strict=True)
     return {
-        side: Counter(dict(zip(classes, column, strict=True)))
-        for side, column in zip(shares, columns, strict=True)
+        split: Counter(dict(zip(classes, column, strict=True)))
+        for split, column in zip(shares, columns, strict=True)
     }
 
 
@@ -141,7 +141,7 @@ def _units(labels: Iterable[str], groups: Mapping[str, str], seed: int) -> list[
 
 
 def _need(lacking: Counter[int], counts: Counter[int]) -> int:
-    """How much a side's squared distance from its target shrinks, apart from a constant."""
+    """How much a split's squared distance from its target shrinks, apart from a constant."""
     return sum(count * lacking[label] for label, count in counts.items())
 
 

@@ -34,6 +34,18 @@ def test_offline(clsctl):
     assert "[E_OFFLINE]\nhint: bring https://" in done.stderr
 
 
+def test_a_disk_that_is_too_small_has_nothing_to_do_with_models(clsctl):
+    petabyte = str(1 << 50)
+    answer = {f"/{NAME}.tar": lambda visit: visit.begin(200, Content_Length=petabyte)}
+    with serving(answer) as site:
+        env = {"CLSCTL_MAX_DOWNLOAD": str(1 << 60)}
+        done = clsctl("dataset", "pull", NAME, "--mirror", site.url, env=env)
+    assert done.returncode == 4
+    error, hint = done.stderr.splitlines()
+    assert error.endswith("are free [E_DISK_FULL]")
+    assert hint == "hint: free some space, or set CLSCTL_HOME to a folder on another disk"
+
+
 def test_an_unknown_name(clsctl):
     done = clsctl("dataset", "pull", "flowers")
     assert (done.returncode, done.stderr) == (

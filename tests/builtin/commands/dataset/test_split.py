@@ -110,7 +110,7 @@ def test_json_holds_everything(clsctl, root):
         "root": "data",
         "seed": 7,
         "dry_run": False,
-        "sides": {
+        "splits": {
             "train": {"samples": 50, "share": 50.0},
             "val": {"samples": 50, "share": 50.0},
         },

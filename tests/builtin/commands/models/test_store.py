@@ -169,7 +169,7 @@ def test_a_disk_that_is_too_small_is_one_clear_line(clsctl, home, folder):
         error, hint = done.stderr.splitlines()
         assert error.startswith(f"error: the disk that holds {home} is full: 2,251,799,813,685,248")
         assert error.endswith("are free [E_DISK_FULL]")
-        assert hint.startswith("hint: free some space")
+        assert hint.startswith("hint: free some space (`clsctl models remove NAME`)")
         done = clsctl("models", "pull", NAME, "--mirror", site.url)
         assert "E_TOO_LARGE" not in done.stderr.splitlines()[-1]
         assert "more than the limit of 8,589,934,592 bytes" in done.stderr

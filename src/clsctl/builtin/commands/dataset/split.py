@@ -13,12 +13,12 @@ from clsctl.errors import UsageError
 from clsctl.plugin import Command, hookimpl
 
 if TYPE_CHECKING:
-    from clsctl.datasets.split.split import Split
+    from clsctl.datasets.split.split import SplitResult
 
 
 @hookimpl
 def clsctl_commands() -> list[Command]:
-    help_text = "Deal samples out to training, validation and test lists, or to folds."
+    help_text = "Split samples into training, validation and test lists, or into folds."
     return [Command("dataset split", help_text, split)]
 
 
@@ -50,13 +50,13 @@ def split(
         str,
         typer.Option(
             metavar="REGEX|FILE",
-            help="What shows one object stays on one side: the object is the first group (or the "
+            help="What shows one object stays in one split: the object is the first group (or the "
             "whole match) of the expression in the path, or the second column of a CSV file.",
             show_default=False,
         ),
     ] = "",
     dedupe_groups: Annotated[
-        bool, typer.Option("--dedupe-groups", help="Nearly equal images stay on one side.")
+        bool, typer.Option("--dedupe-groups", help="Nearly equal images stay in one split.")
     ] = False,
     kfold: Annotated[
         int | None,
@@ -75,7 +75,7 @@ def split(
     ] = False,
     format_: Annotated[Literal["table", "json"], typer.Option("--format")] = "table",
 ) -> None:
-    """Deal samples out to training, validation and test lists, or to folds.
+    """Split samples into training, validation and test lists, or into folds.
 
     Every class is shared out to within one sample. The same seed gives the same lists, byte for
     byte, whatever the order of the old ones. Old lists are kept as train.txt.bak, train.txt.bak1
@@ -122,17 +122,17 @@ def _require_no_percentages(*percentages: float | None) -> None:
         )
 
 
-def _print(done: Split, dry_run: bool) -> None:
+def _print(done: SplitResult, dry_run: bool) -> None:
     from clsctl.datasets.printing import count, print_warnings
 
     if dry_run:
         _print_table(done)
     else:
-        for name, items in done.sides.items():
+        for name, items in done.splits.items():
             backup = done.backups.get(f"{name}.txt")
             kept = f" (the old list is {backup})" if backup else ""
             print(f"{name}: {count(len(items), 'sample')}{kept}")
-        for file in done.backups.keys() - {f"{name}.txt" for name in done.sides}:
+        for file in done.backups.keys() - {f"{name}.txt" for name in done.splits}:
             print(f"{file} is {done.backups[file]} now")
         print(f"written to {done.root}")
     if done.held_out:
@@ -142,49 +142,49 @@ def _print(done: Split, dry_run: bool) -> None:
     print_warnings(done.warnings)
 
 
-def _counts(done: Split) -> dict[str, Counter[int]]:
-    """Samples by class id, by side."""
-    return {name: Counter(item.label for item in items) for name, items in done.sides.items()}
+def _counts(done: SplitResult) -> dict[str, Counter[int]]:
+    """Count samples by class id, by split."""
+    return {name: Counter(line.label for line in lines) for name, lines in done.splits.items()}
 
 
-def _print_table(done: Split) -> None:
+def _print_table(done: SplitResult) -> None:
     from clsctl.datasets.printing import print_figures
 
-    sides = _counts(done)
+    counts = _counts(done)
     rows = [
         (
             name,
-            *(f"{counts[label]:,}" for counts in sides.values()),
-            f"{sum(counts[label] for counts in sides.values()):,}",
+            *(f"{counted[label]:,}" for counted in counts.values()),
+            f"{sum(counted[label] for counted in counts.values()):,}",
         )
         for label, name in sorted(done.class_names.items())
     ]
-    sizes = [len(items) for items in done.sides.values()]
+    sizes = [len(items) for items in done.splits.values()]
     whole = sum(sizes)
     sums = [
         ("Total", *(f"{size:,}" for size in (*sizes, whole))),
         ("", *(f"{100 * size / whole:.1f} %" for size in sizes), ""),
     ]
-    print_figures(("Class", *sides, "total"), rows, sums)
+    print_figures(("Class", *counts, "total"), rows, sums)
 
 
-def _print_json(done: Split, seed: int, dry_run: bool) -> None:
+def _print_json(done: SplitResult, seed: int, dry_run: bool) -> None:
     from clsctl.datasets.printing import print_json, warning_fields
 
-    sides = _counts(done)
+    counts = _counts(done)
     print_json(
         {
             "root": str(done.root),
             "seed": seed,
             "dry_run": dry_run,
-            "sides": {
+            "splits": {
                 name: {"samples": len(items), "share": done.shares[name]}
-                for name, items in done.sides.items()
+                for name, items in done.splits.items()
             },
             "held_out": len(done.held_out),
             "repeated": done.repeated,
             "classes": [
-                {"id": label, "name": name, **{side: sides[side][label] for side in sides}}
+                {"id": label, "name": name, **{split: counts[split][label] for split in counts}}
                 for label, name in sorted(done.class_names.items())
             ],
             "backups": dict(done.backups),

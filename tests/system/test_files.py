@@ -1,4 +1,4 @@
-"""A file that was asked for is whole or not there, and what was there before stays until then."""
+"""A file or folder that was asked for is whole or not there, and what was there before stays."""
 
 from __future__ import annotations
 
@@ -8,8 +8,8 @@ from pathlib import Path
 
 import pytest
 
-from clsctl.errors import UsageError
-from clsctl.system.outputs import open_output, writing
+from clsctl.errors import DataError, UsageError
+from clsctl.system.files import atomic_output, new_folder, open_output
 
 
 def test_the_file_appears_when_it_is_complete(tmp_path):
@@ -41,7 +41,7 @@ def test_a_link_stays_a_link(tmp_path):
     target.parent.mkdir()
     target.write_text("before")
     link.symlink_to(target)
-    with writing(link) as part:
+    with atomic_output(link) as part:
         part.write_text("after")
     assert link.is_symlink()
     assert target.read_text() == "after"
@@ -84,3 +84,42 @@ def test_without_a_path_it_is_standard_output(capsys):
     with open_output(None) as stream:
         stream.write("here\n")
     assert capsys.readouterr().out == "here\n"
+
+
+# ---- folders -----------------------------------------------------------------------------------
+
+
+def test_a_new_folder_appears_when_it_is_complete(tmp_path):
+    target = tmp_path / "deep" / "made"
+    with new_folder(target) as folder:
+        (folder / "a").write_text("a")
+        assert not target.exists()
+    assert (target / "a").read_text() == "a"
+    assert [path.name for path in target.parent.iterdir()] == ["made"]
+
+
+def test_a_new_folder_that_fails_leaves_nothing(tmp_path):
+    with pytest.raises(DataError), new_folder(tmp_path / "made") as folder:  # noqa: PT012
+        (folder / "a").write_text("a")
+        raise DataError("no")
+    assert not any(tmp_path.iterdir())
+
+
+@pytest.mark.parametrize("present", ["before", "meanwhile"])
+def test_a_new_folder_replaces_nothing(tmp_path, present):
+    target = tmp_path / "made"
+    if present == "before":
+        target.mkdir()
+    with pytest.raises(DataError) as caught, new_folder(target):
+        target.mkdir()
+    assert caught.value.code == "E_EXISTS"
+    assert [path.name for path in tmp_path.iterdir()] == ["made"]
+
+
+def test_a_new_folder_that_the_system_refuses(tmp_path):
+    (tmp_path / "file").touch()
+    path = tmp_path / "file" / "made"
+    with pytest.raises(UsageError) as caught, new_folder(path):
+        raise AssertionError("there is no folder to work in")
+    assert caught.value.message == f"cannot write {path}: Not a directory"
+    assert caught.value.code == "E_OUTPUT"

@@ -1,0 +1,72 @@
+"""Turn what the operating system refuses into one clear sentence with a code and a hint."""
+
+from __future__ import annotations
+
+import errno
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from clsctl.errors import ClsctlError, ModelError, UsageError
+
+_FULL = (errno.ENOSPC, errno.EDQUOT)
+_READ_ONLY = (errno.EROFS, errno.EACCES, errno.EPERM)
+FREE_SPACE = "free some space, or set CLSCTL_HOME to a folder on another disk"
+
+
+@contextmanager
+def translate_os_errors(
+    path: Path,
+    error: type[ClsctlError] = UsageError,
+    code: str = "E_OUTPUT",
+    hint: str = "",
+) -> Iterator[None]:
+    """Turn an OSError met while writing to a path that the user named into one error.
+
+    A closed pipe passes as it is: its reader has seen enough, which is no failure.
+
+    Args:
+        path: What the message names.
+        error: The class of the error.
+        code: Its code.
+        hint: What the user can do.
+
+    Raises:
+        ClsctlError: The system refused, for instance because the disk is full.
+    """
+    try:
+        yield
+    except BrokenPipeError:
+        raise
+    except OSError as refusal:
+        reason = refusal.strerror or refusal
+        raise error(f"cannot write {path}: {reason}", code=code, hint=hint) from None
+
+
+@contextmanager
+def translate_store_errors(
+    root: Path,
+    hint: str = "set CLSCTL_HOME to a folder that you can write to",
+    full_hint: str = FREE_SPACE,
+) -> Iterator[None]:
+    """Turn an OSError met below a folder that clsctl keeps for itself into a ModelError.
+
+    Args:
+        root: What the message names where the system names no file.
+        hint: What to do where the file cannot be used.
+        full_hint: What to do where the disk is full.
+
+    Raises:
+        ModelError: The disk is full (`E_DISK_FULL`), the place is read-only
+            (`E_STORE_READONLY`), or anything else that the system refused (`E_STORE`).
+    """
+    try:
+        yield
+    except OSError as refusal:
+        reason = refusal.strerror or refusal
+        if refusal.errno in _FULL:
+            message = f"the disk that holds {root} is full: {reason}"
+            raise ModelError(message, code="E_DISK_FULL", hint=full_hint) from refusal
+        message = f"cannot use {refusal.filename or root}: {reason}"
+        code = "E_STORE_READONLY" if refusal.errno in _READ_ONLY else "E_STORE"
+        raise ModelError(message, code=code, hint=hint) from refusal
