@@ -125,13 +125,21 @@ class Session(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class DeviceId:
-    """One concrete device, such as `gpu:0`."""
+    """One concrete device, such as `gpu:0`.
+
+    Attributes:
+        index: Its number among those of its kind; None where there can only be one.
+    """
 
     kind: str
-    index: int = 0
+    index: int | None = None
 
     def __str__(self) -> str:
-        return self.kind if self.kind == "cpu" else f"{self.kind}:{self.index}"
+        return self.kind if self.index is None else f"{self.kind}:{self.index}"
+
+
+HOST = DeviceId("cpu")
+"""The processor: converted and exported models are compared with their reference there."""
 
 
 @dataclass(frozen=True, slots=True)

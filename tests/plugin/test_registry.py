@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import plugins
 import pytest
 
 from clsctl.errors import ModelError, UsageError
@@ -28,18 +29,12 @@ def clsctl_wirters():
 
 @pytest.fixture
 def install(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
-    """Install a plugin made of one module; returns the environment that shows it to a process."""
-    site = tmp_path / "site"
+    """Installs a plugin made of one module, for this process too."""
 
     def install_(name: str, source: str) -> dict[str, str]:
-        module = name.replace("-", "_")
-        info = site / f"{module}-1.0.dist-info"
-        info.mkdir(parents=True)
-        (site / f"{module}.py").write_text(source)
-        (info / "METADATA").write_text(f"Metadata-Version: 2.1\nName: {name}\nVersion: 1.0\n")
-        (info / "entry_points.txt").write_text(f"[clsctl]\n{name} = {module}\n")
-        monkeypatch.syspath_prepend(str(site))
-        return {"PYTHONPATH": str(site)}
+        environment = plugins.install(tmp_path / "site", name, source)
+        monkeypatch.syspath_prepend(str(tmp_path / "site"))
+        return environment
 
     return install_
 

@@ -19,7 +19,8 @@ from typing import TYPE_CHECKING, Any
 
 from clsctl.bench.records import Percentiles
 from clsctl.errors import ClsctlError
-from clsctl.inference.backend_choice import select_backend, select_device
+from clsctl.inference.backend_choice import select_backend
+from clsctl.inference.devices import select_device
 from clsctl.models.directory import read_model_dir
 from clsctl.plugin.registry import default_registry
 from clsctl.prediction.pipeline import Engine, classify, open_engine

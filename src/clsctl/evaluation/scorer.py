@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from clsctl.errors import UsageError
 from clsctl.evaluation.trained_weights import TrainedModel, find_trained, input_side
+from clsctl.inference.devices import use_in_paddle
 from clsctl.models.directory import SETTINGS
 from clsctl.plugin.descriptors import PredictJob
 from clsctl.values import DeviceId, ModelSpec
@@ -92,14 +93,12 @@ def open_trained(model: TrainedModel, settings: Settings) -> Scorer:
         UsageError: A backend or precision is asked for, which exported models alone have
             (`E_MODEL_CHOICE`).
     """
-    from paddle import device as devices
-
     if settings.origins.get("backend") == "option" and settings.backend != "auto":
         raise _choice(f"training weights do not run on the backend '{settings.backend}'")
     if settings.origins.get("precision") == "option" and settings.precision != "fp32":
         raise _choice(f"training weights are not run in {settings.precision}")
     device = _device(settings)
-    devices.set_device(str(device))
+    use_in_paddle(device)
     run = network_run(model.load())
     runner = f"the training network on {device}"
     classes = _count_classes(run, model.transforms)
@@ -143,7 +142,7 @@ def _count_classes(run: Run, transforms: Sequence[Mapping[str, Any]]) -> int:
 
 
 def _device(settings: Settings) -> DeviceId:
-    from clsctl.inference.backend_choice import select_device
+    from clsctl.inference.devices import select_device
     from clsctl.plugin.registry import default_registry
 
     return select_device(settings.device, default_registry())

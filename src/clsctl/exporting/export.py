@@ -16,7 +16,7 @@ from clsctl.errors import ModelError, UsageError, unknown_name
 from clsctl.inference.paddle2onnx import CONVERTER, write_onnx
 from clsctl.inference.parity import Parity, compare_forms
 from clsctl.models.directory import read_model_dir, write_settings
-from clsctl.values import DeviceId, Placement
+from clsctl.values import HOST, Placement
 
 if TYPE_CHECKING:
     import numpy as np
@@ -270,7 +270,7 @@ def _exported_forms(folder: Path) -> Iterator[tuple[str, Run]]:
     from clsctl.inference.paddle_session import PaddleSession
 
     spec = read_model_dir(folder)
-    yield spec.graph.name, PaddleSession(spec, Placement(DeviceId("cpu"), 1)).run
+    yield spec.graph.name, PaddleSession(spec, Placement(HOST, 1)).run
     if (folder / ONNX).exists():
         yield ONNX, open_file(folder / ONNX, 1).run
     if (folder / OPENVINO).exists():
@@ -307,8 +307,8 @@ def _check_accuracy(model: TrainedModel, folder: Path, dataset: str | Path) -> t
     """Top-1 of the network and of the exported model, which have to be the same."""
     from clsctl.evaluation.evaluate import evaluate
 
-    before = evaluate(dataset, model.name, weights=model.weights, device="cpu")
-    after = evaluate(dataset, model_dir=folder, device="cpu", backend="paddle")
+    before = evaluate(dataset, model.name, weights=model.weights, device=str(HOST))
+    after = evaluate(dataset, model_dir=folder, device=str(HOST), backend="paddle")
     if before.top1 != after.top1:
         raise _differs(
             f"the exported model's top-1 on {before.root.name} is {after.top1:.4f}, the "

@@ -18,6 +18,7 @@ from typing import TYPE_CHECKING, Any
 
 from clsctl.console.messages import note
 from clsctl.errors import ModelError
+from clsctl.inference.devices import resolve_device
 from clsctl.inference.parity import agreement, sample_inputs
 from clsctl.models.directory import read_model_dir, weights_sha256
 from clsctl.plugin.descriptors import Backend
@@ -27,7 +28,7 @@ from clsctl.system.cpu import processor_name
 from clsctl.system.files import atomic_replace
 from clsctl.system.locks import locked
 from clsctl.system.processes import last_words, run_module
-from clsctl.values import DeviceId, ModelSpec, Placement, Session
+from clsctl.values import ModelSpec, Placement, Session
 
 if TYPE_CHECKING:
     import numpy as np
@@ -191,9 +192,9 @@ def _agreement(spec: ModelSpec, placement: Placement, backend: Backend, ms: floa
 
 def _main(graph: str, device: str, precision: str, *names: str) -> None:
     spec = read_model_dir(Path(graph))
-    kind, _, index = device.partition(":")
-    placement = Placement(DeviceId(kind, int(index or 0)), 1, precision=precision)
-    backends = [default_registry().get("backends", name) for name in names]
+    registry = default_registry()
+    placement = Placement(resolve_device(device, registry), 1, precision=precision)
+    backends = [registry.get("backends", name) for name in names]
     sessions = {backend.name: backend.open(spec, placement) for backend in backends}
     ms = time_sessions(sessions, sample_inputs(spec.transforms)[0])
     kept = _agreement(spec, placement, backends[0], ms[names[0]])

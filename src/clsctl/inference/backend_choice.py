@@ -11,11 +11,12 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from clsctl.console.messages import note
-from clsctl.errors import DeviceError, ModelError, UsageError
+from clsctl.errors import DeviceError, ModelError
 from clsctl.inference.backend_benchmark import Choice, measure, recall
+from clsctl.inference.devices import get_device, select_device
 from clsctl.plugin.descriptors import Backend, Device
 from clsctl.plugin.registry import Registry
-from clsctl.values import PRECISIONS, DeviceId, ModelSpec, Placement
+from clsctl.values import PRECISIONS, ModelSpec, Placement
 
 if TYPE_CHECKING:
     from clsctl.settings import Settings
@@ -43,32 +44,6 @@ def select(
             note(f"{spec.name} runs in {precision}, the fastest that keeps its answers here")
     backend = select_backend(settings.backend, spec, placement, registry, single=single)
     return backend, placement
-
-
-def select_device(text: str, registry: Registry) -> DeviceId:
-    """The device that `text` names: `auto`, `cpu`, `gpu`, `gpu:1` ...
-
-    Raises:
-        UsageError: The text is no device's name (`E_DEVICE_UNKNOWN`).
-        DeviceError: The device is not there (`E_DEVICE_MISSING`).
-    """
-    if text == "auto":
-        return _best_device(registry.items("devices").values())
-    kind, colon, number = text.partition(":")
-    device: Device = registry.get("devices", kind)
-    if colon and not number.isdecimal():
-        raise UsageError(
-            f"'{text}' is not a device: after the colon comes a number, as in {kind}:0",
-            code="E_DEVICE_UNKNOWN",
-        )
-    units, index = device.units(), int(number or 0)
-    if index >= len(units):
-        raise DeviceError(
-            f"there is no {kind}:{index}; this machine has {len(units)}, counted from 0",
-            code="E_DEVICE_MISSING",
-            hint="`clsctl doctor` lists the devices",
-        )
-    return DeviceId(kind, index)
 
 
 def select_backend(
@@ -103,16 +78,6 @@ def select_backend(
         able.sort(key=lambda backend: backend.name != choice.backend)
         return _ready(able, spec, placement, enough=1)[0]
     return _fastest(_ready(able, spec, placement), spec, placement, registry)
-
-
-def _best_device(devices: Iterable[Device]) -> DeviceId:
-    for device in sorted(devices, key=lambda device: -device.priority):
-        try:
-            if device.units():
-                return DeviceId(device.name)
-        except DeviceError:
-            continue
-    raise DeviceError("there is no device to run on, not even a CPU", code="E_DEVICE_MISSING")
 
 
 def _fastest_precision(
@@ -186,14 +151,15 @@ def _ready(
 def _able(spec: ModelSpec, placement: Placement, registry: Registry) -> list[Backend]:
     """The backends that do such a thing, installed or not, in order of preference."""
     backends: Iterable[Backend] = registry.items("backends").values()
-    able = [backend for backend in backends if not _inability(backend, spec, placement)]
+    device = get_device(placement.device, registry)
+    able = [backend for backend in backends if not _inability(backend, spec, placement, device)]
     return sorted(able, key=lambda backend: -backend.priority)
 
 
 def _require_able(
     backend: Backend, spec: ModelSpec, placement: Placement, registry: Registry
 ) -> None:
-    code = _inability(backend, spec, placement)
+    code = _inability(backend, spec, placement, get_device(placement.device, registry))
     if code:
         what = {
             "E_BACKEND_MISSING": f"on {placement.device}",
@@ -208,12 +174,12 @@ def _require_able(
         )
 
 
-def _inability(backend: Backend, spec: ModelSpec, placement: Placement) -> str:
+def _inability(backend: Backend, spec: ModelSpec, placement: Placement, device: Device) -> str:
     """What the backend never does, as an error's code; empty where there is nothing."""
-    kind = placement.device.kind
-    if kind not in backend.devices:
+    precisions = backend.precisions_on(device)
+    if not precisions:
         return "E_BACKEND_MISSING"
-    if placement.precision not in backend.precisions.get(kind, ("fp32",)):
+    if placement.precision not in precisions:
         return "E_PRECISION_UNSUPPORTED"
     return "" if spec.format in backend.formats else "E_MODEL_FORMAT"
 

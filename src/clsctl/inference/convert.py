@@ -20,6 +20,7 @@ from typing import TYPE_CHECKING
 
 from clsctl.console.messages import note
 from clsctl.errors import ClsctlError, ModelError, require_library
+from clsctl.inference.devices import resolve_device
 from clsctl.inference.paddle2onnx import CONVERTER, onnx_bytes
 from clsctl.inference.parity import compare_forms
 from clsctl.models.directory import read_model_dir, weights_sha256
@@ -30,7 +31,7 @@ from clsctl.system.cpu import require_int8
 from clsctl.system.files import atomic_replace
 from clsctl.system.locks import locked
 from clsctl.system.processes import last_words, run_module
-from clsctl.values import DeviceId, ModelSpec, Placement
+from clsctl.values import HOST, ModelSpec, Placement
 
 if TYPE_CHECKING:
     from clsctl.inference.parity import Run
@@ -136,7 +137,7 @@ def _reference(spec: ModelSpec) -> tuple[str, Run]:
         return "the graph as it is written", open_file(spec.graph, 1).run
     from clsctl.inference.paddle_session import PaddleSession
 
-    return "Paddle's result", PaddleSession(spec, Placement(DeviceId("cpu"), 1)).run
+    return "Paddle's result", PaddleSession(spec, Placement(HOST, 1)).run
 
 
 def _target(form: Form, spec: ModelSpec, placement: Placement) -> Path:
@@ -161,7 +162,7 @@ def _require_converter(form: Form, spec: ModelSpec) -> None:
 
 def _convert_in_child(form: Form, spec: ModelSpec, placement: Placement, target: Path) -> None:
     target.parent.mkdir(parents=True, exist_ok=True)
-    where = placement.device.kind, placement.precision
+    where = str(placement.device), placement.precision
     with atomic_replace(target) as part:
         files = spec.graph.absolute(), part, _verdict(target)
         child = run_module(__name__, form.name, *where, *files, folder=target.parent)
@@ -193,8 +194,9 @@ def _refusal(message: str) -> ModelError:
 
 def _main(backend: str, device: str, precision: str, graph: str, target: str, verdict: str) -> str:
     """Only what was found out about the model becomes a verdict, not a full disk."""
-    form: Form = default_registry().get("backends", backend).form
-    placement = Placement(DeviceId(device), 1, precision=precision)
+    registry = default_registry()
+    form: Form = registry.get("backends", backend).form
+    placement = Placement(resolve_device(device, registry), 1, precision=precision)
     try:
         convert(form, read_model_dir(Path(graph)), placement, Path(target))
     except ClsctlError as error:

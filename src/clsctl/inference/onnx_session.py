@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from clsctl.errors import DeviceError, ModelError, require_library
+from clsctl.inference.devices import get_device
 from clsctl.plugin.descriptors import Form
 from clsctl.system.cpu import processor_name
 from clsctl.values import Placement
@@ -70,6 +71,12 @@ def open_file(path: Path, threads: int, provider: Provider = CPU, hint: str = ""
     return OnnxSession(session)
 
 
+def provider_for(placement: Placement) -> Provider:
+    """The execution provider that uses a device, and its options."""
+    provider = get_device(placement.device).onnx_provider
+    return provider(placement.device) if provider else CPU
+
+
 def require_provider(name: str) -> None:
     """Raise DeviceError where the installed ONNX Runtime has no such execution provider."""
     import onnxruntime
@@ -88,8 +95,8 @@ def write_compiled(source: str | bytes, target: Path, placement: Placement) -> N
 
     level = onnxruntime.GraphOptimizationLevel
     options = _options(1)
-    on_cpu = placement.device.kind == "cpu"
-    # Fusions for this processor mean nothing to a GPU, whose provider makes its own.
+    on_cpu = provider_for(placement) is CPU
+    # Fusions for this processor mean nothing to an accelerator, whose provider makes its own.
     options.graph_optimization_level = level.ORT_ENABLE_ALL if on_cpu else level.ORT_ENABLE_BASIC
     options.optimized_model_filepath = str(target)
     onnxruntime.InferenceSession(source, options, [CPU], disabled_optimizers=INEXACT)
@@ -97,17 +104,15 @@ def write_compiled(source: str | bytes, target: Path, placement: Placement) -> N
 
 def load_compiled(path: Path, placement: Placement) -> OnnxSession:
     """Load what `write_compiled` wrote."""
-    provider = CPU
-    if placement.device.kind == "gpu":
-        provider = ("CUDAExecutionProvider", {"device_id": placement.device.index})
-    return open_file(path, placement.threads, provider, "delete the file, and it is made again")
+    hint = "delete the file, and it is made again"
+    return open_file(path, placement.threads, provider_for(placement), hint)
 
 
 def cache_key(placement: Placement) -> str:
     """Optimised graphs hold layouts of one processor and one runtime, so both are in the name."""
     import onnxruntime
 
-    kind = processor_name() if placement.device.kind == "cpu" else placement.device.kind
+    kind = processor_name() if provider_for(placement) is CPU else placement.device.kind
     return f"{kind}-ort{onnxruntime.__version__}"
 
 

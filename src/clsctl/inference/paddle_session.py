@@ -6,14 +6,12 @@ import queue
 from typing import TYPE_CHECKING, Any
 
 from clsctl.errors import DeviceError, ModelError
+from clsctl.inference.devices import get_device
 from clsctl.values import ModelSpec, Placement
 
 if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
-
-
-GPU_MEMORY_POOL_MB = 100
 
 
 class PaddleSession:
@@ -35,7 +33,7 @@ class PaddleSession:
                 code="E_MODEL_UNREADABLE",
                 hint="`clsctl models verify` finds damaged files",
             ) from None
-        self._clonable = placement.device.kind == "cpu"
+        self._clonable = not get_device(placement.device).accelerator
         self._idle: queue.SimpleQueue[Any] = queue.SimpleQueue()
         self._idle.put(self._original)
 
@@ -61,34 +59,15 @@ class PaddleSession:
 def _config(spec: ModelSpec, placement: Placement) -> Any:
     from paddle import inference
 
-    device, threads = placement.device, placement.threads
     config = inference.Config(str(spec.graph), str(spec.params))
     config.disable_glog_info()
     config.enable_new_ir(spec.graph.suffix == ".json")
     config.enable_new_executor()
-    if device.kind == "cpu":
-        config.disable_gpu()
-        config.enable_mkldnn()
-        if threads:
-            config.set_cpu_math_library_num_threads(threads)
-    elif device.kind == "gpu":
-        _use_gpu(config, placement)
-    else:
-        config.enable_custom_device(device.kind, device.index)
+    configure = get_device(placement.device).configure_paddle
+    if configure is None:
+        raise DeviceError(
+            f"backend 'paddle' does not run on {placement.device}", code="E_BACKEND_MISSING"
+        )
+    configure(config, placement)
     config.enable_memory_optim()
     return config
-
-
-def _use_gpu(config: Any, placement: Placement) -> None:
-    from paddle.inference import PrecisionType
-
-    device, half = placement.device, placement.precision == "fp16"
-    precision = PrecisionType.Half if half else PrecisionType.Float32
-    config.enable_use_gpu(GPU_MEMORY_POOL_MB, device.index, precision)
-    # A CPU build logs an error and goes on on the CPU.
-    if not config.use_gpu():
-        raise DeviceError(
-            f"the installed PaddlePaddle is a CPU build and cannot run on {device}",
-            code="E_DEVICE_MISSING",
-            hint="install the paddlepaddle-gpu build for your CUDA version, or use --device cpu",
-        )

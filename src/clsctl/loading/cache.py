@@ -20,6 +20,7 @@ from clsctl.console.messages import note
 from clsctl.images.decode import pages
 from clsctl.images.fetch import read_file, unreadable
 from clsctl.images.preprocess import MAX_PIXELS
+from clsctl.system.memory import machine_memory
 
 if TYPE_CHECKING:
     import numpy as np
@@ -49,18 +50,7 @@ def open_reader(
     small = shrinking(plain, side)
     if cache == "disk":
         return kept_on_disk(small, folder, side)
-    return kept_in_memory(small, free_memory() // 2)
-
-
-def free_memory() -> int:
-    """Bytes that new work may use before the system has to swap."""
-    try:
-        for line in Path("/proc/meminfo").read_text(encoding="ascii").splitlines():
-            if line.startswith("MemAvailable:"):
-                return int(line.split()[1]) * 1024
-    except OSError:
-        pass
-    return os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") // 2
+    return kept_in_memory(small, machine_memory().free // 2)
 
 
 def read_pixels(path: Path, max_pixels: int = MAX_PIXELS) -> NDArray[np.uint8]:

@@ -26,6 +26,7 @@ if TYPE_CHECKING:
 
     from clsctl.result import Result
     from clsctl.settings import Settings
+    from clsctl.system.memory import Memory
 
 
 # ---- what a model is ---------------------------------------------------------------------------
@@ -64,16 +65,44 @@ class Command:
 class Device:
     """A kind of device.
 
+    What clsctl has to know of a device stands here, so that a new one is one file.
+
     Attributes:
         units: Describes each unit present (`NVIDIA A10, 24 GiB`), or raises DeviceError saying
             why there is none.
         priority: With `--device auto` the available kind of highest priority is taken.
+        accelerator: Whether it computes apart from the processor: its units are numbered
+            (`gpu:0`), one session keeps a unit busy, and training may use mixed precision.
+        memory: Reads how much memory it has; where None, training finds out by trying which batch
+            fits.
+        precisions: By backend, what that backend computes in there; for the backends that the
+            fields below tell how to use the device.
+        configure_paddle: Lets a `paddle.inference.Config` run a model there. Raises DeviceError
+            where the installed PaddlePaddle cannot.
+        onnx_provider: Returns the execution provider by which ONNX Runtime uses a unit, and the
+            provider's options.
+        paddle_place: Returns what `paddle.device.set_device` calls a unit.
+        collectives: The library by which processes that train on it exchange gradients, as
+            Paddle names it in PADDLE_DISTRI_BACKEND.
+        sync_batch_norm: Whether Paddle's SyncBatchNorm runs there.
     """
 
     name: str
     help: str
     units: Callable[[], Sequence[str]]
     priority: int = 0
+    accelerator: bool = True
+    memory: Callable[[], Memory] | None = None
+    precisions: Mapping[str, Sequence[str]] = field(default_factory=dict)
+    configure_paddle: Callable[[Any, Placement], None] | None = None
+    onnx_provider: Callable[[DeviceId], tuple[str, Mapping[str, object]]] | None = None
+    paddle_place: Callable[[DeviceId], str] = str
+    collectives: str = "xccl"
+    sync_batch_norm: bool = False
+
+    def unit(self, index: int = 0) -> DeviceId:
+        """One of its units, counted from 0."""
+        return DeviceId(self.name, index if self.accelerator else None)
 
 
 @dataclass(frozen=True, slots=True)
@@ -103,13 +132,13 @@ class Backend:
     """A library that runs exported models.
 
     Attributes:
-        devices: Kinds of device it can use.
         check: Raises DeviceError, saying what to install, where the library is missing.
         open: Loads a model; its session may be run by `streams` threads at the same time.
         prepare: Makes what it needs beside the model directory, once. Raises ModelError where it
             cannot run the model so, DeviceError where something for it is not installed.
         priority: Higher where it starts sooner: decides where nothing was measured.
-        precisions: By kind of device; fp32 only where that is not named.
+        precisions: By kind of device, what it computes in there; a device may name itself, too
+            (`Device.precisions`).
         formats: Of the models it can run; values of FORMATS.
         packages: Distributions that bring the library, whose version a measurement belongs to.
         form: What it converts models to, if it does.
@@ -117,7 +146,6 @@ class Backend:
 
     name: str
     help: str
-    devices: tuple[str, ...]
     check: Callable[[], None]
     open: Callable[[ModelSpec, Placement], Session]
     prepare: Callable[[ModelSpec, Placement], object] = lambda spec, placement: None
@@ -126,6 +154,10 @@ class Backend:
     formats: tuple[str, ...] = ("paddle",)
     packages: tuple[str, ...] = ()
     form: Form | None = None
+
+    def precisions_on(self, device: Device) -> Sequence[str]:
+        """What it computes in on a device; empty where it does not run there."""
+        return self.precisions.get(device.name) or device.precisions.get(self.name, ())
 
 
 @dataclass(frozen=True, slots=True)

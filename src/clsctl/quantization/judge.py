@@ -16,10 +16,11 @@ from clsctl.errors import DataError, DeviceError
 from clsctl.evaluation.class_mapping import matched
 from clsctl.evaluation.metrics import Interval, label_ranks, wilson_interval
 from clsctl.evaluation.trained_weights import input_side
+from clsctl.inference.devices import get_device
 from clsctl.plugin.descriptors import Backend, Form
 from clsctl.plugin.registry import default_registry
 from clsctl.system.cpu import available_cores
-from clsctl.values import DeviceId, ModelSpec, Placement, Session
+from clsctl.values import HOST, ModelSpec, Placement, Session
 
 if TYPE_CHECKING:
     import numpy as np
@@ -133,8 +134,9 @@ def _time(session: Session, image: NDArray[np.float32]) -> float:
 def _forms() -> Iterator[Form]:
     """Of the backends that are installed and run int8 on a CPU, soonest started first."""
     backends: Iterable[Backend] = default_registry().items("backends").values()
+    processor = get_device(HOST)
     for backend in sorted(backends, key=lambda backend: -backend.priority):
-        if backend.form and "int8" in backend.precisions.get("cpu", ()) and _installed(backend):
+        if backend.form and "int8" in backend.precisions_on(processor) and _installed(backend):
             yield backend.form
 
 
@@ -149,6 +151,6 @@ def _installed(backend: Backend) -> bool:
 def _open(form: Form, graph: Path, threads: int) -> Session:
     """A backend's form is left beside the graph."""
     target = graph.with_name(f"{graph.stem}-{form.name}-{threads}{form.suffix}")
-    placement = Placement(DeviceId("cpu"), threads)
+    placement = Placement(HOST, threads)
     form.write(str(graph), target, placement)
     return form.load(target, placement)

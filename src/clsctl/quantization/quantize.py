@@ -32,7 +32,7 @@ from clsctl.system.cpu import require_int8
 from clsctl.system.files import atomic_replace, new_folder
 from clsctl.system.locks import locked
 from clsctl.system.os_errors import translate_store_errors
-from clsctl.values import DeviceId, ModelSpec, Placement, Progress
+from clsctl.values import HOST, ModelSpec, Placement, Progress
 
 if TYPE_CHECKING:
     import numpy as np
@@ -224,7 +224,7 @@ def _write_plain(spec: ModelSpec, target: Path) -> None:
     if spec.format == "onnx":
         shutil.copyfile(spec.graph, target)
         return
-    form_path(COMPILED, spec, Placement(DeviceId("cpu")))
+    form_path(COMPILED, spec, Placement(HOST))
     write_onnx(spec, target)
 
 

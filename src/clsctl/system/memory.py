@@ -1,14 +1,50 @@
-"""How this process keeps the memory that it has freed."""
+"""How much memory this machine has, and how this process keeps what it has freed."""
 
 from __future__ import annotations
 
 import contextlib
 import ctypes
 import functools
+import os
+from pathlib import Path
+from typing import NamedTuple
 
 # Of glibc's mallopt: from which size memory is mapped anew, and how much is kept when it is free.
 _M_MMAP_THRESHOLD, _M_TRIM_THRESHOLD = -3, -1
 _KEPT = 1 << 30
+
+CGROUP_LIMIT = Path("/sys/fs/cgroup/memory.max")
+MEMINFO = Path("/proc/meminfo")
+
+
+class Memory(NamedTuple):
+    """Bytes of memory: in all, and those that new work may use."""
+
+    total: int
+    free: int
+
+
+def machine_memory() -> Memory:
+    """Memory of this machine, or of the container on it; free is what may be used without swap."""
+    physical = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
+    return Memory(_limited(physical), _available(physical // 2))
+
+
+def _limited(physical: int) -> int:
+    try:
+        return min(physical, int(CGROUP_LIMIT.read_text(encoding="ascii")))
+    except (OSError, ValueError):
+        return physical
+
+
+def _available(default: int) -> int:
+    try:
+        for line in MEMINFO.read_text(encoding="ascii").splitlines():
+            if line.startswith("MemAvailable:"):
+                return int(line.split()[1]) * 1024
+    except OSError:
+        pass
+    return default
 
 
 @functools.cache

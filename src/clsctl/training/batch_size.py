@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from clsctl.console.messages import note
+from clsctl.inference.devices import get_device, use_in_paddle
 from clsctl.training.config.schema import TrainConfig
-from clsctl.training.memory_estimate import footprint, machine_memory
+from clsctl.training.memory_estimate import footprint
 from clsctl.values import DeviceId
 
 LARGEST = 256
@@ -21,16 +22,18 @@ def fitting_batch(
 ) -> int:
     """The largest power of two up to `LARGEST` that fits the device's memory and the dataset.
 
-    On a CPU it is reckoned, to take at most half of the machine's memory; other devices are tried.
+    Where the device's memory is known it is estimated, to take at most half of that; others are
+    tried.
 
     Args:
         images: How many there are to train with.
         side: Of the network's input, in pixels.
     """
     most = _power_of_two(min(LARGEST, images // STEPS_AN_EPOCH))
-    if device.kind == "cpu":
+    memory = get_device(device).memory
+    if memory is not None:
         taken = footprint(config, num_classes, side)
-        room = int(SHARE_OF_MEMORY * machine_memory()) - taken.fixed
+        room = int(SHARE_OF_MEMORY * memory().total) - taken.fixed
         batch = _power_of_two(min(most, room // taken.image))
     else:
         batch = _largest_that_runs(config, most, num_classes, side, device)
@@ -52,7 +55,7 @@ def _largest_that_runs(
     from clsctl.networks.build import build
     from clsctl.training.optim import build_optimizer
 
-    paddle.device.set_device(str(device))
+    use_in_paddle(device)
     network = build(config.model, num_classes, seed=config.seed)
     optimizer = build_optimizer(network, config.optimizer)  # type: ignore[arg-type]
     batch = most

@@ -21,6 +21,7 @@ from typing import TYPE_CHECKING
 
 from clsctl.errors import Interrupted
 from clsctl.evaluation.metrics import label_ranks
+from clsctl.inference.devices import get_device, use_in_paddle
 from clsctl.training import checkpoint
 from clsctl.training.amp import scaler_state
 from clsctl.training.callbacks import Display, EpochInfo, StepInfo
@@ -59,7 +60,7 @@ def fit(job: TrainJob, peak: float, display: Display) -> Position:
     import paddle
 
     warnings.filterwarnings("ignore", message="When training, we now always track global mean")
-    paddle.device.set_device(str(job.device))
+    use_in_paddle(job.device)
     while True:
         try:
             # Optimizer states are found again by names that Paddle numbers anew in here.
@@ -212,7 +213,7 @@ def _statistics(job: TrainJob, network: Network, batch: Batch) -> AbstractContex
     """How batch normalisation sees a batch: as a whole where the device can, else in parts."""
     size = job.team.rank.size
     everybody = batch.whole >= size * min(2, job.config.batch_size)
-    if job.device.kind == "gpu" and size > 1 and everybody:
+    if size > 1 and everybody and get_device(job.device).sync_batch_norm:
         return synchronised(network)
     return nullcontext()
 

@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, NamedTuple
 from clsctl.console.messages import note
 from clsctl.console.progress import count_bar
 from clsctl.errors import Interrupted
+from clsctl.inference.devices import use_in_paddle
 from clsctl.system.files import open_output
 from clsctl.training.job import TrainJob
 from clsctl.training.loop import LossIsNan, make_step, step_batches, train_mode
@@ -73,9 +74,7 @@ def range_test(job: TrainJob) -> Iterator[Point]:
     Raises:
         Interrupted: `job.stop` was set.
     """
-    import paddle
-
-    paddle.device.set_device(str(job.device))
+    use_in_paddle(job.device)
     count = min(max(job.steps_per_epoch, FEWEST_STEPS), MOST_STEPS)
     factor = (HIGHEST / LOWEST) ** (1 / (count - 1))
     teacher = build_teacher(job)

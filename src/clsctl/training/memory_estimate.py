@@ -3,10 +3,8 @@
 from __future__ import annotations
 
 import functools
-import os
 import warnings
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
 from clsctl.networks.build import outline
@@ -19,8 +17,6 @@ FLOAT_BYTES = 4
 
 # Numbers that an optimizer keeps for each one that it changes.
 STATES = {"Momentum": 1, "AdamW": 2}
-
-CGROUP_LIMIT = Path("/sys/fs/cgroup/memory.max")
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,12 +57,3 @@ def footprint(config: TrainConfig, num_classes: int, side: int) -> Footprint:
         warnings.simplefilter("ignore")  # about tracing, which is over in an instant
         image = FLOAT_BYTES * activations(network, (3, side, side))
     return Footprint(checkpoint, weights, checkpoint + learnt, image)
-
-
-def machine_memory() -> int:
-    """Bytes of memory that this machine, or the container on it, has in all."""
-    physical = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
-    try:
-        return min(physical, int(CGROUP_LIMIT.read_text(encoding="ascii")))
-    except (OSError, ValueError):
-        return physical

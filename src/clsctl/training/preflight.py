@@ -6,7 +6,7 @@ import shutil
 from collections.abc import Callable, Iterator
 
 from clsctl.errors import ModelError
-from clsctl.loading.cache import free_memory
+from clsctl.inference.devices import get_device
 from clsctl.networks.build import outline
 from clsctl.plugin.registry import default_registry
 from clsctl.training.callbacks import EpochInfo, StepInfo
@@ -61,12 +61,13 @@ def _work(job: TrainJob, position: Position | None) -> str:
 
 
 def _memory(job: TrainJob, taken: Footprint) -> str:
-    """Only a processor's memory is known to the system."""
+    """How much the run takes of the device's memory, as far as that is known."""
     needed = taken.memory(min(job.config.batch_size, len(job.train.samples)))
     text = f"memory: {_size(needed)} at most"
-    if job.device.kind != "cpu":
+    memory = get_device(job.device).memory
+    if memory is None:
         return text
-    free = free_memory()
+    free = memory().free
     doubt = "; should it not suffice, try -b auto" if needed > free else ""
     return f"{text}, of {_size(free)} free{doubt}"
 

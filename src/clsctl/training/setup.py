@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 from clsctl.datasets.layouts.detect import Dataset, Sample, read_valid_dataset
 from clsctl.errors import DataError, DeviceError, ModelError, UsageError
 from clsctl.images.preprocess import compile_transforms, describe
-from clsctl.inference.backend_choice import select_device
+from clsctl.inference.devices import get_device, select_device
 from clsctl.loading.augment import train_transform
 from clsctl.loading.loader import Loader
 from clsctl.loading.mix import Mixer
@@ -46,7 +46,7 @@ def prepare(config: TrainConfig, team: Team = ALONE) -> TrainJob:
         DeviceError: The device is not there, or training cannot be accelerated as is wished.
     """
     device = device_of(config.device, team.rank.local)
-    if config.amp != "off" and device.kind == "cpu":
+    if config.amp != "off" and not get_device(device).accelerator:
         raise DeviceError(
             "mixed precision needs an accelerator; a CPU would compute in float32 all the same",
             code="E_AMP_DEVICE",
@@ -197,7 +197,7 @@ def device_of(text: str, local: int) -> DeviceId:
         own = numbers.split(",")[local % len(numbers.split(","))]
         return select_device(f"{kind}:{own}", default_registry())
     device = select_device(kind, default_registry())
-    if device.kind == "cpu" or local == 0:
+    if not get_device(device).accelerator or local == 0:
         return device
     return select_device(f"{device.kind}:{local}", default_registry())
 

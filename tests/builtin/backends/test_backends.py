@@ -13,6 +13,7 @@ import pytest
 from golden_rules import make_input
 
 from clsctl.errors import DeviceError, ModelError
+from clsctl.inference.devices import get_device
 from clsctl.models.directory import read_model_dir
 from clsctl.plugin.registry import default_registry
 from clsctl.values import DeviceId, ModelSpec, Placement, Session
@@ -22,7 +23,7 @@ TASKS = Path("/proc/self/task")
 NAMES = sorted(
     name
     for name, backend in default_registry().items("backends").items()
-    if CPU.kind in backend.devices
+    if backend.precisions_on(get_device(CPU))
 )
 
 
@@ -96,7 +97,7 @@ def test_a_gpu_needs_the_gpu_build_of_onnx_runtime(tiny):
         pytest.skip("this ONNX Runtime is a CUDA build")
     backend = default_registry().get("backends", "onnxruntime")
     with pytest.raises(DeviceError, match="cannot use its CUDAExecutionProvider") as caught:
-        backend.prepare(read_model_dir(tiny), Placement(DeviceId("gpu")))
+        backend.prepare(read_model_dir(tiny), Placement(DeviceId("gpu", 0)))
     assert "onnxruntime-gpu" in caught.value.hint
 
 
@@ -165,4 +166,4 @@ def test_paddle_never_falls_back_from_a_gpu_that_it_cannot_use(tiny):
         pytest.skip("this PaddlePaddle is a CUDA build")
     backend = default_registry().get("backends", "paddle")
     with pytest.raises(DeviceError, match="is a CPU build and cannot run on gpu:0"):
-        backend.open(read_model_dir(tiny), Placement(DeviceId("gpu"), 1))
+        backend.open(read_model_dir(tiny), Placement(DeviceId("gpu", 0), 1))

@@ -10,7 +10,8 @@ from dataclasses import replace
 from typing import Any
 
 from clsctl.errors import DeviceError
-from clsctl.plugin import DeviceId, PredictJob
+from clsctl.inference.devices import get_device
+from clsctl.plugin import PredictJob
 from clsctl.system.cpu import available_cores
 
 _LOOPBACK = ("local", "127.")
@@ -57,21 +58,20 @@ def placed(job: PredictJob) -> tuple[PredictJob, dict[str, Any], int]:
 
     resources: dict[str, float] = ray.cluster_resources()  # type: ignore[no-untyped-call]
     cores, kind = resources.get("CPU", 0), job.device.kind
-    units = cores if kind == "cpu" else resources.get(kind.upper(), 0)
+    device = get_device(job.device)
+    units = resources.get(kind.upper(), 0) if device.accelerator else cores
     threads = job.settings.threads or max(1, int(cores / (units or 1)))
     needs: dict[str, Any] = {"num_cpus": threads}
-    if kind == "gpu":
-        needs["num_gpus"] = 1
-    elif kind != "cpu":
-        needs["resources"] = {kind.upper(): 1}
+    if device.accelerator:  # Ray has an option of its own for what it calls GPU.
+        needs |= {"num_gpus": 1} if kind == "gpu" else {"resources": {kind.upper(): 1}}
     one = replace(
         job,
         inputs=(),
         options=None,
-        device=DeviceId(kind),
+        device=device.unit(),
         settings=replace(job.settings, threads=threads),
     )
-    return one, needs, max(1, int(cores // threads if kind == "cpu" else units))
+    return one, needs, max(1, int(units if device.accelerator else cores // threads))
 
 
 def _import_ray(address: str) -> Any:

@@ -7,6 +7,7 @@ from clsctl.inference.onnx_session import (
     COMPILED,
     OnnxSession,
     load_compiled,
+    provider_for,
     require_onnxruntime,
     require_provider,
 )
@@ -19,12 +20,11 @@ def clsctl_backends() -> list[Backend]:
         Backend(
             "onnxruntime",
             "ONNX Runtime, from a form converted once; fastest to start.",
-            ("cpu", "gpu"),
             require_onnxruntime,
             open_model,
+            precisions={"cpu": ("fp32", "int8")},
             prepare=_prepare,
             priority=10,
-            precisions={"cpu": ("fp32", "int8")},
             formats=("paddle", "onnx"),
             packages=("onnxruntime", "onnxruntime-gpu"),
             form=COMPILED,
@@ -38,6 +38,5 @@ def open_model(spec: ModelSpec, placement: Placement) -> OnnxSession:
 
 
 def _prepare(spec: ModelSpec, placement: Placement) -> None:
-    if placement.device.kind == "gpu":
-        require_provider("CUDAExecutionProvider")
+    require_provider(provider_for(placement)[0])
     form_path(COMPILED, spec, placement)

@@ -2,16 +2,11 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
 from clsctl.errors import DeviceError, require_library
 from clsctl.inference.convert import form_path
 from clsctl.inference.openvino_session import COMPILED, OpenvinoSession, load_compiled
 from clsctl.plugin import Backend, ModelSpec, Placement, hookimpl
 from clsctl.system.cpu import multiplies_bf16
-
-if TYPE_CHECKING:
-    pass
 
 
 @hookimpl
@@ -20,7 +15,6 @@ def clsctl_backends() -> list[Backend]:
         Backend(
             "openvino",
             "OpenVINO on CPU, from a form converted once; bf16 where the processor has it.",
-            ("cpu",),
             _check,
             open_model,
             prepare=_prepare,

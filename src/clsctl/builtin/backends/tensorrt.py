@@ -23,7 +23,6 @@ def clsctl_backends() -> list[Backend]:
         Backend(
             "tensorrt",
             "TensorRT on NVIDIA GPUs, by ONNX Runtime's provider; its first run takes minutes.",
-            ("gpu",),
             _check,
             open_model,
             prepare=_prepare,
@@ -38,7 +37,7 @@ def clsctl_backends() -> list[Backend]:
 def open_model(spec: ModelSpec, placement: Placement) -> OnnxSession:
     """Load the model's ONNX form; the engines that TensorRT builds of it are kept in the cache."""
     options = {
-        "device_id": placement.device.index,
+        "device_id": placement.device.index or 0,
         "trt_fp16_enable": placement.precision == "fp16",
         "trt_engine_cache_enable": True,
         "trt_engine_cache_path": str(folders().cache / "tensorrt"),

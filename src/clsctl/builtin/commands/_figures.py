@@ -11,7 +11,7 @@ def device_meant(text: str | None) -> DeviceId:
     Raises:
         UsageError: There is no such kind of device (`E_DEVICE_UNKNOWN`).
     """
-    from clsctl.inference.backend_choice import select_device
+    from clsctl.inference.devices import select_device
     from clsctl.plugin.registry import default_registry
     from clsctl.settings import load_settings
 

@@ -87,7 +87,7 @@ def bench(
     from clsctl.bench.measure import Protocol, combine, measure
     from clsctl.bench.records import save_measurements
     from clsctl.console.progress import count_bar
-    from clsctl.inference.backend_choice import select_device
+    from clsctl.inference.devices import select_device
     from clsctl.plugin.registry import default_registry
     from clsctl.settings import load_settings
 
@@ -159,9 +159,11 @@ def _models(
 
 def _backends(text: str, device: DeviceId, registry: Registry) -> list[str]:
     """The names that were given; `all` stands for those that run on the device."""
+    from clsctl.inference.devices import get_device
+
     if text == "all":
-        backends = registry.items("backends").values()
-        return [backend.name for backend in backends if device.kind in backend.devices]
+        kind, backends = get_device(device, registry), registry.items("backends").values()
+        return [backend.name for backend in backends if backend.precisions_on(kind)]
     names = _listed(text)
     for name in set(names) - {"auto"}:
         registry.get("backends", name)

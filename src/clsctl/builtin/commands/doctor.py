@@ -105,13 +105,15 @@ def _devices(registry: Registry) -> Iterator[Finding]:
 def _backends(registry: Registry) -> Iterator[Finding]:
     from clsctl.errors import DeviceError
 
+    devices = registry.items("devices")
     for name, backend in registry.items("backends").items():
         try:
             backend.check()
         except DeviceError as error:
             yield Finding("backends", name, False, f"{error.message}: {error.hint}")
         else:
-            yield Finding("backends", name, True, f"runs on {', '.join(backend.devices)}")
+            names = [kind for kind, device in devices.items() if backend.precisions_on(device)]
+            yield Finding("backends", name, True, f"runs on {', '.join(names)}")
 
 
 def _choices() -> Iterator[Finding]:

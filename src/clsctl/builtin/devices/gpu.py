@@ -4,15 +4,32 @@ from __future__ import annotations
 
 import shutil
 import subprocess
+from collections.abc import Mapping
 from importlib import metadata
+from typing import Any
 
 from clsctl.errors import DeviceError
-from clsctl.plugin import Device, hookimpl
+from clsctl.plugin import Device, DeviceId, Placement, hookimpl
+
+PADDLE_POOL_MB = 100
+"""Memory that Paddle Inference takes at first; it takes more where that does not suffice."""
 
 
 @hookimpl
 def clsctl_devices() -> list[Device]:
-    return [Device("gpu", "NVIDIA GPUs.", _units, priority=10)]
+    return [
+        Device(
+            "gpu",
+            "NVIDIA GPUs.",
+            _units,
+            priority=10,
+            precisions={"paddle": ("fp32", "fp16"), "onnxruntime": ("fp32",)},
+            configure_paddle=_configure_paddle,
+            onnx_provider=_onnx_provider,
+            collectives="nccl",
+            sync_batch_norm=True,
+        )
+    ]
 
 
 def _units() -> list[str]:
@@ -45,3 +62,22 @@ def _installed(distribution: str) -> bool:
     except metadata.PackageNotFoundError:
         return False
     return True
+
+
+def _configure_paddle(config: Any, placement: Placement) -> None:
+    from paddle.inference import PrecisionType
+
+    device, half = placement.device, placement.precision == "fp16"
+    precision = PrecisionType.Half if half else PrecisionType.Float32
+    config.enable_use_gpu(PADDLE_POOL_MB, device.index or 0, precision)
+    # A CPU build logs an error and continues on the CPU.
+    if not config.use_gpu():
+        raise DeviceError(
+            f"the installed PaddlePaddle is a CPU build and cannot run on {device}",
+            code="E_DEVICE_MISSING",
+            hint="install the paddlepaddle-gpu build for your CUDA version, or use --device cpu",
+        )
+
+
+def _onnx_provider(device: DeviceId) -> tuple[str, Mapping[str, object]]:
+    return "CUDAExecutionProvider", {"device_id": device.index or 0}

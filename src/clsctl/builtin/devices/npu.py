@@ -4,14 +4,24 @@ from __future__ import annotations
 
 import os
 from importlib.util import find_spec
+from typing import Any
 
 from clsctl.errors import DeviceError
-from clsctl.plugin import Device, hookimpl
+from clsctl.plugin import Device, Placement, hookimpl
 
 
 @hookimpl
 def clsctl_devices() -> list[Device]:
-    return [Device("npu", "Ascend NPUs.", _units, priority=5)]
+    return [
+        Device(
+            "npu",
+            "Ascend NPUs.",
+            _units,
+            priority=5,
+            precisions={"paddle": ("fp32",)},
+            configure_paddle=_configure_paddle,
+        )
+    ]
 
 
 def _units() -> list[str]:
@@ -30,6 +40,10 @@ def _units() -> list[str]:
     if not units:
         raise _missing("the plugin is installed but sees no device")
     return units
+
+
+def _configure_paddle(config: Any, placement: Placement) -> None:
+    config.enable_custom_device("npu", placement.device.index or 0)
 
 
 def _missing(reason: str) -> DeviceError:

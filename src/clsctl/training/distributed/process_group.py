@@ -20,6 +20,7 @@ from types import MethodType
 from typing import TYPE_CHECKING, TypeVar
 
 from clsctl.errors import ProcessLost
+from clsctl.inference.devices import get_device
 from clsctl.training.distributed.ranks import Rank
 from clsctl.values import DeviceId
 
@@ -27,9 +28,6 @@ if TYPE_CHECKING:
     from paddle import Tensor, nn
 
 T = TypeVar("T")
-
-BACKENDS = {"cpu": "gloo", "gpu": "nccl"}
-"""By kind of device; all others bring their own, which Paddle calls `xccl`."""
 
 TOUCH_S = 5.0
 """How often a process that is long busy says that it is there."""
@@ -157,10 +155,12 @@ def _connect(rank: Rank, device: DeviceId, host: str, port: int) -> None:
     from paddle.base import core
 
     interface = _interface_to(host)
+    kind = get_device(device)
+    name, _, index = kind.paddle_place(device).partition(":")
     os.environ.update(
         rank.variables(),
-        PADDLE_DISTRI_BACKEND=BACKENDS.get(device.kind, "xccl"),
-        **{f"FLAGS_selected_{device.kind}s": str(device.index)},
+        PADDLE_DISTRI_BACKEND=kind.collectives,
+        **{f"FLAGS_selected_{name}s": index or "0"},
     )
     if interface:
         for library in ("GLOO", "NCCL"):

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Literal
 
 from clsctl.console.messages import note
 from clsctl.errors import DeviceError
+from clsctl.inference.devices import get_device, use_in_paddle
 from clsctl.values import DeviceId
 
 if TYPE_CHECKING:
@@ -27,7 +28,7 @@ def choose(wish: Literal["auto", "on", "off"], device: DeviceId, threads: int) -
     Raises:
         DeviceError: It is wished and not possible (`E_ACCELERATE`).
     """
-    if wish == "off" or (wish == "auto" and device.kind != "cpu"):
+    if wish == "off" or (wish == "auto" and get_device(device).accelerator):
         return stock
     obstacle = _obstacle(device, threads)
     if obstacle is None:
@@ -50,14 +51,12 @@ def stock(network: nn.Layer) -> AbstractContextManager[None]:
 
 
 def _obstacle(device: DeviceId, threads: int) -> str | None:
-    if device.kind != "cpu":
+    if get_device(device).accelerator:
         return f"oneDNN is for processors, not for {device}"
-    import paddle
-
     from clsctl.training.onednn.onednn import OneDnnError, use_threads
     from clsctl.training.onednn.selftest import differing_layer
 
-    paddle.device.set_device(str(device))
+    use_in_paddle(device)
     try:
         use_threads(threads)
         differing = differing_layer()

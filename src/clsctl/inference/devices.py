@@ -1,0 +1,75 @@
+"""The devices of this machine: which one a text names, and how Paddle is told to use it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+from clsctl.errors import DeviceError, UsageError
+from clsctl.plugin.descriptors import Device
+from clsctl.plugin.registry import Registry, default_registry
+from clsctl.values import DeviceId
+
+
+def select_device(text: str, registry: Registry) -> DeviceId:
+    """Find the device that `text` names: `auto`, `cpu`, `gpu`, `gpu:1` ...
+
+    Raises:
+        UsageError: The text is no device's name (`E_DEVICE_UNKNOWN`).
+        DeviceError: The device is not there (`E_DEVICE_MISSING`).
+    """
+    device = resolve_device(text, registry)
+    units, index = get_device(device, registry).units(), int(text.partition(":")[2] or 0)
+    if index >= len(units):
+        raise DeviceError(
+            f"there is no {device.kind}:{index}; this machine has {len(units)}, counted from 0",
+            code="E_DEVICE_MISSING",
+            hint="`clsctl doctor` lists the devices",
+        )
+    return device
+
+
+def resolve_device(text: str, registry: Registry) -> DeviceId:
+    """Find the device that `text` names, which need not be on this machine unless it is `auto`.
+
+    Raises:
+        UsageError: The text is no device's name (`E_DEVICE_UNKNOWN`).
+        DeviceError: It is `auto` and there is none (`E_DEVICE_MISSING`).
+    """
+    if text == "auto":
+        return _best_device(registry.items("devices").values())
+    kind, colon, number = text.partition(":")
+    device: Device = registry.get("devices", kind)
+    if colon and not number.isdecimal():
+        raise UsageError(
+            f"'{text}' is not a device: after the colon comes a number, as in {kind}:0",
+            code="E_DEVICE_UNKNOWN",
+        )
+    return device.unit(int(number or 0))
+
+
+def get_device(device: DeviceId, registry: Registry | None = None) -> Device:
+    """Return what is known of a device's kind.
+
+    Raises:
+        UsageError: There is no such kind (`E_DEVICE_UNKNOWN`).
+    """
+    found: Device = (registry or default_registry()).get("devices", device.kind)
+    return found
+
+
+def use_in_paddle(device: DeviceId) -> None:
+    """Let Paddle's networks compute on a device from now on."""
+    import paddle
+
+    paddle.device.set_device(get_device(device).paddle_place(device))
+
+
+def _best_device(devices: Iterable[Device]) -> DeviceId:
+    """The available device of highest priority."""
+    for device in sorted(devices, key=lambda device: -device.priority):
+        try:
+            if device.units():
+                return device.unit()
+        except DeviceError:
+            continue
+    raise DeviceError("there is no device to run on, not even a CPU", code="E_DEVICE_MISSING")
