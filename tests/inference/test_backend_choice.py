@@ -6,7 +6,7 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
-from plugins import backend, device, raising, registry_with
+from made_plugins import backend, device, raising, registry_with
 
 from clsctl.errors import ClsctlError, DeviceError, ModelError
 from clsctl.inference.backend_choice import select_backend

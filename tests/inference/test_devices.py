@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import pytest
-from plugins import device, raising, registry_with
+from made_plugins import device, raising, registry_with
 
 from clsctl.errors import ClsctlError, DeviceError
 from clsctl.inference.devices import resolve_device, select_device

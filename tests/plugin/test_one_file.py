@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import made_plugins
 import pictures
-import plugins
 import pytest
 import tiny_training
 
@@ -39,7 +39,7 @@ def photo(tmp_path: Path) -> Path:
 def test_a_device(clsctl, tmp_path, photo, tiny, backend):
     if backend == "onnxruntime":
         pytest.importorskip("paddle2onnx", reason="it has no build for Python 3.13")
-    env = plugins.install(tmp_path / "site", "toybox", DEVICE)
+    env = made_plugins.install(tmp_path / "site", "toybox", DEVICE)
     predict = ["predict", photo, "--model-dir", tiny, "--backend", backend, "--device"]
     there = clsctl(*predict, "toy:1", env=env)
     assert there.stderr.splitlines()[-1] == f"MobileNetV1_x0_25 on toy:1 with {backend}"
@@ -49,7 +49,7 @@ def test_a_device(clsctl, tmp_path, photo, tiny, backend):
 
 @pytest.mark.usefixtures("one_thread")
 def test_a_device_to_train_on(clsctl, tmp_path):
-    env = plugins.install(tmp_path / "site", "toybox", DEVICE)
+    env = made_plugins.install(tmp_path / "site", "toybox", DEVICE)
     options = [
         "-d",
         tiny_training.write_dataset(tmp_path / "data", 4),

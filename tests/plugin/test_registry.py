@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-import plugins
+import made_plugins
 import pytest
 
 from clsctl.errors import ModelError, UsageError
@@ -32,7 +32,7 @@ def install(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
     """Installs a plugin made of one module, for this process too."""
 
     def install_(name: str, source: str) -> dict[str, str]:
-        environment = plugins.install(tmp_path / "site", name, source)
+        environment = made_plugins.install(tmp_path / "site", name, source)
         monkeypatch.syspath_prepend(str(tmp_path / "site"))
         return environment
 
