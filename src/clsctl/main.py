@@ -15,12 +15,13 @@ from typing import Annotated, Any, NoReturn, cast
 
 import typer
 
+from clsctl.console.messages import print_error, status
 from clsctl.errors import ClsctlError, Interrupted, UsageError
 from clsctl.plugin.descriptors import Command
 from clsctl.plugin.registry import Registry, default_registry
 from clsctl.values import __version__
 
-NOBODY_READS = 141
+SIGPIPE_STATUS = 141
 """The exit status of a command whose output is a closed pipe: what SIGPIPE (13) gives others."""
 
 
@@ -58,7 +59,7 @@ def _invoke(arguments: Sequence[str]) -> int:
         print_error(error, as_json=_wants_json(arguments))
         return error.exit_status
     except KeyboardInterrupt:
-        print_error(Interrupted("interrupted"), as_json=False)
+        print_error(Interrupted("interrupted"))
         return Interrupted.exit_status
     except SystemExit as stop:
         return stop.code if isinstance(stop.code, int) else int(stop.code is not None)
@@ -95,22 +96,6 @@ def _add_command(parent: typer.Typer, command: Command) -> None:
     parent.command(word, help=described, short_help=command.help)(_interruptible(run))
 
 
-def print_error(error: ClsctlError, as_json: bool) -> None:
-    """Print what happened, its code and what to do next on standard error."""
-    if as_json:
-        import json
-
-        print(json.dumps({"error": error.as_dict()}, ensure_ascii=False), file=sys.stderr)
-        return
-    from rich.console import Console
-    from rich.text import Text
-
-    parts: list[Any] = [("error: ", "bold red"), error.message, (f" [{error.code}]", "dim")]
-    if error.hint:
-        parts += ["\n", ("hint: ", "bold cyan"), error.hint]
-    Console(stderr=True, highlight=False, soft_wrap=True).print(Text.assemble(*parts))
-
-
 def _paragraphs(docstring: str) -> str:
     """The docstring without the source's line breaks, which Typer would show."""
     paragraphs = inspect.cleandoc(docstring).split("\n\n")
@@ -121,14 +106,14 @@ def _output_failed(error: OSError, as_json: bool) -> int:
     """Whoever reads has seen enough, which is no failure to talk about; or the disk is full."""
     sys.stdout = io.StringIO()  # Python would try once more at its end.
     if error.errno == errno.EPIPE:
-        return NOBODY_READS
+        return SIGPIPE_STATUS
     failure = UsageError(f"cannot write to standard output: {error.strerror}", code="E_OUTPUT")
     print_error(failure, as_json)
     return failure.exit_status
 
 
 def _admit_bug() -> None:
-    print("This is a bug in clsctl, not your fault. Please report it with:", file=sys.stderr)
+    status("This is a bug in clsctl, not your fault. Please report it with:")
 
 
 def _interruptible(run: Callable[..., object]) -> Callable[..., object]:
@@ -144,7 +129,7 @@ def _interruptible(run: Callable[..., object]) -> Callable[..., object]:
             raise typer.Exit(_output_failed(error, as_json=False)) from None
         except SystemExit as stop:  # what Rich makes of it
             if isinstance(stop.__context__, BrokenPipeError):
-                raise typer.Exit(NOBODY_READS) from None
+                raise typer.Exit(SIGPIPE_STATUS) from None
             raise
 
     return wrapped

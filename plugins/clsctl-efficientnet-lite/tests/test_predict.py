@@ -62,7 +62,7 @@ def test_the_catalog_and_the_store_know_it(pulled, call):
 
 
 def test_training_weights_are_pulled_too(home, call):
-    done = call("models", "pull", NAME, "--weights", "train", "--offline")
+    done = call("models", "pull", NAME, "--kind", "training", "--offline")
     assert done.returncode == 0, done.stderr
     [path] = (home / "models" / NAME / "training").glob("*.pdparams")
     assert path.name == f"{NAME}_pretrained.pdparams"

@@ -10,7 +10,8 @@ from rich.text import Text
 
 from clsctl.bench.measure import Failure
 from clsctl.bench.records import Measurement, machine
-from clsctl.console.tables import format_figure, open_console
+from clsctl.console.tables import open_console
+from clsctl.console.text import format_figure
 from clsctl.values import ModelEntry
 
 # Header, width, how wide the terminal has to be for the column to appear, and the cell.

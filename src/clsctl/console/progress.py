@@ -1,4 +1,4 @@
-"""How far a transfer has come, for a person at a terminal."""
+"""Show how far work has come, on standard error where that is a terminal."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
 @contextmanager
 def transfer_bar(label: str) -> Iterator[Progress]:
-    """A bar on standard error, from the first report to the end of the block.
+    """Show a bar of bytes on standard error, from the first report to the end of the block.
 
     Where standard error is not a terminal, or nothing is reported, nothing is shown.
     """
@@ -30,7 +30,7 @@ def transfer_bar(label: str) -> Iterator[Progress]:
 
 @contextmanager
 def count_bar(label: str) -> Iterator[Progress]:
-    """The same for things that are counted one by one, such as images."""
+    """Show a bar as `transfer_bar` does, for things counted one by one, such as images."""
     if not sys.stderr.isatty():
         yield no_progress
         return
@@ -42,12 +42,13 @@ def count_bar(label: str) -> Iterator[Progress]:
 
 @contextmanager
 def _bar(label: str, amount: ProgressColumn) -> Iterator[Progress]:
-    from rich.console import Console
     from rich.progress import BarColumn, TextColumn, TimeRemainingColumn
     from rich.progress import Progress as Bars
 
+    from clsctl.console.tables import open_console
+
     columns = (TextColumn(label, markup=False), BarColumn(), amount, TimeRemainingColumn())
-    bars = Bars(*columns, console=Console(stderr=True), transient=True)
+    bars = Bars(*columns, console=open_console(sys.stderr), transient=True)
 
     def show(done: int, total: int | None) -> None:
         if not bars.task_ids:
@@ -62,4 +63,4 @@ def _bar(label: str, amount: ProgressColumn) -> Iterator[Progress]:
 
 
 def no_progress(done: int, total: int | None) -> None:
-    """Progress that nobody looks at."""
+    """Take progress that nobody looks at."""

@@ -26,7 +26,7 @@ Mode = Literal["copy", "link", "list"]
 
 
 @dataclass(frozen=True, slots=True)
-class Transfer:
+class ConvertedDataset:
     """A dataset that was made from another one.
 
     Attributes:
@@ -47,7 +47,7 @@ def import_dataset(
     target: Path | str,
     mode: Mode = "copy",
     progress: Progress = lambda done, total: None,
-) -> Transfer:
+) -> ConvertedDataset:
     """Convert a dataset of any layout to lists beside an `images` folder, as PaddleX reads it.
 
     Args:
@@ -72,7 +72,7 @@ def import_dataset(
                 dataset, {name: path for path, name in names.items()}, folder, mode, progress
             )
             write_lists(folder, dataset.class_names, _lists(dataset, names))
-    return _transfer(root, dataset, _import_warnings(dataset, root, names))
+    return _converted(root, dataset, _import_warnings(dataset, root, names))
 
 
 def export_dataset(
@@ -80,7 +80,7 @@ def export_dataset(
     target: Path | str,
     mode: Literal["copy", "link"] = "copy",
     progress: Progress = lambda done, total: None,
-) -> Transfer:
+) -> ConvertedDataset:
     """Convert a dataset of any layout to a folder for each class, below one for each split.
 
     A file keeps its name; where two would have the same, a number is added.
@@ -103,7 +103,7 @@ def export_dataset(
         files = _files_in_folders(dataset)
         place_images(dataset, files, folder, mode, progress)
         _require_found_again(files, folder)
-    return _transfer(root, dataset, _export_warnings(dataset))
+    return _converted(root, dataset, _export_warnings(dataset))
 
 
 def _lists(dataset: Dataset, names: Mapping[str, str] | None = None) -> dict[str, list[ListLine]]:
@@ -117,9 +117,9 @@ def _lists(dataset: Dataset, names: Mapping[str, str] | None = None) -> dict[str
     }
 
 
-def _transfer(root: Path, dataset: Dataset, warnings: Iterable[Problem]) -> Transfer:
+def _converted(root: Path, dataset: Dataset, warnings: Iterable[Problem]) -> ConvertedDataset:
     sizes = {split: len(items) for split, items in dataset.splits.items()}
-    return Transfer(root, dataset.class_names, sizes, tuple(warnings))
+    return ConvertedDataset(root, dataset.class_names, sizes, tuple(warnings))
 
 
 # ---- what files are called ---------------------------------------------------------------------

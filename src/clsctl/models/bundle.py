@@ -19,7 +19,7 @@ from clsctl.errors import ModelError, UsageError
 from clsctl.models.archive import extract, model_folder
 from clsctl.models.directory import read_model_dir
 from clsctl.models.provenance import origin
-from clsctl.models.store import KINDS, Store, check_weights, pdparams_path
+from clsctl.models.store import KINDS, Store, check_weights, pdparams_path, repair_hint
 from clsctl.system.files import atomic_output, file_facts, file_sha256
 from clsctl.values import WeightKind
 
@@ -186,7 +186,7 @@ def _require_intact(name: str, states: Mapping[str, str]) -> None:
         raise ModelError(
             f"{name} is damaged: {', '.join(wrong)}",
             code="E_CHECKSUM",
-            hint=f"`clsctl models pull {name} --weights all --force` repairs a pulled model",
+            hint=repair_hint(name),
         )
 
 

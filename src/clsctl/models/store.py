@@ -260,6 +260,11 @@ def not_pulled(name: str) -> ModelError:
     )
 
 
+def repair_hint(name: str) -> str:
+    """Say what to do where files of a model in the store are damaged."""
+    return f"`clsctl models pull {name} --kind all --force` repairs a pulled model"
+
+
 def _first_and_last(path: Path) -> bytes:
     with path.open("rb") as stream:
         first = stream.read(1)

@@ -13,13 +13,13 @@ import importlib
 import importlib.metadata
 import os
 import pkgutil
-import sys
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 from typing import Any, cast
 
 import pluggy
 
+from clsctl.console.messages import warn
 from clsctl.errors import ModelError, UsageError, unknown_name
 from clsctl.plugin import hookspecs
 
@@ -100,7 +100,7 @@ class Registry:
         """Keep a problem with a plugin and warn about it, once, on standard error."""
         if problem not in self.problems:
             self.problems.append(problem)
-            print(f"warning: {problem}", file=sys.stderr)
+            warn(problem)
 
     def _load_builtins(self, kind: str) -> None:
         root = f"{BUILTIN}.{kind}"

@@ -120,15 +120,16 @@ def shown(results: Iterable[Result], stream: TextIO) -> Iterator[Result]:
     if stream.isatty() or not sys.stderr.isatty():
         yield from results
         return
-    from rich.console import Console
     from rich.progress import Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
+
+    from clsctl.console.tables import open_console
 
     columns = (
         SpinnerColumn(),
         TextColumn("{task.completed:.0f} images"),
         TimeElapsedColumn(),
     )
-    with Progress(*columns, console=Console(stderr=True), transient=True) as progress:
+    with Progress(*columns, console=open_console(sys.stderr), transient=True) as progress:
         task = progress.add_task("predict", total=None)
         for result in results:
             progress.advance(task)

@@ -14,6 +14,7 @@ from datetime import timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from clsctl.console.messages import status
 from clsctl.training.callbacks import CallbackList, Display, EpochInfo, StepInfo
 
 if TYPE_CHECKING:
@@ -32,8 +33,7 @@ def open_display(log: Path, epochs: int) -> Display:
     """
     from clsctl.training.callbacks import load_observers
 
-    show = functools.partial(print, file=sys.stderr, flush=True)
-    watching = Live(epochs) if sys.stderr.isatty() else Lines(show, epochs)
+    watching = Live(epochs) if sys.stderr.isatty() else Lines(status, epochs)
     lines = Lines(functools.partial(append_line, log), epochs)
     return CallbackList([watching, lines, *load_observers(log.parent)])
 
@@ -77,11 +77,11 @@ class Live:
     """A table that grows by a row an epoch and, below it, the step under way."""
 
     def __init__(self, epochs: int) -> None:
-        from rich.console import Console
         from rich.live import Live as LiveArea
 
-        console = Console(stderr=True, highlight=False, markup=False, emoji=False)
-        self._area = LiveArea(console=console, transient=True)
+        from clsctl.console.tables import open_console
+
+        self._area = LiveArea(console=open_console(sys.stderr), transient=True)
         self._epochs, self._batches, self._rows = epochs, 1, 0
 
     def epoch_started(self, epoch: int, batches: int) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -42,17 +43,24 @@ Mirrors = Annotated[
 ]
 
 
-def renamed_option(old: str, new: str) -> Any:
+def renamed_option(old: str, new: str, values: Mapping[str, str] | None = None) -> Any:
     """Refuse an option's old spelling, and say the new one.
 
     For a parameter whose value nobody reads:
     `old_kind: Annotated[str | None, renamed_option("--weights", "--kind")] = None`.
+
+    Args:
+        old: The spelling that is refused.
+        new: The one to use.
+        values: New values by old ones, where these changed too.
     """
 
     def refuse(value: str | None) -> None:
         if value is not None:
             raise UsageError(
-                f"{old} is now called {new}", code="E_OPTION_RENAMED", hint=f"write {new} {value}"
+                f"{old} is now called {new}",
+                code="E_OPTION_RENAMED",
+                hint=f"write {new} {(values or {}).get(value, value)}",
             )
 
     # Eager: a required option that is missing too is reported after the new name is known.

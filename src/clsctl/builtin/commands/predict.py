@@ -12,6 +12,7 @@ import typer
 
 from clsctl.builtin.commands._executors import chosen_options, with_executor_options
 from clsctl.builtin.commands._options import Backend, Batch, Device, Model, Offline, Precision
+from clsctl.console.messages import status
 from clsctl.errors import SomeInputsFailed, UsageError
 from clsctl.plugin import Command, hookimpl
 from clsctl.plugin.registry import default_registry
@@ -155,7 +156,7 @@ def predict(
     engine, placement = select(spec, settings, registry, single=single)
     settings = replace(settings, precision=placement.precision)
     if writer.name == "table" or sys.stderr.isatty():
-        print(f"{spec.name} on {placement} with {engine.name}", file=sys.stderr)
+        status(f"{spec.name} on {placement} with {engine.name}")
     job = PredictJob(
         spec,
         chosen,

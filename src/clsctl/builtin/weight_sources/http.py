@@ -213,7 +213,7 @@ def _explain(error: Exception, timeout: int) -> NetworkError:
         code, reason = "E_TIMEOUT", f"nothing came from the server for {timeout} s"
     hint = (
         "check the connection (or HTTPS_PROXY), or name another server with --mirror; the same "
-        "command goes on where this one stopped"
+        "command resumes where this one stopped"
     )
     return NetworkError(reason, code=code, hint=hint)
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 from typing import TextIO
 
 from clsctl.errors import ClsctlError
@@ -20,9 +21,9 @@ class TableWriter:
     """A block for each image: its path, then a line for each class with a bar."""
 
     def __init__(self, stream: TextIO) -> None:
-        from rich.console import Console
+        from clsctl.console.tables import open_console
 
-        self._console = Console(file=stream, highlight=False, soft_wrap=True)
+        self._print = functools.partial(open_console(stream).print, soft_wrap=True)
 
     def write(self, result: Result) -> None:
         from rich.text import Text
@@ -31,19 +32,19 @@ class TableWriter:
             self._print_error(result.error)
             return
         page = "" if result.page_index is None else f"  page {result.page_index}"
-        self._console.print(Text.assemble((result.input_path, "bold"), (page, "dim")))
+        self._print(Text.assemble((result.input_path, "bold"), (page, "dim")))
         if len(result.class_ids) == 0:
-            self._console.print(Text("  no class above the threshold", style="dim"))
+            self._print(Text("  no class above the threshold", style="dim"))
         else:
-            self._console.print(_classes(result))
+            self._print(_classes(result))
 
     def _print_error(self, error: ClsctlError) -> None:
         """Its message begins with the input's name."""
         from rich.text import Text
 
-        self._console.print(Text.assemble((error.message, "red"), (f" [{error.code}]", "dim")))
+        self._print(Text.assemble((error.message, "red"), (f" [{error.code}]", "dim")))
         if error.hint:
-            self._console.print(Text(f"  hint: {error.hint}", style="dim"))
+            self._print(Text(f"  hint: {error.hint}", style="dim"))
 
     def close(self) -> None:
         pass

@@ -7,7 +7,7 @@ from dataset_builders import contents, lists, put
 TREE = ["train/cat/1.jpg", "train/dog/1.jpg", "val/cat/2 b.jpg"]
 
 
-def test_import_and_export(clsctl, tmp_path):
+def test_import(clsctl, tmp_path):
     put(tmp_path / "tree", TREE)
     done = clsctl("dataset", "import", "tree", "made")
     assert done.stdout == "train: 2 samples\nval: 1 sample\n2 classes, written to made\n"
@@ -16,9 +16,7 @@ def test_import_and_export(clsctl, tmp_path):
         "[E_PADDLEX_BLANK]\n"
         "hint: clsctl can; rename the images if you need PaddleX\n"
     )
-    done = clsctl("dataset", "export", "made", "back", "--mode", "link")
-    assert (done.returncode, done.stderr) == (0, "")
-    assert contents(tmp_path / "back").keys() == {*TREE}
+    assert contents(tmp_path / "made").keys() >= {f"images/{path}" for path in TREE}
 
 
 def test_json(clsctl, tmp_path):

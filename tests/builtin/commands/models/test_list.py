@@ -1,4 +1,4 @@
-"""`clsctl models list` and `clsctl models show`, as a person and as a script read them."""
+"""`clsctl models list`, as the user and as a script read it."""
 
 from __future__ import annotations
 
@@ -8,20 +8,17 @@ import json
 import subprocess
 import sys
 from dataclasses import replace
-from pathlib import Path
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from measurements import measured
-from stores import entry, model_files, write_files
+from stores import model_files, write_files
 
 from clsctl.bench.records import save_measurements
-from clsctl.builtin.commands._model_tables import print_model_card
-from clsctl.builtin.commands.models.list import pareto_front
+from clsctl.builtin.commands.models._filters import on_pareto_front
 from clsctl.main import run
 from clsctl.models.catalog import get_entry
-from clsctl.networks.flops import costs
 
 SERVER = "https://paddle-model-ecology.bj.bcebos.com/paddlex"
 HEAVY = {"paddle", "cv2", "onnxruntime", "numpy", "PIL", "httpx", "yaml"}
@@ -37,15 +34,7 @@ def names(capsys: pytest.CaptureFixture[str], *options: str) -> list[str]:
     return [row["name"] for row in listed(capsys, *options)]
 
 
-@pytest.fixture
-def here(tmp_path: Path) -> str:
-    """A model that is on this machine: its name."""
-    folder = write_files(tmp_path / "brought", model_files(size=100))
-    assert run(["models", "import", str(folder), "--name", "StarNet-S1"]) == 0
-    return "StarNet-S1"
-
-
-# ---- list: the table -----------------------------------------------------------------------------
+# ---- the table -----------------------------------------------------------------------------
 
 
 def test_the_table_fits_80_columns(capsys):
@@ -142,7 +131,7 @@ def test_measured_figures_for_scripts(capsys):
     assert (best["measured_memory_mb"], next_one["measured_memory_mb"]) == ("96.0", "")
 
 
-# ---- list: which models, in which order ----------------------------------------------------------
+# ---- which models, in which order ----------------------------------------------------------
 
 
 def test_core_models(capsys):
@@ -228,7 +217,7 @@ def test_pareto_leaves_out_exactly_what_something_it_keeps_beats(figures):
         replace(model, name=f"m{number}", top1=float(top1), cpu_ms=(float(cpu), 0.0))
         for number, (top1, cpu) in enumerate(figures)
     ]
-    front = pareto_front(models)
+    front = on_pareto_front(models)
     assert [entry for entry in models if not any(_beats(best, entry) for best in front)] == front
 
 
@@ -261,7 +250,7 @@ def test_nothing_is_an_empty_list_for_a_script(capsys):
     assert len(capsys.readouterr().out.splitlines()) == 1
 
 
-# ---- list: for scripts ---------------------------------------------------------------------------
+# ---- for scripts ---------------------------------------------------------------------------
 
 
 def test_json_and_csv_hold_the_same(capsys):
@@ -292,9 +281,11 @@ def test_json_and_csv_hold_the_same(capsys):
 # ---- what is on this machine ---------------------------------------------------------------------
 
 
-def test_a_model_on_this_machine_is_marked(capsys, here):
+def test_a_model_on_this_machine_is_marked(capsys, tmp_path):
+    folder = write_files(tmp_path / "brought", model_files(size=100))
+    assert run(["models", "import", str(folder), "--name", "StarNet-S1"]) == 0
     capsys.readouterr()
-    assert names(capsys, "--pulled") == [here]
+    assert names(capsys, "--pulled") == ["StarNet-S1"]
     assert run(["models", "list", "--family", "StarNet", "--sort", "name"]) == 0
     out = capsys.readouterr().out
     assert "\nStarNet-S1 ✓  73.60" in out
@@ -309,80 +300,3 @@ def test_a_model_of_no_catalog_is_not_kept_silent(capsys, tmp_path):
     out, err = capsys.readouterr()
     assert out == ""
     assert err.splitlines()[-1] == "in no catalog: my-own"
-
-
-# ---- show ----------------------------------------------------------------------------------------
-
-
-def test_show_tells_everything(capsys, home, here):
-    capsys.readouterr()
-    assert run(["models", "show", here]) == 0
-    lines = [line.rstrip() for line in capsys.readouterr().out.splitlines()]
-    assert lines == [
-        "StarNet-S1",
-        "StarNet: Small networks that multiply two linear branches, which acts like a far",
-        "wider layer.",
-        "",
-        "Top-1          73.60 %",
-        "CPU latency    7.56 ms in normal mode, 3.26 ms in high-performance mode",
-        "GPU latency    6.33 ms in normal mode, 1.98 ms in high-performance mode",
-        "Size           11.2 MiB",
-        "Parameters     2.88 M counted, 11.0 MiB as float32",
-        "MACs           0.42 G counted, for an image of 224 x 224 pixels",
-        "Figures        PaddleX documentation, tutorial of the image classification",
-        "               module, 3.0rc0. Top-1 on the ImageNet-1k validation set. Normal",
-        "               mode: Paddle Inference in FP32, on a GPU NVIDIA Tesla T4 without",
-        "               TensorRT, on a CPU Intel Xeon Gold 6271C (2.60 GHz) with 8",
-        "               threads. High-performance mode: the best known backend, on the",
-        "               GPU in the best precision too. Ubuntu 20.04, cuDNN 8.6, TensorRT",
-        "               8.5.2.2.",
-        "Catalog        builtin",
-        "Preprocessing  resize the short side to 256 pixels (bicubic, Pillow), keep the",
-        "               centre 224 x 224 pixels, scale RGB to 0..1, subtract (0.485,",
-        "               0.456, 0.406), divide by (0.229, 0.224, 0.225)",
-        "  as exported  resize the short side to 224 pixels (bilinear, OpenCV), keep the",
-        "               centre 224 x 224 pixels, scale RGB to 0..1, subtract (0.485,",
-        "               0.456, 0.406), divide by (0.229, 0.224, 0.225)",
-        "",
-        "Inference model",
-        f"{SERVER}/official_inference_model/paddle3.0rc0/StarNet-S1_infer.tar",
-        f"on this machine: {home}/models/StarNet-S1/inference",
-        "",
-        "Training weights",
-        f"{SERVER}/official_pretrained_model/StarNet-S1_pretrained.pdparams",
-        "not on this machine: `clsctl models pull StarNet-S1 --weights train`",
-    ]
-
-
-def test_show_marks_a_core_model_and_says_one_preprocessing_once(capsys):
-    assert run(["models", "show", "ResNet50"]) == 0
-    out = capsys.readouterr().out
-    assert out.startswith("ResNet50  ★ core\n")
-    assert "as exported" not in out
-
-
-def test_show_for_a_script(capsys, home, here):
-    capsys.readouterr()
-    assert run(["models", "show", here, "--format", "json"]) == 0
-    shown = json.loads(capsys.readouterr().out)
-    assert shown["gpu_ms"] == [6.33, 1.98]
-    assert shown["preprocessing"]["interpolation"] == "bicubic"
-    assert shown["exported"]["resize_short"] == 224
-    assert shown["training"]["url"].endswith("/StarNet-S1_pretrained.pdparams")
-    assert shown["network"] == {"parameters": 2876288, "macs": 421877376}
-    assert shown["pulled"] == {"inference": f"{home}/models/{here}/inference", "training": None}
-
-
-def test_a_model_whose_network_no_plugin_has(capsys):
-    stranger = entry(name="Stranger")
-    assert costs(stranger) is None
-    print_model_card(stranger, None, {})
-    assert "Parameters     unknown: no plugin has a network of this name" in capsys.readouterr().out
-
-
-def test_an_unknown_model_is_one_clear_error(clsctl):
-    done = clsctl("models", "show", "ResNet-50")
-    assert done.returncode == 4
-    assert done.stdout == ""
-    assert done.stderr.startswith("error: unknown model 'ResNet-50'. Did you mean ResNet50")
-    assert done.stderr.endswith("[E_MODEL_UNKNOWN]\nhint: `clsctl models list` shows every model\n")

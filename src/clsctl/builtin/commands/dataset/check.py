@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import Annotated
 
 import typer
 
+from clsctl.builtin.commands.dataset._arguments import Dataset, Format
 from clsctl.errors import DataError
 from clsctl.plugin import Command, hookimpl
 
@@ -14,13 +15,12 @@ from clsctl.plugin import Command, hookimpl
 @hookimpl
 def clsctl_commands() -> list[Command]:
     return [
-        Command("dataset", "Check, split, count and convert datasets."),
         Command("dataset check", "Find what would break or spoil training.", check),
     ]
 
 
 def check(
-    path: Annotated[Path, typer.Argument(metavar="DIR", help="The dataset, in any layout.")],
+    path: Dataset,
     fast: Annotated[
         bool, typer.Option("--fast", help="Read only the headers of images: decode nothing.")
     ] = False,
@@ -32,7 +32,7 @@ def check(
     output: Annotated[
         Path, typer.Option("-o", "--output", help="The folder for the result.")
     ] = Path("output"),
-    format_: Annotated[Literal["table", "json"], typer.Option("--format")] = "table",
+    format_: Format = "table",
 ) -> None:
     """Find what would break or spoil training, each problem with its place and its fix.
 
@@ -41,11 +41,11 @@ def check(
     check_dataset/report.html, in the output folder. Exit status 3 if there is an error.
     """
     from clsctl.console.progress import count_bar
+    from clsctl.console.text import print_json
     from clsctl.datasets.check.check import check_dataset
     from clsctl.datasets.check.files import FOLDER, PAGE, prepare_output, write_check, write_failure
     from clsctl.datasets.check.json import verdict
     from clsctl.datasets.check.printing import print_check
-    from clsctl.datasets.printing import print_json
 
     prepare_output(output)
     try:

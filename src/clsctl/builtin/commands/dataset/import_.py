@@ -1,30 +1,18 @@
-"""`clsctl dataset import` and `clsctl dataset export`."""
+"""`clsctl dataset import`."""
 
 from __future__ import annotations
 
-from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Literal
+from typing import Annotated, Literal
 
 import typer
 
+from clsctl.builtin.commands.dataset._arguments import Format, Source, Target, print_converted
 from clsctl.plugin import Command, hookimpl
-
-if TYPE_CHECKING:
-    from clsctl.datasets.convert import Transfer
-
-Source = Annotated[Path, typer.Argument(metavar="SRC", help="The dataset, in any layout.")]
-Target = Annotated[
-    Path, typer.Argument(metavar="DST", help="The new folder; nothing is overwritten.")
-]
-Format = Annotated[Literal["table", "json"], typer.Option("--format")]
 
 
 @hookimpl
 def clsctl_commands() -> list[Command]:
-    return [
-        Command("dataset import", "Convert a dataset to lists beside its images.", import_),
-        Command("dataset export", "Convert a dataset to a folder for each class.", export),
-    ]
+    return [Command("dataset import", "Convert a dataset to lists beside its images.", import_)]
 
 
 def import_(
@@ -45,41 +33,5 @@ def import_(
     from clsctl.datasets.convert import import_dataset
 
     with transfer_bar("Copying images") as progress:
-        done = import_dataset(source, target, mode, progress)
-    _print(done, format_)
-
-
-def export(
-    source: Source,
-    target: Target,
-    mode: Annotated[
-        Literal["copy", "link"], typer.Option(help="Copy the images, or hard-link them.")
-    ] = "copy",
-    format_: Format = "table",
-) -> None:
-    """Convert a dataset to class folders: DST/train/cat/1.jpg, or DST/cat/1.jpg if not split."""
-    from clsctl.console.progress import transfer_bar
-    from clsctl.datasets.convert import export_dataset
-
-    with transfer_bar("Copying images") as progress:
-        done = export_dataset(source, target, mode, progress)
-    _print(done, format_)
-
-
-def _print(done: Transfer, format_: str) -> None:
-    from clsctl.datasets.printing import count, print_json, print_warnings, warning_fields
-
-    if format_ == "json":
-        fields = {
-            "root": str(done.root),
-            "classes": len(done.class_names),
-            "samples": dict(done.samples),
-            "warnings": warning_fields(done.warnings),
-        }
-        print_json(fields)
-        return
-    for split, samples in done.samples.items():
-        print(f"{split}: {count(samples, 'sample')}")
-    classes = count(len(done.class_names), "class", "classes")
-    print(f"{classes}, written to {done.root}")
-    print_warnings(done.warnings)
+        made = import_dataset(source, target, mode, progress)
+    print_converted(made, format_)

@@ -8,7 +8,7 @@ from typing import Annotated
 import typer
 
 from clsctl.builtin.commands._options import Mirrors, Offline
-from clsctl.errors import Interrupted
+from clsctl.builtin.commands._transfer import resumable_transfer
 from clsctl.plugin import Command, hookimpl
 
 
@@ -31,19 +31,12 @@ def pull(
     The archive is unpacked safely and its lists are read before the folder appears. Its
     clsctl.json records the SHA256 of the archive and of every file.
     """
-    from clsctl.console.progress import transfer_bar
     from clsctl.datasets.pull import pull_dataset
     from clsctl.settings import load_settings
 
     settings = load_settings(offline=offline)
-    try:
-        with transfer_bar(name) as progress:
-            folder = pull_dataset(
-                name, output, mirrors=mirror or (), settings=settings, progress=progress
-            )
-    except KeyboardInterrupt:
-        raise Interrupted(
-            f"interrupted while pulling {name}",
-            hint="the same command goes on where this one stopped",
-        ) from None
+    with resumable_transfer(name, name) as progress:
+        folder = pull_dataset(
+            name, output, mirrors=mirror or (), settings=settings, progress=progress
+        )
     print(f"{name} is in {folder}")

@@ -5,10 +5,11 @@ from __future__ import annotations
 import os
 from collections import Counter
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any, Literal
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from clsctl.builtin.commands.dataset._arguments import Dataset, Format
 from clsctl.errors import UsageError
 from clsctl.plugin import Command, hookimpl
 
@@ -23,7 +24,7 @@ def clsctl_commands() -> list[Command]:
 
 
 def split(
-    path: Annotated[Path, typer.Argument(metavar="DIR", help="The dataset, in any layout.")],
+    path: Dataset,
     train: Annotated[
         float | None,
         typer.Option(metavar="PERCENT", help="For training.", show_default="the rest"),
@@ -73,7 +74,7 @@ def split(
     dry_run: Annotated[
         bool, typer.Option("--dry-run", help="Show the result by class and write nothing.")
     ] = False,
-    format_: Annotated[Literal["table", "json"], typer.Option("--format")] = "table",
+    format_: Format = "table",
 ) -> None:
     """Split samples into training, validation and test lists, or into folds.
 
@@ -123,7 +124,8 @@ def _require_no_percentages(*percentages: float | None) -> None:
 
 
 def _print(done: SplitResult, dry_run: bool) -> None:
-    from clsctl.datasets.printing import count, print_warnings
+    from clsctl.console.text import count
+    from clsctl.datasets.printing import print_warnings
 
     if dry_run:
         _print_table(done)
@@ -169,7 +171,8 @@ def _print_table(done: SplitResult) -> None:
 
 
 def _print_json(done: SplitResult, seed: int, dry_run: bool) -> None:
-    from clsctl.datasets.printing import print_json, warning_fields
+    from clsctl.console.text import print_json
+    from clsctl.datasets.printing import warning_fields
 
     counts = _counts(done)
     print_json(

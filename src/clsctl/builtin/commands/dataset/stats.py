@@ -3,11 +3,9 @@
 from __future__ import annotations
 
 from dataclasses import asdict
-from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Literal
+from typing import TYPE_CHECKING
 
-import typer
-
+from clsctl.builtin.commands.dataset._arguments import Dataset, Format
 from clsctl.plugin import Command, hookimpl
 
 if TYPE_CHECKING:
@@ -22,12 +20,12 @@ def clsctl_commands() -> list[Command]:
 
 
 def stats(
-    path: Annotated[Path, typer.Argument(metavar="DIR", help="The dataset, in any layout.")],
-    format_: Annotated[Literal["table", "json"], typer.Option("--format")] = "table",
+    path: Dataset,
+    format_: Format = "table",
 ) -> None:
     """Count samples and bytes by class and split, without opening an image."""
+    from clsctl.console.text import print_json
     from clsctl.datasets.check.stats import dataset_stats
-    from clsctl.datasets.printing import print_json
 
     found = dataset_stats(path)
     if format_ == "json":
@@ -38,7 +36,8 @@ def stats(
 
 def _print(found: Stats) -> None:
     from clsctl.console.messages import note
-    from clsctl.datasets.printing import count, print_figures
+    from clsctl.console.text import count
+    from clsctl.datasets.printing import print_figures
 
     totals = [one.total for one in found.classes]
     whole = sum(totals)

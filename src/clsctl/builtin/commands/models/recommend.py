@@ -94,23 +94,23 @@ def _candidates(device: str | None, from_catalog: bool) -> tuple[list[Candidate]
 
 
 def _print_json(source: str, fitting: Sequence[Candidate], nearest: Sequence[Candidate]) -> None:
-    import json
     from dataclasses import asdict
+
+    from clsctl.console.text import print_json
 
     rows = {"recommended": fitting, "nearest": nearest}
     content = {name: [asdict(candidate) for candidate in rows[name]] for name in rows}
-    print(json.dumps({"figures": source} | content, indent=2, ensure_ascii=False))
+    print_json({"figures": source} | content)
 
 
 def _print(source: str, fitting: Sequence[Candidate], nearest: Sequence[Candidate]) -> None:
-    from rich.table import Table
-
-    from clsctl.console.tables import format_figure, open_console
+    from clsctl.console.tables import new_table, open_console
+    from clsctl.console.text import format_figure
 
     console = open_console()
     if nearest:
         console.print("Nothing fits. The nearest:")
-    table = Table(box=None, pad_edge=False, padding=(0, 2, 0, 0), header_style="bold")
+    table = new_table()
     table.add_column("Model", overflow="fold")
     for header in ("Top-1 %", "ms", "MiB"):
         table.add_column(header, justify="right", no_wrap=True)

@@ -8,7 +8,6 @@ from clsctl.plugin import Command, hookimpl
 @hookimpl
 def clsctl_commands() -> list[Command]:
     return [
-        Command("config", "See the settings and where each comes from."),
         Command("config show", "Show every setting, its value and its origin.", show),
     ]
 

@@ -1,0 +1,32 @@
+"""`clsctl dataset export`."""
+
+from __future__ import annotations
+
+from typing import Annotated, Literal
+
+import typer
+
+from clsctl.builtin.commands.dataset._arguments import Format, Source, Target, print_converted
+from clsctl.plugin import Command, hookimpl
+
+
+@hookimpl
+def clsctl_commands() -> list[Command]:
+    return [Command("dataset export", "Convert a dataset to a folder for each class.", export)]
+
+
+def export(
+    source: Source,
+    target: Target,
+    mode: Annotated[
+        Literal["copy", "link"], typer.Option(help="Copy the images, or hard-link them.")
+    ] = "copy",
+    format_: Format = "table",
+) -> None:
+    """Convert a dataset to class folders: DST/train/cat/1.jpg, or DST/cat/1.jpg if not split."""
+    from clsctl.console.progress import transfer_bar
+    from clsctl.datasets.convert import export_dataset
+
+    with transfer_bar("Copying images") as progress:
+        made = export_dataset(source, target, mode, progress)
+    print_converted(made, format_)

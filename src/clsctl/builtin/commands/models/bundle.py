@@ -1,0 +1,33 @@
+"""`clsctl models bundle`."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from clsctl.builtin.commands.models._arguments import Names
+from clsctl.plugin import Command, hookimpl
+
+
+@hookimpl
+def clsctl_commands() -> list[Command]:
+    return [Command("models bundle", "Write models into one file to carry elsewhere.", bundle)]
+
+
+def bundle(
+    names: Names,
+    output: Annotated[Path, typer.Option("-o", "--output", help="The file to write.")],
+) -> None:
+    """Write models that are in the store into one file, for `clsctl models import` elsewhere.
+
+    Every file is checked on the way out and again on the way in. The SHA256 that is printed lets
+    you check the bundle itself.
+    """
+    from clsctl.models.bundle import write_bundle
+    from clsctl.models.store import open_store
+    from clsctl.system.files import file_sha256
+
+    write_bundle(open_store(), names, output)
+    print(f"{output} {file_sha256(output)}")

@@ -1,0 +1,21 @@
+"""`clsctl models remove`."""
+
+from __future__ import annotations
+
+from clsctl.builtin.commands.models._arguments import Names
+from clsctl.plugin import Command, hookimpl
+
+
+@hookimpl
+def clsctl_commands() -> list[Command]:
+    return [Command("models remove", "Delete models from the store.", remove)]
+
+
+def remove(names: Names) -> None:
+    """Delete models, and what broken-off pulls of them left."""
+    from clsctl.models.store import open_store
+
+    store = open_store()
+    for name in names:
+        store.remove(name)
+        print(f"{name} removed")

@@ -1,0 +1,24 @@
+"""`clsctl plugins list`."""
+
+from __future__ import annotations
+
+from clsctl.plugin import Command, hookimpl
+
+HELP = "Show each plugin, where it comes from and what it adds."
+
+
+@hookimpl
+def clsctl_commands() -> list[Command]:
+    return [Command("plugins list", HELP, list_plugins)]
+
+
+def list_plugins() -> None:
+    from clsctl.console.tables import new_table, open_console
+    from clsctl.plugin.registry import default_registry, find_all
+
+    registry = default_registry()
+    table = new_table("Plugin", "Origin", "Adds")
+    for plugin, added in find_all(registry).items():
+        lines = [f"{kind}: {', '.join(names)}" for kind, names in added.items()]
+        table.add_row(plugin, registry.origins[plugin], "\n".join(lines) or "nothing")
+    open_console().print(table)
