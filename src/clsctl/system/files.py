@@ -14,6 +14,7 @@ from typing import TextIO, TypedDict
 
 from clsctl.errors import ClsctlError, DataError, UsageError
 from clsctl.system.os_errors import translate_os_errors
+from clsctl.system.temporary import temporary_file, temporary_folder
 
 # ---- write -------------------------------------------------------------------------------------
 
@@ -24,14 +25,11 @@ def atomic_replace(path: Path) -> Iterator[Path]:
 
     After an error nothing is left of it, and `path` is as it was.
     """
-    temporary = _beside(path)
-    try:
+    with temporary_file(path.parent) as temporary:
         yield temporary
         sync(temporary)
         temporary.replace(path)
         sync(path.parent)
-    finally:
-        temporary.unlink(missing_ok=True)
 
 
 @contextmanager
@@ -87,17 +85,15 @@ def new_folder(
         ClsctlError: The system refused.
     """
     _require_nothing_at(path)
-    temporary = _beside(path)
     with translate_os_errors(path, error, code, hint):
-        try:
-            temporary.mkdir(parents=True)
+        if not path.parent.exists():
+            path.parent.mkdir(parents=True, exist_ok=True)
+        with temporary_folder(path.parent) as temporary:
             yield temporary
             sync_tree(temporary)
             _require_nothing_at(path)  # a rename would replace an empty folder without a word
             temporary.rename(path)
             sync(path.parent)
-        finally:
-            shutil.rmtree(temporary, ignore_errors=True)
 
 
 def sync_tree(folder: Path) -> None:
@@ -126,11 +122,6 @@ def require_space(folder: Path, needed: int) -> None:
     if needed > free:
         reason = f"{needed:,} bytes are needed and {free:,} are free"
         raise OSError(errno.ENOSPC, reason, str(folder))
-
-
-def _beside(path: Path) -> Path:
-    """A hidden name in the same folder, of this process alone."""
-    return path.with_name(f".{path.name}.{os.getpid()}.tmp")
 
 
 def _require_nothing_at(path: Path) -> None:
