@@ -2,26 +2,42 @@
 
 from __future__ import annotations
 
+import os
 import subprocess
 import sys
 from pathlib import Path
 
+from clsctl.system.temporary import temporary_folder
+
+_START = (
+    "import sys; sys.path[:] = filter(None, sys.path); import runpy; "
+    "runpy.run_module(sys.argv.pop(1), run_name='__main__', alter_sys=True)"
+)
+"""As `python -m`, which would take a file of the working folder for any module that is imported.
+
+Python 3.10 has no option that leaves the working folder out and keeps the user's site-packages.
+"""
+
 
 def run_module(name: str, *arguments: str | Path, folder: Path) -> subprocess.CompletedProcess[str]:
-    """Run `python -m NAME ARGUMENTS` and wait for its end.
+    """Run a module as a script and wait for its end.
+
+    It works in an empty folder, which also takes the temporary files of the libraries that it
+    loads, and is removed with them.
 
     Args:
-        folder: An existing one of ours to run in: Python looks for modules in the current folder
-            first, and the user's may hold files that are called like them.
+        folder: An existing folder of ours to make that one in.
     """
-    return subprocess.run(
-        [sys.executable, "-m", name, *arguments],
-        capture_output=True,
-        text=True,
-        errors="replace",
-        check=False,
-        cwd=folder,
-    )
+    with temporary_folder(folder, 0o700) as work:
+        return subprocess.run(
+            [sys.executable, "-c", _START, name, *arguments],
+            capture_output=True,
+            text=True,
+            errors="replace",
+            check=False,
+            cwd=work,
+            env=os.environ | {"TMPDIR": str(work.absolute())},
+        )
 
 
 def last_words(child: subprocess.CompletedProcess[str]) -> str:
