@@ -9,6 +9,7 @@ import pytest
 
 from clsctl.errors import ModelError, UsageError
 from clsctl.plugin.registry import KINDS, load_registry
+from clsctl.values import __version__
 
 WRITER = """
 from clsctl.plugin import hookimpl
@@ -63,14 +64,33 @@ def test_a_plugin_that_cannot_be_imported_is_one_line_and_no_traceback(clsctl, i
     )
 
 
-def test_a_hook_that_raises_leaves_the_others_alone(install, capsys):
-    install(
-        "thrower",
-        "from clsctl.plugin import hookimpl\n@hookimpl\ndef clsctl_writers():\n    1 / 0\n",
-    )
+@pytest.mark.parametrize(
+    ("source", "reason"),
+    [
+        ("import sys\nsys.exit('no\\nlicence')", "SystemExit: no licence"),
+        ("raise BaseException('rude')", "BaseException: rude"),
+        ("raise GeneratorExit", "GeneratorExit"),
+        ("def f(): f()\nf()", "RecursionError: maximum recursion depth exceeded"),
+    ],
+)
+def test_whatever_a_plugin_raises_at_import_is_one_warning(clsctl, install, source, reason):
+    done = clsctl("--version", env=install("rude", source))
+    assert (done.returncode, done.stdout) == (0, f"clsctl {__version__}\n")
+    assert done.stderr == f"warning: plugin 'rude' (rude 1.0) was not loaded: {reason}\n"
+
+
+@pytest.mark.parametrize(
+    ("name", "statement", "reason"),
+    [
+        ("thrower", "1 / 0", "ZeroDivisionError: division by zero"),
+        ("leaver", "raise SystemExit(3)", "SystemExit: 3"),
+    ],
+)
+def test_a_hook_that_raises_leaves_the_others_alone(install, capsys, name, statement, reason):
+    hook = f"@hookimpl\ndef clsctl_writers():\n    {statement}\n"
+    install(name, f"from clsctl.plugin import hookimpl\n{hook}")
     assert "jsonl" in load_registry().items("writers")
-    expected = "warning: plugin 'thrower' failed: ZeroDivisionError: division by zero\n"
-    assert capsys.readouterr().err == expected
+    assert capsys.readouterr().err == f"warning: plugin '{name}' failed: {reason}\n"
 
 
 def test_a_misspelt_hook_is_reported(clsctl, install):

@@ -113,7 +113,7 @@ class Registry:
     def _collect(self, kind: str) -> dict[str, Contribution]:
         found: dict[str, Contribution] = {}
         impls = getattr(self.manager.hook, f"clsctl_{kind}").get_hookimpls()
-        # Built-ins first, so that the stranger is the one to be switched off in a conflict.
+        # Built-ins first, so that the third-party one is switched off in a conflict.
         for impl in sorted(impls, key=lambda impl: self.origins[impl.plugin_name] != "built-in"):
             for item in self._call(impl):
                 if item.name in found:
@@ -135,7 +135,9 @@ class Registry:
             for item in items:
                 item.name + item.help
             return items
-        except Exception as error:  # noqa: BLE001 - a stranger's code may raise anything
+        except KeyboardInterrupt:
+            raise
+        except BaseException as error:  # noqa: BLE001 - third-party code may raise anything
             self.report(f"plugin '{impl.plugin_name}' failed: {_one_line(error)}")
             return []
 
@@ -173,7 +175,9 @@ def _load_entry_point(registry: Registry, entry: importlib.metadata.EntryPoint) 
     origin = f"{entry.dist.name} {entry.dist.version}" if entry.dist else "unknown"
     try:
         registry.register(entry.load(), entry.name, origin)
-    except Exception as error:  # noqa: BLE001 - a stranger's code may raise anything
+    except KeyboardInterrupt:
+        raise
+    except BaseException as error:  # noqa: BLE001 - third-party code may raise anything
         registry.report(f"plugin '{entry.name}' ({origin}) was not loaded: {_one_line(error)}")
 
 
@@ -186,5 +190,5 @@ def _misspelt_hooks(plugin: object) -> list[str]:
     )
 
 
-def _one_line(error: Exception) -> str:
-    return f"{type(error).__name__}: {' '.join(str(error).split())}"
+def _one_line(error: BaseException) -> str:
+    return f"{type(error).__name__}: {' '.join(str(error).split())}".removesuffix(": ")

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import json
 import tempfile
 import threading
 from pathlib import Path
@@ -90,6 +91,30 @@ def test_a_date_identifies_the_file_as_well_as_an_etag(tmp_path):
 def test_a_file_that_nothing_identifies_is_started_again(tmp_path, headers):
     answer = in_turn(cut(CONTENT, HALF, **headers), whole(CONTENT))
     assert download(answer, tmp_path) == (CONTENT, ["", ""])
+
+
+@pytest.mark.parametrize("name", ["ETag", "Last_Modified"])
+def test_what_no_request_can_repeat_identifies_nothing(tmp_path, name):
+    """A later pull begins anew; a good date still stands in for a bad ETag."""
+    bad = {name: '"caf\xe9"'}
+    assert download(in_turn(cut(CONTENT, HALF, **bad), whole(CONTENT)), tmp_path) == (
+        CONTENT,
+        ["", ""],
+    )
+
+
+def test_a_date_stands_in_for_an_etag_that_no_request_can_repeat(tmp_path):
+    date = "Mon, 06 Jan 2025 10:00:00 GMT"
+    bad = cut(CONTENT, HALF, ETag='"caf\xe9"', Last_Modified=date)
+    answer = in_turn(bad, resumable(CONTENT, etag=date))
+    assert download(answer, tmp_path) == (CONTENT, ["", REST])
+
+
+def test_a_note_of_an_earlier_version_with_such_a_validator_is_no_obstacle(tmp_path):
+    (tmp_path / "download").write_bytes(CONTENT[:HALF])
+    note = {"validator": '"caf\xe9"', "total": len(CONTENT)}
+    (tmp_path / "download.json").write_text(json.dumps(note))
+    assert download(whole(CONTENT), tmp_path) == (CONTENT, [""])
 
 
 def test_a_server_that_ignores_range_sends_everything_again(tmp_path):

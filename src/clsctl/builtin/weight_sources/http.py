@@ -153,11 +153,15 @@ def _continues(response: httpx.Response, part: Path, identity: _Identity) -> boo
 
 
 def _validator(response: httpx.Response) -> str:
-    """A strong ETag, else the date of the last change; both may go into If-Range."""
-    etag: str = response.headers.get("ETag", "")
-    if etag and not etag.startswith("W/"):
-        return etag
-    return str(response.headers.get("Last-Modified", ""))
+    """A strong ETag, else the date of the last change, as far as it may go into If-Range."""
+    etag, date = (response.headers.get(name, "") for name in ("ETag", "Last-Modified"))
+    strong = "" if etag.startswith("W/") else etag
+    return next((text for text in (strong, date) if text and _can_be_sent(text)), "")
+
+
+def _can_be_sent(text: str) -> bool:
+    """Whether a header may hold it; servers send what they must not."""
+    return text.isascii() and text.isprintable()
 
 
 def _write_identity(part: Path, response: httpx.Response) -> _Identity:
@@ -175,8 +179,9 @@ def _write_identity(part: Path, response: httpx.Response) -> _Identity:
 def _read_identity(part: Path) -> _Identity:
     try:
         content = json.loads(_identity_path(part).read_text(encoding="utf-8"))
-        return _Identity(validator=content["validator"], total=content["total"])
-    except (FileNotFoundError, ValueError, LookupError, TypeError):
+        validator = content["validator"] if _can_be_sent(content["validator"]) else ""
+        return _Identity(validator=validator, total=content["total"])
+    except (FileNotFoundError, ValueError, LookupError, TypeError, AttributeError):
         return _Identity(validator="", total=None)
 
 
