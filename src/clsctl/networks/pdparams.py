@@ -1,18 +1,15 @@
-"""Read `.pdparams` files safely, and load them into a network strictly.
-
-A .pdparams file is a pickle, and a pickle may name any function to call. The unpickler here admits
-arrays, numbers and plain containers: every name it knows maps to a harmless stand-in, every other
-name is refused before anything runs.
-"""
+"""Read `.pdparams` files safely, and load them into a network strictly."""
 
 from __future__ import annotations
 
-import pickle
+import os
 from collections.abc import Mapping, Set
 from pathlib import Path
+from pickle import UnpicklingError
 from typing import TYPE_CHECKING, Any
 
 from clsctl.errors import ModelError
+from clsctl.networks.safe_pickle import PickledArray, load_arrays
 
 if TYPE_CHECKING:
     import numpy as np
@@ -21,72 +18,11 @@ if TYPE_CHECKING:
 
 # Paddle's own entry beside the tensors: structured name -> parameter name.
 NAME_TABLE = "StructuredToParameterName@@"
-DTYPES = frozenset(["f2", "f4", "f8", "i1", "i2", "i4", "i8", "u1", "u2", "u4", "u8", "b1"])
 LISTED = 8
+LONGEST_NAME = 500
 
 # Shape and type of a tensor.
 Form = tuple[tuple[int, ...], str]
-
-
-class _DType:
-    """Stands in for numpy.dtype: one of `DTYPES`, little or big endian."""
-
-    def __init__(self, code: str, *_: object) -> None:
-        if code not in DTYPES:
-            raise pickle.UnpicklingError(f"it holds values of type '{code}'")
-        self.code, self.order = code, "<"
-
-    def __setstate__(self, state: tuple[Any, ...]) -> None:
-        self.order = "<" if state[1] in ("|", "=") else state[1]
-
-
-class _Array:
-    """Stands in for numpy.ndarray while its state is being read."""
-
-    values: NDArray[np.generic]
-
-    def __setstate__(self, state: tuple[Any, ...]) -> None:
-        import numpy as np
-
-        _, shape, dtype, fortran, content = state
-        flat = np.frombuffer(content, dtype.order + dtype.code)
-        self.values = flat.reshape(shape, order="F" if fortran else "C")
-
-
-def _reconstruct(*_: object) -> _Array:
-    return _Array()
-
-
-def _scalar(dtype: _DType, content: bytes) -> Any:
-    import numpy as np
-
-    return np.frombuffer(content, dtype.order + dtype.code)[0]
-
-
-def _encode(text: str, encoding: str) -> bytes:
-    """How protocol 2 writes bytes: as text in latin-1."""
-    if encoding != "latin1":
-        raise pickle.UnpicklingError(f"it asks for the encoding '{encoding}'")
-    return text.encode("latin-1")
-
-
-_ADMITTED = {
-    "numpy.ndarray": _Array,
-    "numpy.dtype": _DType,
-    "numpy.core.multiarray._reconstruct": _reconstruct,
-    "numpy._core.multiarray._reconstruct": _reconstruct,
-    "numpy.core.multiarray.scalar": _scalar,
-    "numpy._core.multiarray.scalar": _scalar,
-    "_codecs.encode": _encode,
-    "collections.OrderedDict": dict,
-}
-
-
-class _Unpickler(pickle.Unpickler):
-    def find_class(self, module: str, name: str) -> Any:
-        if f"{module}.{name}" not in _ADMITTED:
-            raise pickle.UnpicklingError(f"it names {module}.{name}, which no weights need")
-        return _ADMITTED[f"{module}.{name}"]
 
 
 def read_pdparams(path: Path) -> dict[str, NDArray[np.generic]]:
@@ -97,18 +33,25 @@ def read_pdparams(path: Path) -> dict[str, NDArray[np.generic]]:
             arrays and plain containers (`E_CHECKPOINT`). Nothing of it is ever executed.
     """
     try:
-        with path.open("rb") as stream:
-            content = _Unpickler(stream).load()
+        with path.open("rb") as file:
+            content = load_arrays(file)
+            size = os.fstat(file.fileno()).st_size
     except OSError as error:
         raise _unusable(path, error.strerror or str(error)) from None
-    except pickle.UnpicklingError as error:
+    except UnpicklingError as error:
         raise _unusable(path, str(error)) from None
     except Exception:  # noqa: BLE001 - a hostile or broken pickle may end in any exception
         raise _unusable(path, "it is not a file that paddle.save wrote") from None
     if not isinstance(content, dict):
         raise _unusable(path, "it holds no mapping of names to arrays")
-    arrays = {name: _values(value) for name, value in content.items() if name != NAME_TABLE}
-    return {str(name): _checked(path, str(name), values) for name, values in arrays.items()}
+    arrays = {
+        name: _checked(path, name, _values(value))
+        for name, value in content.items()
+        if name != NAME_TABLE
+    }
+    if sum(array.nbytes for array in arrays.values()) > size:
+        raise _unusable(path, "it makes more of itself than it holds")
+    return arrays
 
 
 def load_weights(
@@ -176,12 +119,14 @@ def _values(value: Any) -> Any:
     """The array in what paddle.save wrote for one tensor: an array, or (name, array)."""
     if isinstance(value, tuple) and len(value) == 2:
         value = value[1]
-    return getattr(value, "values", None) if isinstance(value, _Array) else value
+    return getattr(value, "values", None) if isinstance(value, PickledArray) else value
 
 
 def _checked(path: Path, name: str, values: Any) -> NDArray[np.generic]:
     import numpy as np
 
+    if len(name) > LONGEST_NAME:
+        raise _unusable(path, f"one of its names has {len(name):,} characters")
     if not isinstance(values, np.ndarray):
         raise _unusable(path, f"its entry '{name}' is not an array")
     return values
