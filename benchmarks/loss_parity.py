@@ -20,8 +20,8 @@ import paddle
 from paddle.nn import functional as F
 
 import clsctl
+from clsctl.schema.layers import ConfigSource
 from clsctl.training.config.recipes import configure
-from clsctl.training.config.sources import Layer
 from clsctl.training.job import TrainJob
 from clsctl.training.loop import make_step, step_batches
 from clsctl.training.optim import learning_rate, scaled_rate
@@ -46,7 +46,7 @@ def main() -> None:
         "accelerate": "off",
         "device": "cpu",
     }
-    job = prepare(configure([Layer("benchmark", values)]).config)
+    job = prepare(configure([ConfigSource("benchmark", values)]).config)
     paddle.device.set_device("cpu")
     steps = list(itertools.islice(zip(ours(job), stock(job), strict=True), options.steps))
     for number, ((own, _), (bare, _)) in enumerate(steps, start=1):

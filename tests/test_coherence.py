@@ -8,7 +8,8 @@ import pytest
 from paths import ROOT
 
 from clsctl.plugin.registry import KINDS, load_registry
-from clsctl.settings import setting_fields
+from clsctl.schema.layers import config_keys
+from clsctl.settings import Settings
 
 DOCS = sorted([*ROOT.glob("docs/**/*.md"), ROOT / "README.md", ROOT / "benchmarks/README.md"])
 
@@ -31,7 +32,7 @@ def test_every_error_code_is_documented_and_no_other():
 
 def test_every_setting_is_documented():
     table = (ROOT / "docs/reference/settings.md").read_text(encoding="utf-8")
-    for setting in setting_fields():
+    for setting in config_keys(Settings):
         assert f"| `{setting.name}` | `CLSCTL_{setting.name.upper()}` |" in table
 
 

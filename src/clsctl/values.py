@@ -5,7 +5,9 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal, Protocol
+from typing import TYPE_CHECKING, Annotated, Any, Literal, Protocol
+
+from clsctl.schema.constraints import OneOf, Range
 
 if TYPE_CHECKING:
     import numpy as np
@@ -17,6 +19,9 @@ WeightKind = Literal["inference", "training"]
 PRECISIONS = ("fp32", "bf16", "fp16", "int8")
 FORMATS = {".json": "paddle", ".pdmodel": "paddle", ".onnx": "onnx", ".xml": "openvino"}
 """What a model's graph is written in, by the suffix of its file."""
+
+
+Pixels = Annotated[int, Range(0, 65_536, "a whole number of pixels")]
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,13 +39,15 @@ class Preprocessing:
         std: Per channel, RGB, after scaling to 0..1.
     """
 
-    resize_short: int
-    crop: int
-    interpolation: str = "bilinear"
-    backend: str = "cv2"
+    resize_short: Pixels
+    crop: Pixels
+    interpolation: Annotated[str, OneOf("nearest", "bilinear", "bicubic", "area", "lanczos")] = (
+        "bilinear"
+    )
+    backend: Annotated[str, OneOf("cv2", "pil")] = "cv2"
     mean: tuple[float, float, float] = (0.485, 0.456, 0.406)
     std: tuple[float, float, float] = (0.229, 0.224, 0.225)
-    crop_fraction: float = 0.0
+    crop_fraction: Annotated[float, Range(0, 1)] = 0.0
 
 
 @dataclass(frozen=True, slots=True)

@@ -9,8 +9,8 @@ import pytest
 from tiny_training import MODEL, write_dataset
 
 import clsctl
+from clsctl.schema.layers import ConfigSource
 from clsctl.training.config.recipes import configure
-from clsctl.training.config.sources import Layer
 from clsctl.training.setup import prepare
 
 EPOCHS, BATCH, CLASSES = 3, 6, 3
@@ -35,7 +35,7 @@ def stock_losses(data: Path, run: Path) -> list[float]:
 
     paddle.device.set_device("cpu")
     values = {"model": MODEL, "data.path": str(data), "output": str(run), **SETTINGS}
-    job = prepare(configure([Layer("test", values)]).config)
+    job = prepare(configure([ConfigSource("test", values)]).config)
     network = clsctl.build(MODEL, num_classes=CLASSES, seed=0)
     steps = len(job.train)
     cosine = paddle.optimizer.lr.CosineAnnealingDecay(RATE, T_max=(EPOCHS - 1) * steps)

@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import pytest
 
-from clsctl.training.config.schema import OptimizerConfig
+from clsctl.training.config.train_config import OptimizerConfig
 from clsctl.training.optim import scaled_rate, scarcity
 
 

@@ -10,11 +10,13 @@ from __future__ import annotations
 import functools
 import math
 from collections.abc import Callable
-from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Annotated, Any
 
 from clsctl.errors import UsageError
 from clsctl.images.preprocess import compile_transforms, describe, resampler
+from clsctl.schema.constraints import Fraction, NonNegativeInt, Range
+from clsctl.schema.layers import key
 from clsctl.values import Preprocessing
 
 if TYPE_CHECKING:
@@ -32,35 +34,22 @@ LOG_ERASED_RATIO = math.log(1 / 0.3)
 ERASING_ATTEMPTS = 10
 
 
-_SHARE = {"low": 0, "high": 1}
-
-
 @dataclass(frozen=True, slots=True)
 class AugmentConfig:
     """How each training image is varied."""
 
-    crop_scale: tuple[float, float] = field(
-        default=(0.08, 1.0),
-        metadata={"help": "Smallest and largest share of an image's area that is cut out"},
+    crop_scale: tuple[float, float] = key(
+        (0.08, 1.0), "Smallest and largest share of an image's area that is cut out"
     )
-    crop_ratio: tuple[float, float] = field(
-        default=(3 / 4, 4 / 3),
-        metadata={"help": "Smallest and largest width of what is cut out, relative to its height"},
+    crop_ratio: tuple[float, float] = key(
+        (3 / 4, 4 / 3), "Smallest and largest width of what is cut out, relative to its height"
     )
-    flip: float = field(
-        default=0.5,
-        metadata={"help": "Share of the images that are mirrored, left for right"} | _SHARE,
+    flip: Fraction = key(0.5, "Share of the images that are mirrored, left for right")
+    randaugment: NonNegativeInt = key(
+        0, "Operations of RandAugment on each image; 0 is off, 2 usual"
     )
-    randaugment: int = field(
-        default=0,
-        metadata={"help": "Operations of RandAugment on each image; 0 is off, 2 usual", "low": 0},
-    )
-    strength: float = field(
-        default=9.0, metadata={"help": "RandAugment's strength", "low": 0, "high": 10}
-    )
-    erasing: float = field(
-        default=0.0, metadata={"help": "Share of the images of which a part is erased"} | _SHARE
-    )
+    strength: Annotated[float, Range(0, 10)] = key(9.0, "RandAugment's strength")
+    erasing: Fraction = key(0.0, "Share of the images of which a part is erased")
 
 
 def train_transform(preprocessing: Preprocessing, options: AugmentConfig) -> Transform:

@@ -7,22 +7,20 @@ top of model_catalog.toml describe every key.
 from __future__ import annotations
 
 import functools
-import math
-import sys
 from collections.abc import Iterable, Mapping
 from pathlib import Path
 from types import MappingProxyType
-from typing import Any
+from typing import TypeVar
 
 from clsctl.errors import ModelError, UsageError, unknown_name
-from clsctl.models.catalog_schema import at, each, flag, match, named, number, record, several
+from clsctl.models.catalog_schema import CatalogFile, Model
 from clsctl.plugin.registry import Contribution, Registry, default_registry
+from clsctl.schema.documents import parse_document, read_document
+from clsctl.schema.errors import SchemaError
+from clsctl.schema.read import read
 from clsctl.values import Artifact, ModelEntry, Preprocessing, WeightKind
 
-if sys.version_info >= (3, 11):
-    import tomllib
-else:
-    import tomli as tomllib
+T = TypeVar("T")
 
 # ---- look up -----------------------------------------------------------------------------------
 
@@ -66,8 +64,7 @@ def get_entry(name: str) -> ModelEntry:
 
 def default_model() -> str:
     """The model to predict with where none is named, configured or in the store."""
-    document = tomllib.loads(catalog_path().read_text(encoding="utf-8"))
-    return str(document["catalog"]["default_model"])
+    return read_document(CatalogFile, catalog_path()).catalog.default_model
 
 
 def _models_of(catalog: Contribution, registry: Registry) -> Iterable[ModelEntry]:
@@ -111,122 +108,69 @@ def read_catalog(source: Path | str, catalog: str) -> list[ModelEntry]:
             model and the key.
     """
     try:
-        text = source.read_text(encoding="utf-8") if isinstance(source, Path) else source
-        return _entries(_document(tomllib.loads(text)), catalog)
-    except (OSError, ValueError) as error:
-        place = f" ({source})" if isinstance(source, Path) else ""
+        if isinstance(source, Path):
+            return _entries(read_document(CatalogFile, source), catalog)
+        return _entries(read(CatalogFile, parse_document(source, ".toml")), catalog)
+    except SchemaError as error:
         raise ModelError(
-            f"the catalog '{catalog}'{place} is not valid: {error}",
+            f"the catalog '{catalog}' is not valid: {error}",
             code="E_CATALOG_INVALID",
             hint="the comments on top of clsctl's own model_catalog.toml describe every key",
         ) from None
 
 
-def _entries(document: Mapping[str, Any], catalog: str) -> list[ModelEntry]:
-    head = document["catalog"]
-    titles = ", ".join(head[key] for key in ("source", "version") if key in head)
-    figures = f"{titles}. {head['conditions']}" if "conditions" in head else f"{titles}."
-    if "default_model" in head:
-        models = {model["name"]: model for model in document["models"]}
-        _find("catalog: default_model", "model", head["default_model"], models)
-    return [_entry(model, document, catalog, figures) for model in document["models"]]
+def _entries(file: CatalogFile, catalog: str) -> list[ModelEntry]:
+    head, names = file.catalog, [model.name for model in file.models]
+    titles = ", ".join(filter(None, (head.source, head.version)))
+    figures = f"{titles}. {head.conditions}" if head.conditions else f"{titles}."
+    for name in names:
+        if names.count(name) > 1:
+            raise SchemaError("listed twice", ("models", name))
+    if head.default_model and head.default_model not in names:
+        reason = unknown_name("model", head.default_model, names)
+        raise SchemaError(reason, ("catalog", "default_model"))
+    return [_entry(model, file, catalog, figures) for model in file.models]
 
 
-def _entry(
-    model: Mapping[str, Any], document: Mapping[str, Any], catalog: str, figures: str
-) -> ModelEntry:
-    with at("models"), at(model["name"]):
-        preparations = document["preprocessing"]
-        measured = model["preprocessing"]
-        exported = model.get("exported", measured)
-        return ModelEntry(
-            name=model["name"],
-            family=model["family"],
-            summary=_find("family", "family", model["family"], document["families"]),
-            catalog=catalog,
-            preprocessing=_find("preprocessing", "preprocessing", measured, preparations),
-            exported=_find("exported", "preprocessing", exported, preparations),
-            inference=_artifact(model, "inference"),
-            training=_artifact(model, "training"),
-            top1=model.get("top1"),
-            gpu_ms=model.get("gpu_ms"),
-            cpu_ms=model.get("cpu_ms"),
-            size_mb=model.get("size"),
-            core=model.get("core", False),
-            figures=figures,
-        )
+def _entry(model: Model, file: CatalogFile, catalog: str, figures: str) -> ModelEntry:
+    exported = model.exported or model.preprocessing
+    return ModelEntry(
+        name=model.name,
+        family=model.family,
+        summary=_find(file.families, "family", model.family, model, "family"),
+        catalog=catalog,
+        preprocessing=_preparation(file, model.preprocessing, model, "preprocessing"),
+        exported=_preparation(file, exported, model, "exported"),
+        inference=_artifact(model, "inference"),
+        training=_artifact(model, "training"),
+        top1=model.top1,
+        gpu_ms=model.gpu_ms,
+        cpu_ms=model.cpu_ms,
+        size_mb=None if model.size is None else _mebibytes(model.size),
+        core=model.core,
+        figures=figures,
+    )
 
 
-def _artifact(model: Mapping[str, Any], kind: WeightKind) -> Artifact | None:
-    pin = f"{kind}_sha256"
-    if kind in model:
-        return Artifact(model[kind], model.get(pin, ""))
-    if pin in model:
-        raise ValueError(f"{pin}: there is no '{kind}' for it")
-    return None
+def _preparation(file: CatalogFile, name: str, model: Model, key: str) -> Preprocessing:
+    return _find(file.preprocessing, "preprocessing", name, model, key)
 
 
-def _find(key: str, kind: str, name: str, table: Mapping[str, Any]) -> Any:
+def _artifact(model: Model, kind: WeightKind) -> Artifact | None:
+    url, pin = getattr(model, kind), getattr(model, f"{kind}_sha256")
+    if pin and not url:
+        place = ("models", model.name, f"{kind}_sha256")
+        raise SchemaError(f"there is no '{kind}' for it", place)
+    return Artifact(url, pin) if url else None
+
+
+def _find(table: Mapping[str, T], noun: str, name: str, model: Model, key: str) -> T:
+    """What a key of a model names in a table of the file."""
     if name not in table:
-        raise ValueError(f"{key}: {unknown_name(kind, name, table)}")
+        raise SchemaError(unknown_name(noun, name, table), ("models", model.name, key))
     return table[name]
 
 
-# ---- what a file may hold ----------------------------------------------------------------------
-
-
-def _mebibytes(value: object) -> float:
-    amount, unit = _size(value).split()
+def _mebibytes(size: str) -> float:
+    amount, unit = size.split()
     return float(amount) * {"M": 1, "G": 1024}[unit]
-
-
-def _preprocessing(value: object) -> Preprocessing:
-    return Preprocessing(**_preparation(value))
-
-
-_name = match(r"[A-Za-z0-9][A-Za-z0-9._-]*", "letters, digits, '.', '_' and '-'")
-_text = match(r"\S(.*\S)?", "text without blanks around it")
-_url = match(r"[a-z][a-z0-9+.-]*:\S+", "a URL")
-_sha256 = match(r"[0-9a-f]{64}", "64 digits in lower-case hex")
-_size = match(r"\d+(\.\d+)? [MG]", "a size such as '10.5 M' or '1.04 G'")
-_pixels = number(0, 65_536, "a whole number of pixels", int)
-_latency = several(2, number(0, math.inf, "milliseconds"))
-_channels = several(3, number(-math.inf, math.inf, "a number"))
-
-_preparation = record(
-    required={"resize_short": _pixels, "crop": _pixels},
-    optional={
-        "interpolation": match("nearest|bilinear|bicubic|area|lanczos", "an interpolation"),
-        "backend": match("cv2|pil", "cv2 or pil"),
-        "mean": _channels,
-        "std": _channels,
-        "crop_fraction": number(0, 1, "a fraction from 0 to 1"),
-    },
-)
-_model = record(
-    required={"name": _name, "family": _text, "preprocessing": _text},
-    optional={
-        "core": flag,
-        "top1": number(0, 100, "a percentage from 0 to 100"),
-        "gpu_ms": _latency,
-        "cpu_ms": _latency,
-        "size": _mebibytes,
-        "exported": _text,
-        "inference": _url,
-        "inference_sha256": _sha256,
-        "training": _url,
-        "training_sha256": _sha256,
-    },
-)
-_document = record(
-    required={
-        "catalog": record(
-            required={"source": _text},
-            optional={"version": _text, "conditions": _text, "default_model": _text},
-        ),
-        "families": each(_text),
-        "preprocessing": each(_preprocessing),
-        "models": named(_model),
-    },
-    optional={},
-)

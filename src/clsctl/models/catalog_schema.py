@@ -1,131 +1,58 @@
-"""Check data from a file against a shape, with errors that name the place.
-
-A check is a function that returns a value in the form clsctl uses, or raises ValueError saying
-what it expected. Shapes are built from checks:
-
->>> check = record({"name": match("[a-z]+", "a word")}, {"size": number(0, 10, "0 to 10")})
->>> check({"name": "box", "size": 11})
-Traceback (most recent call last):
-ValueError: size: expected 0 to 10, not 11
-"""
+"""What a catalog file holds; the comments on top of model_catalog.toml say what each key means."""
 
 from __future__ import annotations
 
-import re
-from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
-from typing import Any
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Annotated
 
-from clsctl.errors import unknown_name
+from clsctl.schema.constraints import Pattern, Range
+from clsctl.values import Preprocessing
 
-Check = Callable[[object], Any]
-
-
-def unexpected(expected: str, value: object) -> ValueError:
-    return ValueError(f"expected {expected}, not {value!r}")
-
-
-@contextmanager
-def at(key: str) -> Iterator[None]:
-    """Put the place before what is wrong there."""
-    try:
-        yield
-    except ValueError as error:
-        raise ValueError(f"{key}: {error}") from None
+Name = Annotated[str, Pattern(r"[A-Za-z0-9][A-Za-z0-9._-]*", "letters, digits, '.', '_' and '-'")]
+Text = Annotated[str, Pattern(r"\S(.*\S)?", "text without blanks around it")]
+Url = Annotated[str, Pattern(r"[a-z][a-z0-9+.-]*:\S+", "a URL")]
+Sha256 = Annotated[str, Pattern(r"[0-9a-f]{64}", "64 digits in lower-case hex")]
+Size = Annotated[str, Pattern(r"\d+(\.\d+)? [MG]", "a size such as '10.5 M' or '1.04 G'")]
+Percent = Annotated[float, Range(0, 100, "a percentage from 0 to 100")]
+Milliseconds = Annotated[float, Range(0, noun="milliseconds")]
+Latency = tuple[Milliseconds, Milliseconds]
 
 
-def apply(check: Check, key: str, value: object) -> Any:
-    with at(key):
-        return check(value)
+@dataclass(frozen=True, slots=True)
+class Head:
+    """The table `catalog`: what the file is."""
+
+    source: Text
+    version: Text = ""
+    conditions: Text = ""
+    default_model: Text = ""
 
 
-# ---- tables and lists --------------------------------------------------------------------------
+@dataclass(frozen=True, slots=True)
+class Model:
+    """A table of the list `models`."""
+
+    name: Name
+    family: Text
+    preprocessing: Text
+    core: bool = False
+    top1: Percent | None = None
+    gpu_ms: Latency | None = None
+    cpu_ms: Latency | None = None
+    size: Size | None = None
+    exported: Text = ""
+    inference: Url = ""
+    inference_sha256: Sha256 = ""
+    training: Url = ""
+    training_sha256: Sha256 = ""
 
 
-def table(value: object) -> dict[str, Any]:
-    if not isinstance(value, dict):
-        raise unexpected("a table", value)
-    return value
+@dataclass(frozen=True, slots=True)
+class CatalogFile:
+    """The whole file; families are sentences, preparations settings, by name."""
 
-
-def record(required: Mapping[str, Check], optional: Mapping[str, Check]) -> Check:
-    """A table with these keys and no other."""
-    checks = {**required, **optional}
-
-    def check(value: object) -> dict[str, Any]:
-        items = table(value)
-        for key in items:
-            if key not in checks:
-                raise ValueError(unknown_name("key", key, checks))
-        for key in required:
-            if key not in items:
-                raise ValueError(f"the key '{key}' is missing")
-        return {key: apply(checks[key], key, item) for key, item in items.items()}
-
-    return check
-
-
-def each(check: Check) -> Check:
-    """A table whose keys are free."""
-    return lambda value: {key: apply(check, key, item) for key, item in table(value).items()}
-
-
-def named(check: Check) -> Check:
-    """A list of tables, each with a `name` of its own."""
-
-    def check_all(value: object) -> list[Any]:
-        if not isinstance(value, list):
-            raise unexpected("a list of tables", value)
-        found: dict[str, Any] = {}
-        for position, item in enumerate(value, start=1):
-            name = str(table(item).get("name", f"number {position}"))
-            if name in found:
-                raise ValueError(f"{name}: listed twice")
-            found[name] = apply(check, name, item)
-        return list(found.values())
-
-    return check_all
-
-
-def several(count: int, check: Check) -> Check:
-    """A list of that many values."""
-
-    def check_all(value: object) -> tuple[Any, ...]:
-        if not isinstance(value, list) or len(value) != count:
-            raise unexpected(f"a list of {count}", value)
-        return tuple(check(item) for item in value)
-
-    return check_all
-
-
-# ---- values ------------------------------------------------------------------------------------
-
-
-def match(pattern: str, expected: str) -> Check:
-    """Text that a regular expression matches as a whole."""
-    compiled = re.compile(pattern)
-
-    def check(value: object) -> str:
-        if not isinstance(value, str) or not compiled.fullmatch(value):
-            raise unexpected(expected, value)
-        return value
-
-    return check
-
-
-def number(low: float, high: float, expected: str, kind: type = float) -> Check:
-    """A number within bounds; with `kind=int` a whole one."""
-    kinds = (int,) if kind is int else (int, float)
-
-    def check(value: object) -> float:
-        if type(value) not in kinds or not low <= value <= high:  # type: ignore[operator]
-            raise unexpected(expected, value)
-        return value  # type: ignore[return-value]
-
-    return check
-
-
-def flag(value: object) -> bool:
-    if not isinstance(value, bool):
-        raise unexpected("true or false", value)
-    return value
+    catalog: Head
+    families: Mapping[str, Text]
+    preprocessing: Mapping[str, Preprocessing]
+    models: tuple[Model, ...]

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from clsctl.console.messages import note
 from clsctl.inference.devices import get_device, use_in_paddle
-from clsctl.training.config.schema import TrainConfig
+from clsctl.training.config.train_config import TrainConfig
 from clsctl.training.memory_estimate import footprint
 from clsctl.values import DeviceId
 

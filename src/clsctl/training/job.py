@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
 
-    from clsctl.training.config.schema import TrainConfig
+    from clsctl.training.config.train_config import TrainConfig
 
 
 @dataclass(frozen=True)

@@ -11,7 +11,7 @@ from clsctl.networks.build import outline
 from clsctl.networks.flops import activations, parameters
 from clsctl.networks.param_groups import freeze_until
 from clsctl.plugin.registry import default_registry
-from clsctl.training.config.schema import TrainConfig
+from clsctl.training.config.train_config import TrainConfig
 
 FLOAT_BYTES = 4
 

@@ -11,7 +11,7 @@ if TYPE_CHECKING:
     from paddle.optimizer import Optimizer
 
     from clsctl.networks.base import Network
-    from clsctl.training.config.schema import OptimizerConfig, ScheduleConfig
+    from clsctl.training.config.train_config import OptimizerConfig, ScheduleConfig
 
 
 def build_optimizer(network: Network, options: OptimizerConfig) -> Optimizer:

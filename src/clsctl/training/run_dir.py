@@ -14,13 +14,15 @@ from pathlib import Path
 from typing import Any
 
 from clsctl.errors import UsageError
+from clsctl.schema.layers import nest
 from clsctl.system.files import atomic_replace
 from clsctl.training import run_card
 from clsctl.training.checkpoint import BEST, LATEST, Position
-from clsctl.training.config.sources import Resolved, nest
+from clsctl.training.config.run_config import CONFIG
+from clsctl.training.config.sources import ResolvedConfig
 from clsctl.training.job import TrainJob
 
-CONFIG, LABELS, LOG = "config.yaml", "label_dict.txt", "train.log"
+LABELS, LOG = "label_dict.txt", "train.log"
 RESULTS = ("train_result.json", "train_results.json")
 LISTED = 5
 
@@ -36,7 +38,7 @@ def refuse_to_overwrite(run: Path) -> None:
 
 
 @contextmanager
-def started(job: TrainJob, resolved: Resolved) -> Iterator[None]:
+def started(job: TrainJob, resolved: ResolvedConfig) -> Iterator[None]:
     """Write what is known before training; a run that fails before its first checkpoint is none.
 
     The command that began it can then simply be given again.
@@ -50,7 +52,7 @@ def started(job: TrainJob, resolved: Resolved) -> Iterator[None]:
             (job.run / CONFIG).unlink(missing_ok=True)
 
 
-def _write_start(job: TrainJob, resolved: Resolved) -> None:
+def _write_start(job: TrainJob, resolved: ResolvedConfig) -> None:
     """Write configuration, class names and run card."""
     import yaml
 

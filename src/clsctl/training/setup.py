@@ -31,7 +31,7 @@ from clsctl.values import DeviceId, Preprocessing
 if TYPE_CHECKING:
     from clsctl.loading.cache import Read
     from clsctl.networks.base import Network
-    from clsctl.training.config.schema import TrainConfig
+    from clsctl.training.config.train_config import TrainConfig
 
 # How much larger than the network's input cached images are, so that crops stay sharp.
 CACHED_SIZE = 2

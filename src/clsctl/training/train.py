@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import functools
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import closing, contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -11,10 +11,12 @@ from typing import TYPE_CHECKING, Any
 
 from clsctl.console.messages import note
 from clsctl.errors import UsageError
+from clsctl.schema.layers import ConfigSource
 from clsctl.training import run_dir as outputs
 from clsctl.training.callbacks import CallbackList
-from clsctl.training.config.recipes import configure, with_fitted_head
-from clsctl.training.config.sources import Layer, Resolved, flatten, read_document, resolve
+from clsctl.training.config.recipes import with_fitted_head
+from clsctl.training.config.run_config import resolve_run
+from clsctl.training.config.sources import ResolvedConfig, file_source, table_source
 from clsctl.training.display import append_line, open_display
 from clsctl.training.distributed.process_group import Team, join
 from clsctl.training.distributed.ranks import Rank, current_rank
@@ -28,9 +30,7 @@ from clsctl.training.signals import stop_requests
 
 if TYPE_CHECKING:
     from clsctl.training.checkpoint import Position
-    from clsctl.training.config.schema import TrainConfig
-
-PATHS = ("data.path", "weights", "distill.weights")
+    from clsctl.training.config.train_config import TrainConfig
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,14 +86,15 @@ def train(
         TrainingFailed: The loss is no longer a number (`E_LOSS_NAN`).
     """
     given = {"model": model, "data.path": str(dataset), "output": str(output)}
-    layers = [*file_layers(config), Layer("argument", given | flatten(settings))]
-    return run(layers, resume)
+    sources = [] if config is None else [file_source(Path(config))]
+    return run_training([*sources, table_source("argument", given | settings)], resume)
 
 
-def run(layers: Sequence[Layer], resume: bool = False) -> TrainResult:
-    """Train as the layers say; see `train`."""
+def run_training(sources: Sequence[ConfigSource], resume: bool = False) -> TrainResult:
+    """Train as the sources of the configuration say; see `train`."""
     rank = current_rank()
-    resolved = resolve_run([Layer("launcher", {"processes": rank.size}), *layers], resume)
+    launched = ConfigSource("launcher", {"processes": rank.size})
+    resolved = resolve_run([launched, *sources], resume)
     folder = Path(resolved.config.output)
     if not resume:
         outputs.refuse_to_overwrite(folder)
@@ -133,7 +134,7 @@ def _meet(rank: Rank, config: TrainConfig) -> Team:
     return join(rank, device_of(config.device, rank.local))
 
 
-def _lead(job: TrainJob, resolved: Resolved) -> Position:
+def _lead(job: TrainJob, resolved: ResolvedConfig) -> Position:
     """Train, and write the run's folder."""
     with _alone(job.run), stop_requests() as stop:
         outputs.remove_leftovers(job.run)
@@ -150,14 +151,14 @@ def _lead(job: TrainJob, resolved: Resolved) -> Position:
     return position
 
 
-def _follow(job: TrainJob, resolved: Resolved) -> Position:
+def _follow(job: TrainJob, resolved: ResolvedConfig) -> Position:
     """Train in step with the process that leads."""
     with stop_requests() as stop:
         job, resolved = _with_rate(replace(job, stop=stop), resolved)
         return fit(job, _peak_rate(job), CallbackList(()))
 
 
-def _with_rate(job: TrainJob, resolved: Resolved) -> tuple[TrainJob, Resolved]:
+def _with_rate(job: TrainJob, resolved: ResolvedConfig) -> tuple[TrainJob, ResolvedConfig]:
     """The same with a learning rate by test, where that is wished."""
     if resolved.config.optimizer.learning_rate != 0:
         return job, resolved
@@ -169,53 +170,6 @@ def _say(log: Path, text: str) -> None:
     """Tell a person and train.log."""
     note(text)
     append_line(log, text)
-
-
-def file_layers(path: str | Path | None) -> list[Layer]:
-    """The layer of a configuration file, PaddleX's or our own; none where there is no file."""
-    from clsctl.training.config.paddlex import is_peer_config, peer_layer
-
-    if path is None:
-        return []
-    document = read_document(Path(path))
-    if is_peer_config(document):
-        return [peer_layer(document, str(path))]
-    return [Layer(str(path), flatten(document))]
-
-
-def resolve_run(
-    layers: Sequence[Layer], resume: bool, say: Callable[[str], object] = note
-) -> Resolved:
-    """The configuration of a run: a new one, or that of a run that goes on, with what is new.
-
-    Args:
-        say: Is told what is new.
-    """
-    if not resume:
-        return _absolute(configure(layers))
-    given = resolve(layers)
-    folder = Path(given.config.output)
-    path = folder / outputs.CONFIG
-    if not path.is_file():
-        raise UsageError(
-            f"there is no run to go on with in {folder}",
-            code="E_RUN_MISSING",
-            hint="name its folder: `clsctl train --resume DIR`",
-        )
-    saved = Layer(str(path), flatten(read_document(path)))
-    before = resolve([saved]).values()
-    resolved = _absolute(resolve([saved, *layers]))
-    for name, value in resolved.values().items():
-        if value != before[name] and name != "output":
-            say(f"{name} is now {value}, not {before[name]}: not the run that it would have been")
-    return resolved
-
-
-def _absolute(resolved: Resolved) -> Resolved:
-    """The same with paths that hold wherever the run is resumed from."""
-    values = resolved.values()
-    paths = {name: str(Path(values[name]).absolute()) for name in PATHS if values[name]}
-    return resolved.replaced(paths)
 
 
 def _peak_rate(job: TrainJob) -> float:

@@ -12,7 +12,6 @@ from clsctl.errors import UsageError
 from clsctl.plugin import Command, hookimpl
 
 if TYPE_CHECKING:
-    from clsctl.training.config.sources import Layer
     from clsctl.training.train import TrainResult
 
 
@@ -95,8 +94,10 @@ def train(
     Published weights are fine-tuned by default; --scratch trains as the family was published.
     Ctrl-C saves; --resume goes on and gives what an uninterrupted run would have given.
     """
-    from clsctl.training.config.sources import Layer, assignments
-    from clsctl.training.train import file_layers, resolve_run, run
+    from clsctl.schema.layers import ConfigSource
+    from clsctl.training.config.run_config import resolve_run
+    from clsctl.training.config.sources import file_source, option_source
+    from clsctl.training.train import run_training
 
     if run_folder is not None and not resume:
         raise UsageError(
@@ -121,19 +122,20 @@ def train(
     given = {
         key: str(v) if isinstance(v, Path) else v for key, v in options.items() if v is not None
     }
-    layers: list[Layer] = [*file_layers(config), assignments(set_ or ()), Layer("option", given)]
+    sources = [] if config is None else [file_source(config)]
+    sources += [option_source(set_ or ()), ConfigSource("option", given)]
     if explain_config:
         from clsctl.training.config.explain import print_config
 
-        print_config(resolve_run(layers, resume))
+        print_config(resolve_run(sources, resume))
         return
     from clsctl.training.distributed import environment
     from clsctl.training.distributed.launch import Nodes, supervise
 
-    if supervise(layers, resume, Nodes(nnodes, node_rank, master, max_restarts)):
+    if supervise(sources, resume, Nodes(nnodes, node_rank, master, max_restarts)):
         return
     environment.enter()
-    _print(run(layers, resume))
+    _print(run_training(sources, resume))
 
 
 def _print(result: TrainResult) -> None:

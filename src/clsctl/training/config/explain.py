@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
-from clsctl.training.config.sources import Leaf, Resolved, leaves
+from typing import Any, get_args
+
+from clsctl.schema.layers import config_keys
+from clsctl.training.config.sources import ResolvedConfig
+from clsctl.training.config.train_config import AUTO, TrainConfig
 
 WIDE = 120
 """Columns from which the meanings fit beside the values."""
 
 
-def print_config(resolved: Resolved) -> None:
+def print_config(resolved: ResolvedConfig) -> None:
     """Print one line a key; what was not left at its default stands out."""
     from rich.table import Table
     from rich.text import Text
@@ -19,24 +23,28 @@ def print_config(resolved: Resolved) -> None:
     headers = ("Key", "Value", "From", *(("Meaning",) if console.width >= WIDE else ()))
     table = Table(*headers, box=None, pad_edge=False, padding=(0, 2, 0, 0), header_style="bold")
     values = resolved.values()
-    for leaf in leaves():
-        origin = resolved.origins[leaf.name]
+    for item in config_keys(TrainConfig):
+        origin = resolved.origins[item.name]
         style = "dim" if origin == "default" else ""
         cells = [
-            Text(leaf.name),
-            Text(_shown(values[leaf.name], leaf), style),
+            Text(item.name),
+            Text(_shown(values[item.name], item.kind), style),
             Text(origin, style),
-            Text(str(leaf.facts["help"]), "dim"),
+            Text(item.meaning, "dim"),
         ]
         table.add_row(*cells[: len(headers)])
     console.print(table)
 
 
-def _shown(value: object, leaf: Leaf) -> str:
+def _shown(value: object, kind: Any) -> str:
     if value is None:
         return "-"
-    if value == 0 and leaf.facts.get("auto"):
-        return "auto"
+    if value == AUTO.value and _may_be_auto(kind):
+        return AUTO.word
     if isinstance(value, tuple):
         return ", ".join(f"{item:.4g}" for item in value)
     return f"{value:g}" if isinstance(value, float) else str(value) or "-"
+
+
+def _may_be_auto(kind: Any) -> bool:
+    return kind == AUTO or any(_may_be_auto(part) for part in get_args(kind))

@@ -1,13 +1,16 @@
-"""A PaddleX configuration (`Global`, `Train`, ...) -> a layer of ours."""
+"""Read a PaddleX configuration (`Global`, `Train`, ...) as a source of ours."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from typing import Any
 
 from clsctl.console.messages import note
 from clsctl.errors import UsageError, unknown_name
-from clsctl.training.config.sources import Layer
+from clsctl.schema.errors import SchemaError, label, unexpected
+from clsctl.schema.layers import ConfigSource, config_keys
+from clsctl.schema.read import read
+from clsctl.training.config.train_config import TrainConfig
 
 # PaddleX's learning rates are for this many devices, each with the batch that the file says.
 DEVICES = 4
@@ -28,7 +31,7 @@ KEYS = {
     "Train.save_interval": "checkpoint.save_every",
 }
 
-# What PaddleX has and clsctl does otherwise -> the values with which that makes no difference.
+# Keys that clsctl ignores, and the values with which that makes no difference.
 WITHOUT_EFFECT: Mapping[str, tuple[Any, ...]] = {
     "Global.mode": ("check_dataset", "train", "evaluate", "export", "predict"),
     "Global.export_with_pir": (True, False, None),
@@ -43,44 +46,65 @@ WITHOUT_EFFECT: Mapping[str, tuple[Any, ...]] = {
 WEIGHTS, AMP = "Train.pretrain_weight_path", "Train.amp"
 
 
-def is_peer_config(document: Mapping[str, Any]) -> bool:
+def is_paddlex_config(document: Mapping[str, Any]) -> bool:
     """Whether it is a PaddleX file: its sections are capitalised, ours are not."""
     return "Global" in document
 
 
-def peer_layer(document: Mapping[str, Any], origin: str) -> Layer:
-    """What a PaddleX file says about training.
+def paddlex_source(document: Mapping[str, Any], origin: str) -> ConfigSource:
+    """Take what a PaddleX file says about training.
 
     Raises:
-        UsageError: It has a key that PaddleX does not have (`E_CONFIG`).
+        UsageError: It has a key that PaddleX does not have, or a wrong value (`E_CONFIG`).
     """
     values: dict[str, Any] = {"recipe": "family"}
+    try:
+        for name, value in _items(document):
+            values |= _translated(name, value, origin)
+    except SchemaError as error:
+        raise UsageError(f"{origin}: {error}", code="E_CONFIG") from None
+    if values.get("batch_size"):
+        values["optimizer.base_batch_size"] = DEVICES * values["batch_size"]
+    return ConfigSource(origin, values)
+
+
+def _items(document: Mapping[str, Any]) -> Iterator[tuple[str, Any]]:
+    """Every key of the sections that concern training, dotted."""
     for section, items in document.items():
         if section in OTHER_SECTIONS:
             continue
+        if not isinstance(items, Mapping | None):
+            raise unexpected("a table", items).below(label(str(section)))
         for name, value in (items or {}).items():
-            values |= _translated(f"{section}.{name}", value, origin)
-    if "batch_size" in values:
-        values["optimizer.base_batch_size"] = DEVICES * int(values["batch_size"])
-    return Layer(origin, values)
+            yield f"{section}.{name}", value
 
 
 def _translated(name: str, value: Any, origin: str) -> dict[str, Any]:
     known = [*KEYS, *WITHOUT_EFFECT, WEIGHTS, AMP]
     if name not in known:
-        raise UsageError(f"{origin}: {unknown_name('key', name, known)}", code="E_CONFIG")
+        raise SchemaError(unknown_name("key", label(name), known))
     if name == WEIGHTS:
         return _weights(value)
     if name == AMP:
-        return {"amp": "off" if value in ("OFF", False, None) else value}
+        return {"amp": "off" if value in ("OFF", False, None) else _checked(name, "amp", value)}
     if name in KEYS:
-        return {KEYS[name]: value}
+        return {KEYS[name]: _checked(name, KEYS[name], value)}
     if value not in WITHOUT_EFFECT[name]:
         note(f"{name} = {value} in {origin} has no effect")
     return {}
 
 
-def _weights(value: str | None) -> dict[str, Any]:
+def _checked(name: str, ours: str, value: Any) -> Any:
+    """The value as our key of the same meaning has it; errors name PaddleX's key."""
+    (kind,) = (item.kind for item in config_keys(TrainConfig) if item.name == ours)
+    try:
+        return read(kind, value, from_text=True)
+    except SchemaError as error:
+        raise error.below(name) from None
+
+
+def _weights(value: Any) -> dict[str, Any]:
     """A URL is where the published weights are; the catalog knows that too."""
-    published = not value or value.startswith(("http://", "https://"))
-    return {"pretrained": True} if published else {"weights": value}
+    if not value or str(value).startswith(("http://", "https://")):
+        return {"pretrained": True}
+    return {"weights": _checked(WEIGHTS, "weights", value)}

@@ -2,44 +2,39 @@
 
 from __future__ import annotations
 
-import sys
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 from clsctl.errors import UsageError
-from clsctl.training.config.sources import Layer, Resolved, flatten, resolve
-
-if sys.version_info >= (3, 11):
-    import tomllib
-else:
-    import tomli as tomllib
+from clsctl.schema.documents import load_document
+from clsctl.schema.layers import ConfigSource
+from clsctl.training.config.sources import ResolvedConfig, resolve_config, table_source
 
 TITLES = {"finetune": "fine-tuning recipe", "family": "published recipe"}
 
 
-def recipe(family: str, kind: str) -> list[Layer]:
-    """The layers of `recipes.toml`: what all models share, and what the family adds to it.
+def recipe(family: str, kind: str) -> list[ConfigSource]:
+    """Take a recipe of `recipes.toml`: what all models share, and what the family adds to it.
 
     Args:
         family: As the catalog names it.
         kind: `finetune` or `family`.
     """
-    text = Path(__file__).with_name("recipes.toml").read_text(encoding="utf-8")
-    table: Mapping[str, Any] = tomllib.loads(text)[kind]
+    table: Mapping[str, Any] = load_document(Path(__file__).with_name("recipes.toml"))[kind]
     families = table["families"]
     shared = {key: value for key, value in table.items() if key != "families"}
     title = TITLES[kind]
     return [
-        Layer(title, flatten(shared)),
-        Layer(f"{title} of {family}", flatten(families.get(family, {}))),
+        table_source(title, shared),
+        table_source(f"{title} of {family}", families.get(family, {})),
     ]
 
 
-def with_fitted_head(resolved: Resolved) -> Resolved:
-    """The recipe for a classifier that is fitted already: it need not learn faster than the rest.
+def with_fitted_head(resolved: ResolvedConfig) -> ResolvedConfig:
+    """Let a classifier that is fitted already learn no faster than the rest.
 
-    What a person said about that holds.
+    What the user said about that holds.
     """
     name = "optimizer.head_rate"
     if resolved.origins[name].startswith(TITLES["finetune"]):
@@ -47,8 +42,8 @@ def with_fitted_head(resolved: Resolved) -> Resolved:
     return resolved
 
 
-def configure(layers: Sequence[Layer]) -> Resolved:
-    """What a person set, upon the recipe that goes with it.
+def configure(sources: Sequence[ConfigSource]) -> ResolvedConfig:
+    """Put what the user set upon the recipe that goes with it.
 
     Raises:
         UsageError: A value is wrong (`E_CONFIG`), or no model is named (`E_MODEL_MISSING`).
@@ -56,7 +51,7 @@ def configure(layers: Sequence[Layer]) -> Resolved:
     """
     from clsctl.models.catalog import get_entry
 
-    asked = resolve(layers).config
+    asked = resolve_config(sources).config
     if not asked.model:
         raise UsageError(
             "which model shall be trained?",
@@ -66,4 +61,4 @@ def configure(layers: Sequence[Layer]) -> Resolved:
     kind = asked.recipe
     if kind == "auto":
         kind = "finetune" if asked.pretrained or asked.weights else "family"
-    return resolve([*recipe(get_entry(asked.model).family, kind), *layers])
+    return resolve_config([*recipe(get_entry(asked.model).family, kind), *sources])

@@ -22,14 +22,14 @@ from pathlib import Path
 
 from clsctl.console.messages import note
 from clsctl.errors import Interrupted, ProcessLost, UsageError
+from clsctl.schema.layers import ConfigSource
 from clsctl.training import run_dir as outputs
-from clsctl.training.config.schema import TrainConfig
-from clsctl.training.config.sources import Layer
+from clsctl.training.config.run_config import CONFIG, resolve_run
+from clsctl.training.config.train_config import TrainConfig
 from clsctl.training.distributed import environment
 from clsctl.training.distributed.ranks import Rank, current_rank
 from clsctl.training.setup import device_of
 from clsctl.training.signals import Stop, stop_requests
-from clsctl.training.train import resolve_run
 
 GRACE_S = 10.0
 """After one process failed, the others have so long to end by themselves."""
@@ -58,13 +58,13 @@ class Nodes:
     restarts: int = 0
 
 
-def supervise(layers: Sequence[Layer], resume: bool, nodes: Nodes) -> bool:
+def supervise(sources: Sequence[ConfigSource], resume: bool, nodes: Nodes) -> bool:
     """Train in processes of their own, where there are several or they are to be started again.
 
     Processes that were started by this function, or by a launcher, train themselves.
 
     Args:
-        layers: The configuration; see `clsctl.training.train.run`.
+        sources: The configuration; see `clsctl.training.train.run_training`.
         resume: Whether a run goes on.
 
     Returns:
@@ -80,7 +80,7 @@ def supervise(layers: Sequence[Layer], resume: bool, nodes: Nodes) -> bool:
     if environment.MARK in os.environ or current_rank().size > 1:
         return False
     _check(nodes)
-    config = resolve_run(layers, resume, say=lambda text: None).config
+    config = resolve_run(sources, resume, say=lambda text: None).config
     size = wanted_processes(config, nodes.count)
     if size == 1 and not nodes.restarts:
         return False
@@ -154,7 +154,7 @@ def _attempt(run: Path, size: int, nodes: Nodes, attempt: int, stop: Stop) -> Pr
     logs = run / "logs"
     logs.mkdir(parents=True, exist_ok=True)
     command = [sys.executable, *sys.orig_argv[1:]]
-    if attempt and (run / outputs.CONFIG).is_file() and "--resume" not in command:
+    if attempt and (run / CONFIG).is_file() and "--resume" not in command:
         command.append("--resume")
     with _started(command, _environments(size, nodes, attempt), logs) as workers:
         ended = _watch(workers, stop)

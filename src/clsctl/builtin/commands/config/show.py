@@ -18,17 +18,16 @@ def show() -> None:
     from rich.table import Table
     from rich.text import Text
 
-    from clsctl.settings import folders, load_settings, setting_fields
+    from clsctl.schema.layers import config_keys
+    from clsctl.settings import Settings, folders, load_settings
 
     settings, places = load_settings(), folders()
     table = Table("Setting", "Value", "From", "Meaning", box=None, header_style="bold")
-    for item in setting_fields():
+    for item in config_keys(Settings):
         value = getattr(settings, item.name)
         shown = ", ".join(value) if isinstance(value, tuple) else str(value)
         origin = settings.origins[item.name]
-        table.add_row(
-            item.name, Text(shown or "-"), Text(origin), Text(item.metadata["help"], style="dim")
-        )
+        table.add_row(item.name, Text(shown or "-"), Text(origin), Text(item.meaning, style="dim"))
     console = Console()
     console.print(table)
     console.print()
