@@ -20,8 +20,9 @@ import cv2
 import numpy as np
 
 from clsctl.datasets.layouts.detect import Sample, read_dataset
+from clsctl.images.read import read_pixels
 from clsctl.loading.augment import AugmentConfig, train_transform
-from clsctl.loading.cache import Read, open_reader, read_pixels
+from clsctl.loading.cache import Read, open_reader
 from clsctl.loading.loader import Loader
 from clsctl.system.cpu import available_cores
 from clsctl.values import Preprocessing

@@ -22,7 +22,8 @@ from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 
 from clsctl.datasets.layouts.detect import Dataset, Sample, read_dataset
-from clsctl.interpretation.embed import embed, load_network
+from clsctl.interpretation.embed import compute_embeddings
+from clsctl.interpretation.network import load_network
 from clsctl.models.catalog import get_entry
 from clsctl.settings import load_settings
 
@@ -50,7 +51,9 @@ def frozen_top1(dataset: Dataset, model: str) -> float:
 def features(model: str, dataset: Dataset, samples: Sequence[Sample]) -> NDArray[np.float32]:
     entry = get_entry(model)
     paths = [dataset.image_path(sample) for sample in samples]
-    return embed(load_network(entry), entry.preprocessing, paths, load_settings()).vectors
+    return compute_embeddings(
+        load_network(entry), entry.preprocessing, paths, load_settings()
+    ).vectors
 
 
 if __name__ == "__main__":

@@ -15,8 +15,8 @@ from hypothesis.extra import numpy as hnp
 from PIL import Image
 
 from clsctl.errors import DataError, UsageError
-from clsctl.images.sources import InputImage
-from clsctl.result import OutputNames, Result, above, failed, succeeded, top_k
+from clsctl.images.read import InputImage
+from clsctl.result import OutputNames, Result, apply_threshold, error_of, result_of, top_k
 
 PIXELS = pictures.photo()
 
@@ -29,11 +29,11 @@ def result(source: str = "猫.jpg", page: int | None = None, **changes: Any) -> 
         "load": lambda: PIXELS,
         "saved": OutputNames(),
     }
-    return succeeded(InputImage(source, page), **(facts | changes))
+    return result_of(InputImage(source, page), **(facts | changes))
 
 
 def error_record() -> Result:
-    return failed(InputImage("x.jpg", error=DataError("x.jpg: it is cut short", code="E_CUT")))
+    return error_of(InputImage("x.jpg", error=DataError("x.jpg: it is cut short", code="E_CUT")))
 
 
 # ---- reading -----------------------------------------------------------------------------------
@@ -216,7 +216,7 @@ def test_ties_are_ordered_as_paddlex_orders_them(row):
 def test_a_threshold_keeps_what_is_not_below_it(values, threshold):
     ordered = np.array(sorted(values, reverse=True), np.float32)
     ids = np.arange(len(ordered), dtype=np.int32)
-    kept = above(result(class_ids=ids, scores=ordered, labels="abcdef"), threshold)
+    kept = apply_threshold(result(class_ids=ids, scores=ordered, labels="abcdef"), threshold)
     expected = [score for score in ordered if score >= np.float32(threshold)]
     assert kept.scores.tolist() == expected
     assert kept.class_ids.tolist() == list(range(len(expected)))
@@ -224,4 +224,4 @@ def test_a_threshold_keeps_what_is_not_below_it(values, threshold):
 
 
 def test_a_threshold_leaves_an_error_record_alone():
-    assert above(error_record(), 0.5).json == error_record().json
+    assert apply_threshold(error_record(), 0.5).json == error_record().json

@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from clsctl.exporting.export import Export as Export
     from clsctl.exporting.export import export as export
     from clsctl.networks.build import build as build
+    from clsctl.prediction.batch import BatchPrediction as BatchPrediction
     from clsctl.prediction.classifier import Classifier as Classifier
     from clsctl.prediction.classifier import create_model as create_model
     from clsctl.quantization.quantize import Quantized as Quantized
@@ -31,6 +32,7 @@ if TYPE_CHECKING:
     from clsctl.training.train import train as train
 
 _LAZY = {
+    "BatchPrediction": "clsctl.prediction.batch",
     "build": "clsctl.networks.build",
     "Classifier": "clsctl.prediction.classifier",
     "ClsctlError": "clsctl.errors",
@@ -47,6 +49,7 @@ _LAZY = {
 }
 
 __all__ = [
+    "BatchPrediction",
     "Classifier",
     "ClsctlError",
     "Evaluation",

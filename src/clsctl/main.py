@@ -36,7 +36,7 @@ def main() -> NoReturn:
 def run(arguments: Sequence[str]) -> int:
     """Run one command line and return its exit status; user errors are printed, bugs raise."""
     _write_utf8()
-    _quieten_paddle()
+    _quieten_libraries()
     try:
         status = _invoke(arguments)
         print(end="", flush=True)
@@ -160,10 +160,11 @@ def _wants_json(arguments: Sequence[str]) -> bool:
     )
 
 
-def _quieten_paddle() -> None:
-    """Warnings that matter only to those who compile or debug Paddle itself."""
+def _quieten_libraries() -> None:
+    """Hide what only those who debug Paddle need, and OpenCV's own report of damaged files."""
     warnings.filterwarnings("ignore", message="No ccache found")
     os.environ.setdefault("GLOG_minloglevel", "2")
+    os.environ.setdefault("OPENCV_LOG_LEVEL", "SILENT")
 
 
 def _write_utf8() -> None:

@@ -9,13 +9,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from clsctl.errors import ClsctlError, UsageError
-from clsctl.images.sources import InputImage
+from clsctl.images.read import InputImage
 from clsctl.system.files import atomic_output
-
-if TYPE_CHECKING:
-    import numpy as np
-    from numpy.typing import NDArray
-
 
 if TYPE_CHECKING:
     import numpy as np
@@ -210,7 +205,7 @@ def top_k(
     return ids.astype("int32"), best if exact else best.round(SCORE_DECIMALS)
 
 
-def succeeded(
+def result_of(
     sample: InputImage,
     class_ids: NDArray[np.int32],
     scores: NDArray[np.float32],
@@ -223,7 +218,7 @@ def succeeded(
     return Result(sample.source, sample.page, class_ids, scores, names, _load=load, _names=saved)
 
 
-def failed(sample: InputImage) -> Result:
+def error_of(sample: InputImage) -> Result:
     """The error record for a sample that could not be read."""
     import numpy as np
 
@@ -231,7 +226,7 @@ def failed(sample: InputImage) -> Result:
     return Result(sample.source, sample.page, *nothing, [], sample.error)
 
 
-def above(result: Result, threshold: float) -> Result:
+def apply_threshold(result: Result, threshold: float) -> Result:
     """The result without the classes that score below the threshold."""
     keep = result.scores >= threshold
     names = [name for name, kept in zip(result.label_names, keep, strict=False) if kept]

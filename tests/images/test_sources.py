@@ -15,7 +15,8 @@ import pictures
 import pytest
 from servers import cut, endless, redirect, serving, status, whole
 
-from clsctl.images.sources import InputImage, Source, expand, read
+from clsctl.images.read import InputImage, read, read_page
+from clsctl.images.sources import Source, iter_sources
 from clsctl.settings import Settings
 
 # Pillow also warns of some damage that ends in an error record.
@@ -35,11 +36,11 @@ def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 
 def names(*inputs: object) -> list[str]:
-    return [source.name for source in expand(inputs)]
+    return [source.name for source in iter_sources(inputs)]
 
 
 def samples(*inputs: object, settings: Settings = SETTINGS) -> list[InputImage]:
-    return [sample for source in expand(inputs) for sample in read(source, settings)]
+    return [sample for source in iter_sources(inputs) for sample in read(source, settings)]
 
 
 def codes(*inputs: object, settings: Settings = SETTINGS) -> list[str]:
@@ -125,7 +126,7 @@ def test_names_that_are_no_utf8_are_read_and_can_be_printed(tmp_path: Path) -> N
 
 
 def test_any_number_of_inputs_is_taken_one_by_one() -> None:
-    endless_inputs = expand(f"{number}.jpg" for number in itertools.count())
+    endless_inputs = iter_sources(f"{number}.jpg" for number in itertools.count())
     assert [next(endless_inputs).name for _ in range(3)] == ["0.jpg", "1.jpg", "2.jpg"]
 
 
@@ -137,9 +138,10 @@ def from_standard_input(content: bytes, cwd: Path) -> list[list[str]]:
     script = (
         "import json\n"
         "from clsctl.settings import Settings\n"
-        "from clsctl.images.sources import expand, read\n"
+        "from clsctl.images.read import read\n"
+        "from clsctl.images.sources import iter_sources\n"
         "print(json.dumps([[s.source, s.error.code if s.error else str(s.pixels.shape)]\n"
-        "    for source in expand('-') for s in read(source, Settings())]))\n"
+        "    for source in iter_sources('-') for s in read(source, Settings())]))\n"
     )
     done = subprocess.run(
         [sys.executable, "-c", script], input=content, capture_output=True, cwd=cwd, check=True
@@ -322,9 +324,9 @@ def test_a_bad_page_is_named_and_the_others_go_on(tmp_path: Path) -> None:
 def test_what_was_read_can_be_read_again(tmp_path: Path) -> None:
     pages_in(tmp_path)
     array = pictures.photo()[:, :, ::-1]
-    for source in expand([tmp_path, array, pictures.encoded(pictures.photo(), "PNG")]):
+    for source in iter_sources([tmp_path, array, pictures.encoded(pictures.photo(), "PNG")]):
         for sample in read(source, SETTINGS):
-            np.testing.assert_array_equal(source.loader(sample, SETTINGS)(), sample.pixels)
+            np.testing.assert_array_equal(read_page(source, sample.page, SETTINGS), sample.pixels)
 
 
 def test_reading_in_many_threads_gives_what_one_thread_gives(tmp_path: Path) -> None:
@@ -332,7 +334,7 @@ def test_reading_in_many_threads_gives_what_one_thread_gives(tmp_path: Path) -> 
     files |= {name: content for name, (content, _) in pictures.damaged().items()}
     files["pages.pdf"] = pictures.encoded(pictures.photo(), "PDF")
     pictures.write(tmp_path, files)
-    sources = list(expand(tmp_path)) * 2
+    sources = list(iter_sources(tmp_path)) * 2
 
     def outcome(source: Source) -> list[tuple[str, object, object]]:
         return [

@@ -12,7 +12,8 @@ from paths import EXAMPLES
 from PIL import Image, ImageOps
 
 import clsctl
-from clsctl.interpretation.embed import embed, load_network
+from clsctl.interpretation.embed import compute_embeddings
+from clsctl.interpretation.network import load_network
 from clsctl.models.catalog import get_entry
 from clsctl.settings import Settings
 
@@ -32,7 +33,7 @@ def test_pictures_that_are_alike_are_near_each_other(lite, tmp_path):
     cat = Image.open(EXAMPLES / "chelsea.png").convert("RGB")
     ImageOps.mirror(cat).save(tmp_path / "mirrored.jpg", quality=60)
     inputs = [EXAMPLES / "chelsea.png", tmp_path / "mirrored.jpg", EXAMPLES / "coffee.png"]
-    vectors = embed(*lite, inputs, SETTINGS).vectors
+    vectors = compute_embeddings(*lite, inputs, SETTINGS).vectors
     unit = vectors / np.linalg.norm(vectors, axis=1, keepdims=True)
     likeness = unit @ unit.T
     assert likeness[0, 1] > 0.9
@@ -42,14 +43,16 @@ def test_pictures_that_are_alike_are_near_each_other(lite, tmp_path):
 def test_the_embedding_is_what_the_classifier_gets(lite):
     network, preprocessing = lite
     cat = np.asarray(Image.open(EXAMPLES / "chelsea.png").convert("RGB"))[:, :, ::-1]
-    vectors = embed(network, preprocessing, [cat], SETTINGS).vectors
+    vectors = compute_embeddings(network, preprocessing, [cat], SETTINGS).vectors
     logits = network.head.fc(paddle.to_tensor(vectors)).numpy()
     assert int(logits.argmax()) == 282
 
 
 def test_a_row_does_not_depend_on_its_batch(lite, tmp_path):
     inputs = [pictures.photo(seed=seed) for seed in range(5)]
-    singly, together = (embed(*lite, inputs, SETTINGS, size).vectors for size in (1, 3))
+    singly, together = (
+        compute_embeddings(*lite, inputs, SETTINGS, size).vectors for size in (1, 3)
+    )
     np.testing.assert_allclose(singly, together, atol=1e-5)
     assert singly.shape == (5, 1280)
     assert singly.dtype == np.float32
@@ -60,7 +63,7 @@ def test_what_cannot_be_read_is_left_out_and_shifts_nothing(lite, tmp_path):
     tiff = Image.fromarray(pictures.photo(seed=1))
     tiff.save(tmp_path / "c.tif", save_all=True, append_images=[Image.fromarray(pictures.photo())])
     pictures.write(tmp_path, {"a.png": good, "b.png": b"no image", "d.png": good})
-    found = embed(*lite, [tmp_path], SETTINGS, batch_size=2)
+    found = compute_embeddings(*lite, [tmp_path], SETTINGS, batch_size=2)
     names = [Path(source).name for source in found.sources]
     assert names == ["a.png", "c.tif", "c.tif", "d.png"]
     assert found.pages == [-1, 0, 1, -1]
@@ -70,7 +73,7 @@ def test_what_cannot_be_read_is_left_out_and_shifts_nothing(lite, tmp_path):
 
 
 def test_nothing_to_embed_is_an_empty_table(lite, tmp_path):
-    found = embed(*lite, [tmp_path / "none.png"], SETTINGS)
+    found = compute_embeddings(*lite, [tmp_path / "none.png"], SETTINGS)
     assert found.vectors.shape == (0, 1280)
     assert len(found.errors) == 1
 

@@ -12,8 +12,8 @@ from PIL import Image
 
 from clsctl.errors import UsageError
 from clsctl.images.preprocess import compile_transforms, describe
-from clsctl.interpretation.embed import load_network
-from clsctl.interpretation.gradcam import SIDE, explain, overlay, seen_part
+from clsctl.interpretation.gradcam import SIDE, activation_map, draw_heatmap, network_view
+from clsctl.interpretation.network import load_network
 from clsctl.models.catalog import get_entry
 
 TIGER_CAT, ESPRESSO = 282, 967
@@ -35,7 +35,7 @@ def photo(name):
 def heat_of(lite, pixels, class_id=None):
     network, entry = lite
     tensor = compile_transforms(describe(entry.preprocessing))(pixels)
-    return explain(network, tensor, class_id)
+    return activation_map(network, tensor, class_id)
 
 
 # ---- where it lights up --------------------------------------------------------------------------
@@ -45,12 +45,12 @@ def test_the_cat_s_face_speaks_for_the_cat(lite):
     found = heat_of(lite, photo("chelsea.png"))
     assert found.class_id == TIGER_CAT
     assert found.score == pytest.approx(0.41, abs=0.01)
-    assert found.heat.shape == (7, 7)
-    assert (found.heat.min() >= 0, found.heat.max()) == (True, 1)
+    assert found.heatmap.shape == (7, 7)
+    assert (found.heatmap.min() >= 0, found.heatmap.max()) == (True, 1)
     # From the left eye to the right one, and from the brows to the nose.
     face = np.zeros((7, 7), bool)
     face[1:6, 1:6] = True
-    assert found.heat[face].mean() > 1.5 * found.heat[~face].mean()
+    assert found.heatmap[face].mean() > 1.5 * found.heatmap[~face].mean()
 
 
 def test_each_class_lights_up_its_own_thing(lite):
@@ -60,7 +60,7 @@ def test_each_class_lights_up_its_own_thing(lite):
         for name in ("chelsea.png", "coffee.png")
     ]
     both = np.concatenate(halves, axis=1)
-    cat, cup = (heat_of(lite, both, class_id).heat for class_id in (TIGER_CAT, ESPRESSO))
+    cat, cup = (heat_of(lite, both, class_id).heatmap for class_id in (TIGER_CAT, ESPRESSO))
     assert cat[:, :3].mean() > 2 * cat[:, 4:].mean()
     assert cup[:, 4:].mean() > 2 * cup[:, :3].mean()
 
@@ -73,7 +73,7 @@ def test_with_a_linear_classifier_on_pooled_features_the_map_is_the_class_activa
     features = network.forward_features(paddle.to_tensor(image[None])).numpy()[0]
     expected = np.einsum("c,chw->hw", network.fc.weight.numpy()[:, 5], features).clip(0)
     assert expected.max() > 0
-    heat = explain(network, image, class_id=5).heat
+    heat = activation_map(network, image, class_id=5).heatmap
     np.testing.assert_allclose(heat, expected / expected.max(), atol=1e-4)
 
 
@@ -85,11 +85,11 @@ def test_every_family_has_a_map_of_the_right_way_round(name):
     network = built(name).eval()
     fill(network, manifest(name)["weight_seed"], manifest(name)["gain"])
     image = np.random.default_rng(0).standard_normal((3, 128, 128), dtype=np.float32)
-    found = explain(network, image)
-    side = found.heat.shape[0]
-    assert found.heat.shape == (side, side)
-    assert found.heat.dtype == np.float32
-    assert 0 <= found.heat.min() <= found.heat.max() <= 1
+    found = activation_map(network, image)
+    side = found.heatmap.shape[0]
+    assert found.heatmap.shape == (side, side)
+    assert found.heatmap.dtype == np.float32
+    assert 0 <= found.heatmap.min() <= found.heatmap.max() <= 1
     assert 0 < found.score <= 1
     # A change at the top right shows there more than one at the bottom left does, and vice versa.
     top_right, bottom_left = (slice(0, 64), slice(64, 128)), (slice(64, 128), slice(0, 64))
@@ -136,14 +136,14 @@ def test_a_class_that_is_not_there(lite, class_id):
 def test_the_picture_is_bright_where_the_heat_is(lite):
     pixels = photo("coffee.png")
     found = heat_of(lite, pixels)
-    view = seen_part(pixels, lite[1].preprocessing)
+    view = network_view(pixels, lite[1].preprocessing)
     assert view.shape == (SIDE, SIDE, 3)
-    picture = np.asarray(overlay(view, found, "espresso 0.95")).astype(float)
+    picture = np.asarray(draw_heatmap(view, found.heatmap, "espresso 0.95")).astype(float)
     caption, shown = picture[:-SIDE], picture[-SIDE:]
     assert shown.shape == (SIDE, 2 * SIDE, 3)
     assert np.array_equal(shown[:, :SIDE], view)
     assert len(np.unique(caption.reshape(-1, 3), axis=0)) > 2, "there is text on the bar"
-    row, column = np.unravel_index(found.heat.argmax(), found.heat.shape)
+    row, column = np.unravel_index(found.heatmap.argmax(), found.heatmap.shape)
     cell = SIDE // 7
     hottest = shown[row * cell : (row + 1) * cell, SIDE + column * cell :][:, :cell]
     assert hottest.mean() > 1.5 * shown[:, SIDE:].mean()
@@ -156,6 +156,6 @@ def test_the_view_is_the_part_that_the_network_sees(lite):
     side = round(entry.preprocessing.crop_fraction * height)
     top, left = (height - side) // 2, (width - side) // 2
     pixels[top : top + side, left : left + side] = 255
-    assert seen_part(pixels, entry.preprocessing).min() == 255
+    assert network_view(pixels, entry.preprocessing).min() == 255
     whole = compile_transforms(describe(entry.preprocessing))(pixels)
     assert whole.min() == whole.max()

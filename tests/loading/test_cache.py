@@ -12,7 +12,8 @@ import pytest
 from pictures import encoded, lossless, photo, write
 
 from clsctl.errors import DataError
-from clsctl.loading.cache import kept_in_memory, kept_on_disk, open_reader, read_pixels, shrinking
+from clsctl.images.read import read_pixels
+from clsctl.loading.cache import kept_in_memory, kept_on_disk, open_reader, shrinking
 
 
 class Counting:

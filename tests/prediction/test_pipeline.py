@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-import functools
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 
 import models
@@ -16,25 +16,26 @@ from PIL import Image
 
 from clsctl.errors import ModelError
 from clsctl.models.directory import read_model_dir
-from clsctl.plugin.registry import default_registry
-from clsctl.prediction.pipeline import Engine, batched, classify
+from clsctl.plugin import DeviceId, Placement, PredictJob, Session
+from clsctl.prediction.job import run_job, session_factory
+from clsctl.prediction.pipeline import OpenSession
 from clsctl.result import Result
 from clsctl.settings import Settings
-from clsctl.values import DeviceId, ModelSpec, Placement, Session
-
-CPU = DeviceId("cpu")
 
 
-def open_model(spec: ModelSpec, threads: int, streams: int) -> Session:
-    backend = default_registry().get("backends", models.BACKEND)
-    session: Session = backend.open(spec, Placement(CPU, threads, streams))
-    return session
+def job_of(model_dir: Path) -> PredictJob:
+    spec = read_model_dir(model_dir)
+    return PredictJob(spec, (), models.BACKEND, Placement(DeviceId("cpu")), Settings())
 
 
 @pytest.fixture
-def engine(ready: Path) -> Engine:
-    spec = read_model_dir(ready)
-    return Engine(spec, CPU, functools.cache(functools.partial(open_model, spec)), Settings())
+def job(ready: Path) -> PredictJob:
+    return job_of(ready)
+
+
+@pytest.fixture
+def open_session(job: PredictJob) -> OpenSession:
+    return session_factory(job)
 
 
 @pytest.fixture
@@ -65,22 +66,25 @@ def plain(results: Iterator[Result]) -> list[object]:
     batch_size=st.integers(1, 9),
     threads=st.integers(1, 3),
 )
-def test_every_input_gives_what_it_gives_alone(engine, album, picks, batch_size, threads):
-    alone = {path: plain(classify(engine, [path])) for path in album}
+def test_every_input_gives_what_it_gives_alone(
+    job, open_session, album, picks, batch_size, threads
+):
+    alone = {path: plain(run_job(replace(job, inputs=[path]), open_session)) for path in album}
     chosen = [album[pick] for pick in picks]
-    threaded = Engine(engine.model, CPU, engine.session, Settings(threads=threads))
-    together = plain(classify(threaded, chosen, batch_size))
+    settings = Settings(threads=threads)
+    whole = replace(job, inputs=chosen, batch_size=batch_size, settings=settings)
+    together = plain(run_job(whole, open_session))
     assert together == [record for path in chosen for record in alone[path]]
 
 
-def test_no_input_gives_no_result_and_opens_no_session(ready):
-    def refuse(threads: int) -> object:
+def test_no_input_gives_no_result_and_opens_no_session(job):
+    def refuse(threads: int, streams: int) -> Session:
         raise AssertionError
 
-    assert list(classify(Engine(read_model_dir(ready), CPU, refuse, Settings()), [])) == []
+    assert list(run_job(job, refuse)) == []
 
 
-def test_an_image_that_the_model_cannot_take_is_a_record(ready, tmp_path, album):
+def test_an_image_that_the_model_cannot_take_is_a_record_with_its_name(ready, tmp_path, album):
     """A crop larger than the image, where nothing enlarges it first."""
     folder = tmp_path / "model"
     folder.mkdir()
@@ -89,10 +93,11 @@ def test_an_image_that_the_model_cannot_take_is_a_record(ready, tmp_path, album)
         if path.name == "inference.yml":
             text = text.replace(b"resize_short: 256", b"size: [91, 60]")
         (folder / path.name).write_bytes(text)
-    spec = read_model_dir(folder)
-    engine = Engine(spec, CPU, functools.partial(open_model, spec), Settings())
-    [small, empty] = classify(engine, [album[0], album[3]], batch_size=2)
+    job = replace(job_of(folder), inputs=[album[0], album[3]], batch_size=2)
+    [small, empty] = run_job(job)
     assert (small.error.code, empty.error.code) == ("E_IMAGE_TOO_SMALL", "E_IMAGE_EMPTY")
+    assert small.error.message.startswith(f"{album[0]}: the image, 91 x 60 pixels, is smaller")
+    assert empty.error.message.startswith(f"{album[3]}: ")
 
 
 class Told:
@@ -127,39 +132,32 @@ class Told:
         (np.zeros((1, 11), np.float32), "it has 11 outputs and names for 10 classes"),
     ],
 )
-def test_a_model_that_is_no_classifier_is_reported(ready, album, output, said):
-    engine = Engine(read_model_dir(ready), CPU, lambda threads, streams: Told(output), Settings())
+def test_a_model_that_is_no_classifier_is_reported(job, album, output, said):
     with pytest.raises(ModelError, match=said) as caught:
-        list(classify(engine, [album[0]]))
+        list(run_job(replace(job, inputs=album[:1]), lambda threads, streams: Told(output)))
     assert caught.value.code == "E_MODEL_UNUSABLE"
 
 
-def test_a_session_that_does_not_open_ends_it(ready, album):
-    def fail(threads: int, streams: int) -> object:
+def test_a_session_that_does_not_open_ends_it(job, album):
+    def fail(threads: int, streams: int) -> Session:
         raise ModelError("it is damaged")
 
-    engine = Engine(read_model_dir(ready), CPU, fail, Settings())
     with pytest.raises(ModelError, match="it is damaged"):
-        list(classify(engine, album))
+        list(run_job(replace(job, inputs=album), fail))
 
 
 @pytest.mark.parametrize(
     ("inputs", "threads", "expected"), [(1, 4, 4), (2, 4, 2), (9, 4, 1), (3, 1, 1)]
 )
-def test_where_there_are_few_batches_they_share_the_cores(ready, album, inputs, threads, expected):
-    spec, asked = read_model_dir(ready), []
+def test_where_there_are_few_batches_they_share_the_cores(
+    job, open_session, album, inputs, threads, expected
+):
+    asked = []
 
-    def open_session(threads: int, streams: int) -> object:
+    def open_and_tell(threads: int, streams: int) -> Session:
         asked.append(threads)
-        return open_model(spec, threads, streams)
+        return open_session(threads, streams)
 
-    list(classify(Engine(spec, CPU, open_session, Settings(threads=threads)), album[:1] * inputs))
+    settings = Settings(threads=threads)
+    list(run_job(replace(job, inputs=album[:1] * inputs, settings=settings), open_and_tell))
     assert asked == [expected]
-
-
-@given(st.lists(st.integers()), st.integers(1, 9))
-def test_batches_hold_everything_in_order(items, size):
-    batches = list(batched(items, size))
-    assert [item for batch in batches for item in batch] == items
-    assert all(len(batch) == size for batch in batches[:-1])
-    assert all(batches)

@@ -15,8 +15,10 @@ from hypothesis import strategies as st
 
 from clsctl.errors import UsageError
 from clsctl.images.sources import Source
+from clsctl.plugin import Writer
 from clsctl.plugin.registry import default_registry
-from clsctl.prediction.resume import continuing
+from clsctl.prediction.output import write_results
+from clsctl.prediction.resume import open_for_resume
 from clsctl.result import Result
 
 FORMATS = ("jsonl", "csv")
@@ -35,14 +37,16 @@ def results_of(source: Source) -> list[Result]:
 
 def predict(names: Iterable[str], path: Path, name: str) -> None:
     """As `clsctl predict NAMES -o PATH --resume` does it, with a model that is made up."""
-    writer = default_registry().get("writers", name)
-    with continuing(path, name) as (stream, held):
-        sources: Iterator[Source] = held.missing(Source(each, each) for each in names)
-        results = held.new(result for source in sources for result in results_of(source))
-        target = held.open(writer, stream)
-        for result in results:
-            target.write(result)
-        target.close()
+    writer = writer_of(name)
+    with open_for_resume(path, writer) as (stream, state):
+        sources: Iterator[Source] = state.missing_sources(Source(each, each) for each in names)
+        results = (result for source in sources for result in results_of(source))
+        write_results(state.missing_results(results), state.open_writer(writer, stream))
+
+
+def writer_of(name: str) -> Writer:
+    writer: Writer = default_registry().get("writers", name)
+    return writer
 
 
 NAMES = st.lists(
@@ -83,9 +87,9 @@ def test_new_inputs_come_after_the_old_ones_wherever_they_stand(tmp_path, name):
 def test_it_knows_how_many_results_there_are_and_failed(tmp_path, capsys):
     path = tmp_path / "out.jsonl"
     predict(["a.jpg", "broken.jpg", "b.jpg"], path, "jsonl")
-    with continuing(path, "jsonl") as (_, held):
-        assert (held.done, held.failed) == (3, 1)
-    assert capsys.readouterr().err == f"note: {path} holds 3 results; going on after them\n"
+    with open_for_resume(path, writer_of("jsonl")) as (_, state):
+        assert (state.results, state.errors) == (3, 1)
+    assert capsys.readouterr().err == f"note: {path} holds 3 results; resuming after them\n"
 
 
 @pytest.mark.parametrize(
@@ -108,10 +112,11 @@ def test_a_file_that_is_something_else_is_left_as_it_is(tmp_path, name, content)
 
 
 @pytest.mark.parametrize("name", ["json", "table", "parquet"])
-def test_a_format_that_cannot_be_continued_is_refused(tmp_path, name):
+def test_a_format_that_cannot_be_resumed_is_refused(tmp_path, name):
     with pytest.raises(UsageError) as caught:
         predict(["a.jpg"], tmp_path / "out", name)
     assert caught.value.code == "E_RESUME"
+    assert caught.value.hint == "formats that can be resumed: csv, jsonl"
     assert list(tmp_path.iterdir()) == []
 
 

@@ -5,8 +5,8 @@ from __future__ import annotations
 import numpy as np
 
 from clsctl.errors import ClsctlError, DataError
-from clsctl.images.sources import InputImage
-from clsctl.result import OutputNames, Result, failed, succeeded
+from clsctl.images.read import InputImage
+from clsctl.result import OutputNames, Result, error_of, result_of
 
 LABELS = ("tabby, tabby cat", 'a "quoted" one', "猫", "two\nlines", "[bold]x[/nope]")
 
@@ -16,7 +16,7 @@ def classified(source: str, page: int | None, *classes: tuple[int, float]) -> Re
     ids = np.array([class_id for class_id, _ in classes], np.int32)
     scores = np.array([score for _, score in classes], np.float32)
     pixels = np.zeros((9, 9, 3), np.uint8)
-    return succeeded(InputImage(source, page), ids, scores, LABELS, lambda: pixels, OutputNames())
+    return result_of(InputImage(source, page), ids, scores, LABELS, lambda: pixels, OutputNames())
 
 
 def unlabelled(result: Result) -> Result:
@@ -25,7 +25,7 @@ def unlabelled(result: Result) -> Result:
 
 def broken(source: str, hint: str = "") -> Result:
     error: ClsctlError = DataError(f"{source}: it is [red]broken[/]", code="E_X", hint=hint)
-    return failed(InputImage(source, error=error))
+    return error_of(InputImage(source, error=error))
 
 
 def several() -> list[Result]:

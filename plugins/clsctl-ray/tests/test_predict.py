@@ -289,7 +289,8 @@ def test_addresses_where_there_is_no_cluster(ready, call, tmp_path):
 def test_images_that_arrive_over_time_are_for_the_local_executor(ready, call, tmp_path):
     done = call("predict", tmp_path, *on(ready), *RAY, "--watch")
     assert done.returncode == 2
-    assert "--watch works with --executor local" in done.stderr
+    assert "--watch needs an executor that answers at once, which ray does not" in done.stderr
+    assert "hint: use --executor local" in done.stderr
 
 
 def test_a_folder_that_cannot_be_written(ready, call, tmp_path):

@@ -22,11 +22,14 @@ from clsctl.errors import ClsctlError
 from clsctl.inference.backend_choice import select_backend
 from clsctl.inference.devices import select_device
 from clsctl.models.directory import read_model_dir
+from clsctl.plugin import PredictJob
 from clsctl.plugin.registry import default_registry
-from clsctl.prediction.pipeline import Engine, classify, open_engine
+from clsctl.prediction.job import run_job, session_factory
+from clsctl.prediction.pipeline import OpenSession
 from clsctl.settings import Settings, load_settings
 from clsctl.system.cpu import available_cores
-from clsctl.values import Placement, Session
+from clsctl.system.memory import reuse_memory
+from clsctl.values import ModelSpec, Placement, Session
 
 if TYPE_CHECKING:
     import numpy as np
@@ -45,20 +48,22 @@ def speed(
         pictures: Paths; they are taken in turn.
         images: How many to classify for the throughput.
     """
-    engine = _open(settings, model_dir)
+    reuse_memory()  # as `clsctl predict` does
+    job = _job(settings, model_dir, batch)
+    open_session = session_factory(job)
     cores = settings.threads or available_cores()
-    _classify(engine, pictures, batch, cores * batch)
+    _classify(job, open_session, pictures, cores * batch)
     start = time.perf_counter()
-    result_bytes = _classify(engine, pictures, batch, max(images, cores * batch))
+    result_bytes = _classify(job, open_session, pictures, max(images, cores * batch))
     seconds = time.perf_counter() - start
     memory = peak_memory()  # before more sessions are opened, as `clsctl predict` never does
-    tensor = _tensor(engine, pictures[0], batch)
+    tensor = _tensor(job.model, pictures[0], batch)
     return {
         "images_per_second": max(images, cores * batch) / seconds,
         "result_bytes": result_bytes,
         "memory_mb": memory,
-        "one_thread": latency(engine.session(1, 1), tensor),
-        "all_threads": latency(engine.session(cores, 1), tensor),
+        "one_thread": latency(open_session(1, 1), tensor),
+        "all_threads": latency(open_session(cores, 1), tensor),
     }
 
 
@@ -118,14 +123,18 @@ def peak_memory() -> float | None:
     return int(found[1]) / 1024 if found else None
 
 
-def _open(settings: Settings, model_dir: str) -> Engine:
-    registry = default_registry()
-    device = select_device(settings.device, registry)
-    backend = registry.get("backends", settings.backend)
-    return open_engine(read_model_dir(Path(model_dir)), device, backend, settings)
+def _job(settings: Settings, model_dir: str, batch: int) -> PredictJob:
+    model, device = (
+        read_model_dir(Path(model_dir)),
+        select_device(settings.device, default_registry()),
+    )
+    placement = Placement(device, precision=settings.precision)
+    return PredictJob(model, (), settings.backend, placement, settings, batch, model.topk)
 
 
-def _classify(engine: Engine, pictures: list[str], batch: int, images: int) -> float:
+def _classify(
+    job: PredictJob, open_session: OpenSession, pictures: list[str], images: int
+) -> float:
     """Classify so many images; returns the mean length of a result as a JSON line, in bytes.
 
     Raises:
@@ -133,20 +142,20 @@ def _classify(engine: Engine, pictures: list[str], batch: int, images: int) -> f
     """
     inputs = itertools.islice(itertools.cycle(pictures), images)
     length = 0
-    for result in classify(engine, inputs, batch, engine.model.topk):
+    for result in run_job(replace(job, inputs=inputs), open_session):
         if result.error is not None:
             raise result.error
         length += len(json.dumps(result.as_dict(), ensure_ascii=False).encode()) + 1
     return length / images
 
 
-def _tensor(engine: Engine, picture: str, batch: int) -> NDArray[np.float32]:
+def _tensor(model: ModelSpec, picture: str, batch: int) -> NDArray[np.float32]:
     import numpy as np
 
     from clsctl.images.preprocess import compile_transforms
-    from clsctl.loading.cache import read_pixels
+    from clsctl.images.read import read_pixels
 
-    preprocess = compile_transforms(engine.model.transforms)
+    preprocess = compile_transforms(model.transforms)
     return np.stack([preprocess(read_pixels(Path(picture)))] * batch)
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
@@ -24,7 +24,7 @@ def transfer_bar(label: str) -> Iterator[Progress]:
         return
     from rich.progress import DownloadColumn
 
-    with _bar(label, DownloadColumn()) as show:
+    with _show(label, *_bar_columns(label, DownloadColumn())) as show:
         yield show
 
 
@@ -36,18 +36,39 @@ def count_bar(label: str) -> Iterator[Progress]:
         return
     from rich.progress import MofNCompleteColumn
 
-    with _bar(label, MofNCompleteColumn()) as show:
+    with _show(label, *_bar_columns(label, MofNCompleteColumn())) as show:
         yield show
 
 
 @contextmanager
-def _bar(label: str, amount: ProgressColumn) -> Iterator[Progress]:
+def image_counter(shown: bool = True) -> Iterator[Progress]:
+    """Count images on standard error where their number is not known before; see `transfer_bar`.
+
+    Args:
+        shown: False where the results themselves appear on the terminal.
+    """
+    if not shown or not sys.stderr.isatty():
+        yield no_progress
+        return
+    from rich.progress import SpinnerColumn, TextColumn, TimeElapsedColumn
+
+    number = TextColumn("{task.completed:.0f} images")
+    with _show("images", SpinnerColumn(), number, TimeElapsedColumn()) as show:
+        yield show
+
+
+def _bar_columns(label: str, amount: ProgressColumn) -> Sequence[ProgressColumn]:
     from rich.progress import BarColumn, TextColumn, TimeRemainingColumn
+
+    return TextColumn(label, markup=False), BarColumn(), amount, TimeRemainingColumn()
+
+
+@contextmanager
+def _show(label: str, *columns: ProgressColumn) -> Iterator[Progress]:
     from rich.progress import Progress as Bars
 
     from clsctl.console.tables import open_console
 
-    columns = (TextColumn(label, markup=False), BarColumn(), amount, TimeRemainingColumn())
     bars = Bars(*columns, console=open_console(sys.stderr), transient=True)
 
     def show(done: int, total: int | None) -> None:

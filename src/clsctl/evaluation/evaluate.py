@@ -106,7 +106,7 @@ def open_loader(
 ) -> Loader:
     """A loader that gives each sample once, in order, preprocessed as for prediction."""
     from clsctl.images.preprocess import compile_transforms
-    from clsctl.loading.cache import read_pixels
+    from clsctl.images.read import read_pixels
     from clsctl.loading.loader import Loader
     from clsctl.system.cpu import available_cores
 
@@ -327,7 +327,7 @@ def evaluate_scorer(
     """Evaluate a model that is open already; see `evaluate`.
 
     Args:
-        executor: Where an exported model runs; `local` where it is None.
+        executor: Where an exported model runs; in this process where it is None.
         options: The executor's own; see `clsctl.plugin.descriptors.Executor`.
 
     Raises:
@@ -335,17 +335,17 @@ def evaluate_scorer(
     """
     import numpy as np
 
-    from clsctl.plugin.registry import default_registry
+    from clsctl.prediction.job import find_executor
 
     classes, run = scorer.classes, scorer.run
     samples = matched(samples_of(dataset, split), dataset.class_names, scorer.labels, classes)
     labels = np.array([sample.label for sample in samples], np.int64)
     if isinstance(run, PredictJob):
-        executor = executor or default_registry().get("executors", "local")
+        executor = executor or find_executor()
         job = replace(run, batch_size=batch_size, options=options)
         paths = [dataset.image_path(sample) for sample in samples]
         scores = score_by(executor, job, paths, progress)
-    elif executor is None or executor.name == "local":
+    elif executor is None or executor.in_process:
         loader = open_loader(samples, dataset.root, scorer.transforms, settings, batch_size)
         scores, _ = score_with(run, loader, progress)
     else:

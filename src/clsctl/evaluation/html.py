@@ -88,7 +88,7 @@ def _thumbnail(path: Path) -> str:
     """The image as a data: URL."""
     import cv2
 
-    from clsctl.loading.cache import read_pixels
+    from clsctl.images.read import read_pixels
 
     pixels = read_pixels(path)
     height, width = pixels.shape[:2]

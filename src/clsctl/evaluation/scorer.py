@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -115,8 +115,7 @@ def open_exported(spec: ModelSpec, settings: Settings) -> Scorer:
     if not classes:
         classes = _count_classes(backend.open(spec, placement).run, spec.transforms)
     runner = f"{backend.name} on {placement}"
-    settings = replace(settings, precision=placement.precision)
-    job = PredictJob(spec, (), placement.device, backend.name, settings, topk=classes, exact=True)
+    job = PredictJob(spec, (), backend.name, placement, settings, topk=classes, exact=True)
     return Scorer(spec.name, spec.directory, runner, spec.transforms, spec.labels, classes, job)
 
 

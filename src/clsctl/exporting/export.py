@@ -293,14 +293,18 @@ def _run_openvino(path: Path) -> Run:
 def _photos(dataset: str | Path | None) -> list[NDArray[np.uint8]]:
     """Some images of a dataset, spread evenly over its largest held-out split."""
     from clsctl.datasets.layouts.detect import read_valid_dataset
-    from clsctl.loading.cache import read_pixels
+    from clsctl.images.read import naming, read_pixels
 
     if dataset is None:
         return []
     found = read_valid_dataset(Path(dataset))
     samples = found.splits.get("val") or found.splits.get("test") or found.splits["train"]
     chosen = samples[:: max(1, len(samples) // PHOTOS)][:PHOTOS]
-    return [read_pixels(found.image_path(sample)) for sample in chosen]
+    photos: list[NDArray[np.uint8]] = []
+    for sample in chosen:
+        with naming(sample.path):
+            photos.append(read_pixels(found.image_path(sample)))
+    return photos
 
 
 def _check_accuracy(model: TrainedModel, folder: Path, dataset: str | Path) -> tuple[float, float]:

@@ -13,7 +13,6 @@ import functools
 import importlib
 import io
 import math
-import os
 import threading
 from collections.abc import Callable, Iterator
 from typing import TYPE_CHECKING, Any, cast
@@ -28,9 +27,6 @@ if TYPE_CHECKING:
 
 PDF_SCALE = 2.0
 """Pixels per point (1/72 inch), as in PaddleX."""
-
-# A damaged file ends in one error record; OpenCV's own report of it would only be noise.
-os.environ.setdefault("OPENCV_LOG_LEVEL", "SILENT")
 
 # PDFium must not be entered by two threads, and its objects may be collected inside such a call.
 _PDFIUM = threading.RLock()

@@ -34,7 +34,7 @@ def read_file(path: Path) -> bytes:
     try:
         with path.open("rb") as stream:
             _check_bytes(os.fstat(stream.fileno()).st_size, MAX_BYTES)
-            return gather(stream)
+            return read_all(stream)
     except (OSError, ValueError) as error:
         raise unreadable(error) from None
 
@@ -67,7 +67,7 @@ def download(url: str, settings: Settings) -> bytes:
         raise NetworkError(f"it cannot be fetched: {reason}", code="E_URL_UNREACHABLE") from None
 
 
-def gather(stream: IO[bytes], head: bytes = b"") -> bytes:
+def read_all(stream: IO[bytes], head: bytes = b"") -> bytes:
     """What was already read of a stream and the rest of it; raises as `read_file` does."""
     rest = iter(lambda: stream.read(CHUNK), b"")
     return _join(itertools.chain([head], rest) if head else rest)

@@ -1,37 +1,25 @@
-"""What a person may pass -> a stream of images, each with its pixels or the reason why not.
+"""Find the user's inputs, one by one, without opening them.
 
-`expand` is cheap and runs in one thread: it names the inputs, one by one, without opening them.
-`read` does the work for one of them, in any thread.
+`clsctl.images.read` then reads each of them, in any thread.
 """
 
 from __future__ import annotations
 
-import functools
 import glob
 import os
 import sys
 from collections import Counter
-from collections.abc import Callable, Iterable, Iterator
-from dataclasses import dataclass, replace
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
 from pathlib import Path
 from typing import IO, TYPE_CHECKING, Any
 
 from clsctl.errors import ClsctlError, DataError
-from clsctl.images.decode import Page, from_array, pages
-from clsctl.images.fetch import download, gather, read_file, unreadable
+from clsctl.images.fetch import read_all, unreadable
 from clsctl.images.headers import SUFFIXES, format_of
 
 if TYPE_CHECKING:
-    import numpy as np
     from numpy.typing import NDArray
-
-    from clsctl.settings import Settings
-
-if TYPE_CHECKING:
-    import numpy as np
-    from numpy.typing import NDArray
-
-    from clsctl.settings import Settings
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -39,26 +27,28 @@ class Source:
     """One input that was found.
 
     Attributes:
-        name: What the person passed, or what was found there; see `InputImage.source`.
+        name: What the user passed, or what was found there: a path, a URL, or `array[3]` for the
+            fourth ndarray. A path need not be valid UTF-8.
         content: A file's path, a URL, encoded bytes, an ndarray, or why there is none of these.
     """
 
     name: str
     content: Path | str | bytes | NDArray[Any] | ClsctlError
 
-    def loader(self, sample: InputImage, settings: Settings) -> Callable[[], NDArray[np.uint8]]:
-        """A function that reads the sample's pixels again, so that nobody need keep them."""
-        return functools.partial(_read_again, self, sample.page, settings)
+    @property
+    def input_path(self) -> str:
+        """The name as results hold it, in which what is not UTF-8 is replaced."""
+        return self.name.encode("utf-8", "replace").decode("utf-8")
 
 
-def expand(inputs: object) -> Iterator[Source]:
+def iter_sources(inputs: object) -> Iterator[Source]:
     """Find the inputs, one by one and in order, so that memory stays flat over any number.
 
     Args:
         inputs: A file or folder (str or Path); a str may also be an http(s) URL, a glob, `-`
             (standard input: an image, or a list of inputs, one a line) or `@list.txt` (such a list
             in a file). An ndarray (see `clsctl.images.decode.from_array`), or bytes of an encoded
-            image. A Source is given back. Or an iterable of all these, nested as you like.
+            image. A Source is yielded as it is. Or an iterable of all these, nested to any depth.
 
     Yields:
         A source each. A folder gives its images and PDFs at any depth, chosen by suffix and sorted
@@ -66,35 +56,13 @@ def expand(inputs: object) -> Iterator[Source]:
         that file, even where it looks like a glob or list. Lines of a list are relative to the
         current folder or else to the list's own.
     """
-    return _expand(inputs, Counter())
+    return _iter_item(inputs, Counter())
 
 
-def read(source: Source, settings: Settings) -> Iterator[InputImage]:
-    """Read one source; may be called from any thread.
-
-    Pages are decoded as the iterator advances, so that only one of them is in memory.
-
-    Yields:
-        A sample for each page of a PDF or multi-page TIFF, otherwise one. Whatever goes wrong is
-        a sample that holds the error, whose message begins with the source's name.
-    """
-    name = printable(source.name)
-    try:
-        for page, decode in _pages(source, settings):
-            yield _sample(name, page, decode)
-    except ClsctlError as error:
-        yield InputImage(name, error=_named(error, name))
+# ---- by type -----------------------------------------------------------------------------------
 
 
-def printable(name: str) -> str:
-    """A source's name as results hold it: a file's need not be UTF-8, but what is printed must."""
-    return name.encode("utf-8", "replace").decode("utf-8")
-
-
-# ---- expanding ---------------------------------------------------------------------------------
-
-
-def _expand(item: object, seen: Counter[str]) -> Iterator[Source]:
+def _iter_item(item: object, seen: Counter[str]) -> Iterator[Source]:
     import numpy as np
 
     if isinstance(item, str):
@@ -109,7 +77,7 @@ def _expand(item: object, seen: Counter[str]) -> Iterator[Source]:
         yield _numbered("bytes", bytes(item), seen)
     elif isinstance(item, Iterable):
         for member in item:
-            yield from _expand(member, seen)
+            yield from _iter_item(member, seen)
     else:
         error = DataError(
             f"an input of type {type(item).__name__} cannot be read",
@@ -208,7 +176,7 @@ def _standard_input() -> Iterator[Source]:
         yield from _list("-", stream, Path(), head)
         return
     try:
-        yield Source("-", gather(stream, head))
+        yield Source("-", read_all(stream, head))
     except ClsctlError as error:
         yield Source("-", error)
 
@@ -246,57 +214,3 @@ def _or_nothing(sources: Iterator[Source], name: str, reason: str) -> Iterator[S
         return
     yield first
     yield from sources
-
-
-# ---- reading -----------------------------------------------------------------------------------
-
-
-def _pages(source: Source, settings: Settings) -> Iterator[Page]:
-    content = source.content
-    if isinstance(content, ClsctlError):
-        raise content
-    if isinstance(content, Path):
-        yield from pages(read_file(content), settings.max_pixels, settings.draft)
-    elif isinstance(content, str):
-        yield from pages(download(content, settings), settings.max_pixels, settings.draft)
-    elif isinstance(content, bytes):
-        yield from pages(content, settings.max_pixels, settings.draft)
-    else:
-        yield None, functools.partial(from_array, content)
-
-
-def _sample(name: str, page: int | None, decode: Callable[[], NDArray[np.uint8]]) -> InputImage:
-    try:
-        return InputImage(name, page, decode())
-    except ClsctlError as error:
-        shown = name if page is None else f"{name}, page {page + 1}"
-        return InputImage(name, page, error=_named(error, shown))
-
-
-def _read_again(source: Source, page: int | None, settings: Settings) -> NDArray[np.uint8]:
-    exact = replace(settings, draft=0)
-    try:
-        return next(decode() for number, decode in _pages(source, exact) if number == page)
-    except ClsctlError as error:
-        raise _named(error, source.name) from None
-
-
-def _named(error: ClsctlError, name: str) -> ClsctlError:
-    return type(error)(f"{name}: {error.message}", code=error.code, hint=error.hint)
-
-
-@dataclass(frozen=True, slots=True)
-class InputImage:
-    """One image on its way to the network, or the reason why there is none.
-
-    Attributes:
-        source: What the person passed: a path, a URL, or `array[3]` for the fourth ndarray.
-        page: Page of a PDF or multi-page TIFF, from 0; None for a single image.
-        pixels: uint8 [height, width, 3], RGB, EXIF orientation applied; None after an error.
-        error: Why there are no pixels; None where there are.
-    """
-
-    source: str
-    page: int | None = None
-    pixels: NDArray[np.uint8] | None = None
-    error: ClsctlError | None = None

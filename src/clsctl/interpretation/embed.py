@@ -1,19 +1,20 @@
-"""Images -> pooled embeddings, by a trainable network."""
+"""Compute the pooled embeddings of images with a trainable network, and save them."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from importlib.util import find_spec
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, BinaryIO
+from typing import TYPE_CHECKING, BinaryIO
 
-from clsctl.errors import ClsctlError, DataError, ModelError, UsageError
+from clsctl.errors import DataError, UsageError
 from clsctl.images.preprocess import compile_transforms, describe
-from clsctl.images.sources import InputImage, expand, read
-from clsctl.prediction.pipeline import batched
+from clsctl.images.read import InputImage, read_tensors
+from clsctl.images.sources import iter_sources
 from clsctl.system.files import atomic_output
-from clsctl.values import ModelEntry, Preprocessing
+from clsctl.system.iteration import batched
+from clsctl.values import Preprocessing
 
 if TYPE_CHECKING:
     import numpy as np
@@ -40,60 +41,54 @@ class Embeddings:
     errors: list[InputImage]
 
 
-def load_network(entry: ModelEntry, weights: Path | None = None) -> Network:
-    """The entry's network in evaluation mode, with published weights or a .pdparams of your own.
-
-    Raises:
-        ModelError: A plugin's network is none of `clsctl.networks.base.Network`
-            (`E_NETWORK_PLAIN`), or there is no network or there are no weights.
-    """
-    from clsctl.networks.base import Network
-    from clsctl.networks.build import build
-
-    network = build(entry.name, num_classes=None, pretrained=weights or True)
-    if not isinstance(network, Network):
-        raise ModelError(
-            f"the network of {entry.name} shows no features: it is no clsctl.networks.base.Network",
-            code="E_NETWORK_PLAIN",
-        )
-    network.eval()
-    return network
-
-
-def embed(
+def compute_embeddings(
     network: Network,
     preprocessing: Preprocessing,
     inputs: Iterable[object],
     settings: Settings,
     batch_size: int = 16,
 ) -> Embeddings:
-    """Embed images with a network in evaluation mode.
+    """Compute embeddings with a network in evaluation mode.
 
     Args:
-        inputs: What `clsctl.images.sources.expand` accepts.
+        inputs: What `clsctl.images.sources.iter_sources` accepts.
         batch_size: Images in one run of the network.
     """
     import numpy as np
-    import paddle
 
+    preprocess = compile_transforms(describe(preprocessing))
+    tensors = (
+        pair
+        for source in iter_sources(inputs)
+        for pair in read_tensors(source, settings, preprocess)
+    )
     vectors: list[NDArray[np.float32]] = []
     kept: list[InputImage] = []
     errors: list[InputImage] = []
-    for group in batched(_prepared(preprocessing, inputs, settings), batch_size):
-        errors += [sample for sample, tensor in group if tensor is None]
-        good = [(sample, tensor) for sample, tensor in group if tensor is not None]
+    for group in batched(tensors, batch_size):
+        errors += [image for image, tensor in group if tensor is None]
+        good = [(image, tensor) for image, tensor in group if tensor is not None]
         if good:
-            with paddle.no_grad():
-                batch = paddle.to_tensor(np.stack([tensor for _, tensor in good]))
-                vectors.append(network.features(batch).numpy())
-            kept += [sample for sample, _ in good]
+            vectors.append(_features(network, [tensor for _, tensor in good]))
+            kept += [image for image, _ in good]
     stacked = np.concatenate(vectors) if vectors else np.empty((0, network.num_features), "f4")
-    pages = [-1 if sample.page is None else sample.page for sample in kept]
-    return Embeddings(stacked, [sample.source for sample in kept], pages, errors)
+    pages = [-1 if image.page is None else image.page for image in kept]
+    return Embeddings(stacked, [image.source for image in kept], pages, errors)
+
+
+def _features(network: Network, tensors: Sequence[NDArray[np.float32]]) -> NDArray[np.float32]:
+    import numpy as np
+    import paddle
+
+    with paddle.no_grad():
+        features: NDArray[np.float32] = network.features(
+            paddle.to_tensor(np.stack(tensors))
+        ).numpy()
+    return features
 
 
 def check_output(path: Path) -> None:
-    """Raise now what `save` would raise after the work.
+    """Check before the work what `save_embeddings` needs after it.
 
     Raises:
         UsageError: The suffix is neither .npz nor .parquet (`E_OUTPUT`).
@@ -111,7 +106,7 @@ def check_output(path: Path) -> None:
         )
 
 
-def save(embeddings: Embeddings, path: Path) -> None:
+def save_embeddings(embeddings: Embeddings, path: Path) -> None:
     """Write a .npz (arrays `vectors`, `input_path`, `page_index`) or a .parquet of the same names.
 
     Raises:
@@ -120,25 +115,6 @@ def save(embeddings: Embeddings, path: Path) -> None:
     check_output(path)
     with atomic_output(path) as part, part.open("wb") as stream:
         _WRITERS[path.suffix.lower()](embeddings, stream)
-
-
-def _prepared(
-    preprocessing: Preprocessing, inputs: Iterable[object], settings: Settings
-) -> Iterator[tuple[InputImage, Any]]:
-    preprocess = compile_transforms(describe(preprocessing))
-    for source in expand(inputs):
-        for sample in read(source, settings):
-            if sample.pixels is None:
-                yield sample, None
-                continue
-            try:
-                tensor = preprocess(sample.pixels)
-            except ClsctlError as error:
-                error.message = f"{sample.source}: {error.message}"
-                yield InputImage(sample.source, sample.page, error=error), None
-            else:
-                # The pixels are not needed any more; a batch of them would fill the memory.
-                yield InputImage(sample.source, sample.page), tensor
 
 
 def _save_npz(embeddings: Embeddings, stream: BinaryIO) -> None:

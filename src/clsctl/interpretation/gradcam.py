@@ -1,8 +1,8 @@
-"""Which part of an image speaks for a class: Grad-CAM (Selvaraju et al. 2016, arXiv:1610.02391).
+"""Show which part of an image speaks for a class: Grad-CAM (Selvaraju 2016, arXiv:1610.02391).
 
 The map weighs each channel of the last feature map by the mean gradient of the class's logit, and
-keeps what is positive. Transformers are explained by the same rule: their last tokens are seen as
-a feature map.
+keeps what is positive. The same is done with transformers: their last tokens are taken as a
+feature map.
 """
 
 from __future__ import annotations
@@ -20,36 +20,36 @@ if TYPE_CHECKING:
     from clsctl.networks.base import Network
     from clsctl.values import Preprocessing
 
-# Of the picture, in pixels: the side of each view, and the bar above that holds the caption.
+# In pixels: the side of each of the two views, and the bar above them that holds the caption.
 SIDE, BAR = 448, 64
-# How much of the heat map's colours shows, against the image below.
+# The share of the heat map's colours in the mix with the image below.
 STRENGTH = 0.65
 
 
 @dataclass(frozen=True, eq=False)
-class Explanation:
-    """What a network saw.
+class ActivationMap:
+    """Where a network sees a class.
 
     Attributes:
-        class_id: The class that is explained.
+        class_id: The class.
         score: Its probability.
-        heat: float32 [h, w] in 0..1, over the network's input.
+        heatmap: float32 [h, w] in 0..1, over the network's input.
     """
 
     class_id: int
     score: float
-    heat: NDArray[np.float32]
+    heatmap: NDArray[np.float32]
 
 
-def explain(
+def activation_map(
     network: Network, tensor: NDArray[np.float32], class_id: int | None = None
-) -> Explanation:
-    """The class-activation map of one image.
+) -> ActivationMap:
+    """Compute the class-activation map of one image.
 
     Args:
         network: In evaluation mode.
         tensor: float32 [3, S, S], preprocessed.
-        class_id: The class to explain; the best one where None.
+        class_id: The class to look for; the best one where None.
 
     Raises:
         UsageError: The network has no such class (`E_CLASS_UNKNOWN`).
@@ -62,17 +62,20 @@ def explain(
         features = network.forward_features(paddle.to_tensor(tensor[None]))
     features.stop_gradient = False
     logits = network.forward_head(features)
-    chosen = int(logits[0].argmax()) if class_id is None else _existing(class_id, logits.shape[1])
-    (gradient,) = paddle.grad(logits[0, chosen], features)
+    if class_id is None:
+        class_id = int(logits[0].argmax())
+    _require_class(class_id, logits.shape[1])
+    (gradient,) = paddle.grad(logits[0, class_id], features)
     activations, gradients = network.feature_map(features)[0], network.feature_map(gradient)[0]
     weights = gradients.mean([1, 2], keepdim=True)
-    heat = F.relu((weights * activations).sum(0)).detach().numpy()
-    score = float(F.softmax(logits, axis=-1)[0, chosen])
-    return Explanation(chosen, score, (heat / max(float(heat.max()), 1e-12)).astype(np.float32))
+    heatmap = F.relu((weights * activations).sum(0)).detach().numpy()
+    score = float(F.softmax(logits, axis=-1)[0, class_id])
+    scaled = heatmap / max(float(heatmap.max()), 1e-12)
+    return ActivationMap(class_id, score, scaled.astype(np.float32))
 
 
-def seen_part(pixels: NDArray[np.uint8], preprocessing: Preprocessing) -> NDArray[np.uint8]:
-    """What the network sees of an image, at a size that a person likes to look at.
+def network_view(pixels: NDArray[np.uint8], preprocessing: Preprocessing) -> NDArray[np.uint8]:
+    """Cut out the part of an image that the network sees, and resize it for display.
 
     Args:
         pixels: uint8 [height, width, 3], RGB.
@@ -96,12 +99,12 @@ def seen_part(pixels: NDArray[np.uint8], preprocessing: Preprocessing) -> NDArra
     return cv2.resize(part, (SIDE, SIDE), interpolation=how).astype(np.uint8)
 
 
-def overlay(view: NDArray[np.uint8], explanation: Explanation, caption: str) -> Image:
-    """The view beside itself under the heat map, dark to bright, and a caption above both.
+def draw_heatmap(view: NDArray[np.uint8], heatmap: NDArray[np.float32], caption: str) -> Image:
+    """Draw the view beside itself under the heat map, dark to bright, and a caption above both.
 
     Args:
-        view: uint8 [SIDE, SIDE, 3], RGB, of `seen_part`.
-        explanation: Gives the heat.
+        view: uint8 [SIDE, SIDE, 3], RGB, of `network_view`.
+        heatmap: float32 [h, w] in 0..1, of an `ActivationMap`.
         caption: Any text.
     """
     import cv2
@@ -109,7 +112,7 @@ def overlay(view: NDArray[np.uint8], explanation: Explanation, caption: str) -> 
 
     from clsctl.images.caption import PAPER, draw_label
 
-    heat = cv2.resize(explanation.heat, (SIDE, SIDE), interpolation=cv2.INTER_CUBIC).clip(0, 1)
+    heat = cv2.resize(heatmap, (SIDE, SIDE), interpolation=cv2.INTER_CUBIC).clip(0, 1)
     colours = cv2.applyColorMap((heat * 255).astype(np.uint8), cv2.COLORMAP_INFERNO)[:, :, ::-1]
     grey = view.mean(axis=2, keepdims=True)
     mixed = (grey * (1 - STRENGTH) + colours * STRENGTH).astype(np.uint8)
@@ -117,10 +120,9 @@ def overlay(view: NDArray[np.uint8], explanation: Explanation, caption: str) -> 
     return draw_label(np.concatenate([bar, np.concatenate([view, mixed], axis=1)]), caption)
 
 
-def _existing(class_id: int, classes: int) -> int:
+def _require_class(class_id: int, classes: int) -> None:
     if not 0 <= class_id < classes:
         raise UsageError(
             f"there is no class {class_id}; the network has {classes}, from 0 to {classes - 1}",
             code="E_CLASS_UNKNOWN",
         )
-    return class_id

@@ -17,9 +17,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, cast
 
 from clsctl.console.messages import note
-from clsctl.images.decode import pages
-from clsctl.images.fetch import read_file, unreadable
+from clsctl.images.fetch import unreadable
 from clsctl.images.preprocess import MAX_PIXELS
+from clsctl.images.read import read_pixels
 from clsctl.system.memory import machine_memory
 
 if TYPE_CHECKING:
@@ -51,15 +51,6 @@ def open_reader(
     if cache == "disk":
         return kept_on_disk(small, folder, side)
     return kept_in_memory(small, machine_memory().free // 2)
-
-
-def read_pixels(path: Path, max_pixels: int = MAX_PIXELS) -> NDArray[np.uint8]:
-    """Decode a file; of a document or animation, the first page.
-
-    Raises:
-        DataError: It cannot be read or decoded (see `clsctl.images.decode.pages`).
-    """
-    return next(pages(read_file(path), max_pixels))[1]()
 
 
 def shrinking(read: Read, side: int) -> Read:

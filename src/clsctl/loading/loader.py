@@ -18,7 +18,8 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from clsctl.datasets.samples import Sample
 from clsctl.errors import ClsctlError, DataError
-from clsctl.loading.cache import Read, read_pixels
+from clsctl.images.read import read_pixels
+from clsctl.loading.cache import Read
 from clsctl.loading.sampling import Stream, epoch_order, generator, split_batch
 
 if TYPE_CHECKING:

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Protocol, TextIO
+from typing import IO, TYPE_CHECKING, Any, NamedTuple, Protocol, TextIO
 
 from clsctl.values import (
     DeviceId,
@@ -219,19 +219,45 @@ class WeightSource:
     fetch: Callable[[FetchRequest], Path]
 
 
+class StoredResult(NamedTuple):
+    """A result as it was read back from an output.
+
+    Attributes:
+        end: Where it ends in the output, in bytes.
+        input_path: As `clsctl.result.Result` has it.
+        page_index: As `clsctl.result.Result` has it.
+        failed: Whether it is an error.
+    """
+
+    end: int
+    input_path: str
+    page_index: int | None
+    failed: bool
+
+
 @dataclass(frozen=True, slots=True)
 class Writer:
     """A format for results (`--format`).
 
     Attributes:
         open: Receives the stream to write to.
-        go_on: The same where the stream holds results already; None where that makes no difference.
+        read: Yields the results that an output holds, in order, and leaves out one at its end that
+            was cut short; raises ValueError, KeyError or TypeError where it holds something else.
+            None where an output of this format cannot be resumed.
+        append: As `open`, for a stream that holds results already, for instance to write no second
+            header; None where that makes no difference.
+        for_terminals: Made to be read on a terminal: the default where neither `--format` nor the
+            suffix of `-o` names a format. In a folder the default is a writer that is not.
+        priority: Of several that may be the default, the highest is.
     """
 
     name: str
     help: str
     open: Callable[[TextIO], RecordWriter]
-    go_on: Callable[[TextIO], RecordWriter] | None = None
+    read: Callable[[IO[bytes]], Iterator[StoredResult]] | None = None
+    append: Callable[[TextIO], RecordWriter] | None = None
+    for_terminals: bool = False
+    priority: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -239,21 +265,23 @@ class PredictJob:
     """Everything an executor needs to classify a stream of inputs, here or elsewhere.
 
     Attributes:
-        inputs: What `clsctl.images.sources.expand` accepts, item by item.
-        backend: Name of a backend that was found able to run the model on the device.
+        inputs: What `clsctl.images.sources.iter_sources` accepts, item by item.
+        backend: Name of a backend that was found able to run the model there.
+        placement: Device and precision; how many threads and streams is up to who runs the job.
+        settings: Those for reading images (`max_pixels`, `draft`, `timeout` ...), and `threads`.
         batch_size: Images in one run of the network.
         topk: Classes to report for each image.
-        temperature: What the logits are divided by; see `clsctl.evaluation.calibration`.
+        temperature: What the logits are divided by; see `clsctl.inference.temperature`.
         threshold: Classes that score below it are left out.
         live: The inputs arrive over time, so that none may wait for those after it.
         exact: Scores are not rounded.
-        options: What `Executor.options` returned for the options that a person gave.
+        options: What `Executor.options` returned for the options that the user gave.
     """
 
     model: ModelSpec
     inputs: Iterable[object]
-    device: DeviceId
     backend: str
+    placement: Placement
     settings: Settings
     batch_size: int = 1
     topk: int = 5
@@ -268,11 +296,11 @@ class RunTo(Protocol):
     """Classifies a job's inputs and writes the results into a folder, as files of its own."""
 
     def __call__(self, job: PredictJob, folder: Path, writer: str, resume: bool) -> tuple[int, int]:
-        """Returns how many results the folder then holds, and how many of them are errors.
+        """Return how many results the folder then holds, and how many of them are errors.
 
         Args:
             folder: Where to write; made where it is missing.
-            writer: Name of the writer that gives the files their format, such as `jsonl`.
+            writer: Name of the writer that gives the files their format.
             resume: Keep what an earlier run of the same job completed there, and do the rest.
         """
 
@@ -289,6 +317,8 @@ class Executor:
             with Typer annotations and a default each, become options of `clsctl predict` and
             `clsctl eval`, and what it returns is the job's `options`. The annotations' names must
             be imported, not only under TYPE_CHECKING.
+        in_process: Jobs run in this process, so that each input is answered at once (`--watch`),
+            and models that exist only here can be run. The first such executor is the default.
     """
 
     name: str
@@ -296,6 +326,7 @@ class Executor:
     run: Callable[[PredictJob], Iterator[Result]]
     run_to: RunTo | None = None
     options: Callable[..., object] = lambda: None
+    in_process: bool = False
 
 
 @dataclass(frozen=True, slots=True)

@@ -9,49 +9,57 @@ from pathlib import Path
 from typing import Any
 
 from clsctl.errors import UsageError
-from clsctl.inference.backend_choice import select
 from clsctl.models.locate import find_model
-from clsctl.plugin.registry import Registry, default_registry
-from clsctl.prediction.pipeline import classify, open_engine
-from clsctl.result import Result, above
-from clsctl.settings import Settings, load_settings
-from clsctl.values import ModelSpec
+from clsctl.plugin.descriptors import PredictJob
+from clsctl.prediction.job import prepare_job, run_job, session_factory
+from clsctl.result import Result
+from clsctl.settings import load_settings
+from clsctl.values import DeviceId, ModelSpec
 
 
 class Classifier:
     """A model loaded for prediction.
 
+    Args:
+        job: How to run it, of `clsctl.prediction.job.prepare_job`; its inputs do not matter.
+
     Attributes:
-        model: The model directory it was loaded from.
-        backend: Name of the backend that runs it.
-        device: Where it runs.
-        precision: Of the arithmetic, such as `fp32`.
-        threshold: Classes that score less are left out.
+        job: The same, as `clsctl.BatchPrediction.run` takes it.
     """
 
-    def __init__(
-        self,
-        model: ModelSpec,
-        device: str = "auto",
-        backend: str = "auto",
-        topk: int | None = None,
-        settings: Settings | None = None,
-        registry: Registry | None = None,
-        calibrated: bool = False,
-        threshold: float | None = None,
-    ) -> None:
-        from clsctl.inference.temperature import read_calibration
+    def __init__(self, job: PredictJob) -> None:
+        self.job = job
+        self._open_session = session_factory(job)
 
-        settings = replace(settings or load_settings(), device=device, backend=backend)
-        self.model = model
-        chosen, placement = select(model, settings, registry or default_registry())
-        self.backend, self.device = chosen.name, placement.device
-        self.precision = placement.precision
-        self.topk = _checked("topk", topk) or model.topk
-        settings = replace(settings, precision=self.precision)
-        temperature, least = read_calibration(model.directory) if calibrated else (1.0, 0.0)
-        self.threshold = least if threshold is None else threshold
-        self._engine = open_engine(model, self.device, chosen, settings, temperature)
+    @property
+    def model(self) -> ModelSpec:
+        """The model directory it was loaded from."""
+        return self.job.model
+
+    @property
+    def backend(self) -> str:
+        """Name of the backend that runs it."""
+        return self.job.backend
+
+    @property
+    def device(self) -> DeviceId:
+        """Where it runs."""
+        return self.job.placement.device
+
+    @property
+    def precision(self) -> str:
+        """Of the arithmetic, such as `fp32`."""
+        return self.job.placement.precision
+
+    @property
+    def topk(self) -> int:
+        """Classes to report for each image."""
+        return self.job.topk
+
+    @property
+    def threshold(self) -> float:
+        """Classes that score less are left out."""
+        return self.job.threshold
 
     def predict(
         self,
@@ -74,9 +82,10 @@ class Classifier:
         Raises:
             UsageError: batch_size or topk is below 1.
         """
-        size, k = _checked("batch_size", batch_size), _checked("topk", topk)
-        results = classify(self._engine, [input], size or 1, k or self.topk)
-        return (above(result, self.threshold) for result in results) if self.threshold else results
+        _require_positive("batch_size", batch_size)
+        _require_positive("topk", topk)
+        job = replace(self.job, inputs=[input], batch_size=batch_size, topk=topk or self.topk)
+        return run_job(job, self._open_session)
 
 
 def create_model(
@@ -114,20 +123,14 @@ def create_model(
         NetworkError: The weights could not be downloaded.
         DeviceError: The device or the backend is not there.
     """
-    settings = load_settings(precision=precision or ("auto" if use_hpip else None))
+    _require_positive("topk", topk)
+    precision = precision or ("auto" if use_hpip else None)
+    settings = load_settings(device=device, backend=backend, precision=precision)
     model = find_model(model_name, model_dir, settings)
-    return Classifier(
-        model,
-        device or settings.device,
-        backend or settings.backend,
-        topk,
-        settings,
-        calibrated=calibrated,
-        threshold=threshold,
-    )
+    job = prepare_job(model, settings, topk=topk, calibrated=calibrated, threshold=threshold)
+    return Classifier(job)
 
 
-def _checked(name: str, value: int | None) -> int | None:
+def _require_positive(name: str, value: int | None) -> None:
     if value is not None and (not isinstance(value, Integral) or value < 1):
         raise UsageError(f"{name} must be a whole number, 1 or more, not {value!r}", code="E_VALUE")
-    return value

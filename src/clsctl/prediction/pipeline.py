@@ -11,156 +11,95 @@ from __future__ import annotations
 import functools
 import itertools
 import math
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import Future
-from dataclasses import dataclass
-from typing import TYPE_CHECKING, TypeVar
+from typing import TYPE_CHECKING
 
-from clsctl.errors import ClsctlError, ModelError
+from clsctl.errors import ModelError
 from clsctl.images.preprocess import compile_transforms
-from clsctl.images.sources import InputImage, Source, expand, read
-from clsctl.plugin.descriptors import Backend
-from clsctl.result import OutputNames, Result, are_probabilities, failed, succeeded, top_k
+from clsctl.images.read import InputImage, read_page, read_tensors
+from clsctl.images.sources import Source, iter_sources
+from clsctl.plugin.descriptors import PredictJob
+from clsctl.result import OutputNames, Result, are_probabilities, error_of, result_of, top_k
 from clsctl.system.cpu import available_cores
-from clsctl.system.memory import reuse_memory
+from clsctl.system.iteration import batched
 from clsctl.system.threads import ordered_map
-from clsctl.values import DeviceId, ModelSpec, Placement, Session
+from clsctl.values import ModelSpec, Session
 
 if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
 
-    from clsctl.settings import Settings
-
     Prepared = tuple[Source, InputImage, NDArray[np.float32] | None]
 
-T = TypeVar("T")
+OpenSession = Callable[[int, int], Session]
+"""Opens a job's model for so many threads a run, and so many runs at the same time."""
 
 
-@dataclass(frozen=True, slots=True)
-class Engine:
-    """A model to run: `session(threads, streams)` opens it, or returns what it opened before."""
-
-    model: ModelSpec
-    device: DeviceId
-    session: Callable[[int, int], Session]
-    settings: Settings
-
-
-def open_engine(
-    model: ModelSpec,
-    device: DeviceId,
-    backend: Backend,
-    settings: Settings,
-    temperature: float = 1.0,
-) -> Engine:
-    """An engine whose sessions are opened on first use and kept.
-
-    Args:
-        temperature: What the logits are divided by; see `clsctl.evaluation.calibration`.
-    """
-
-    @functools.cache
-    def session(threads: int, streams: int) -> Session:
-        placement = Placement(device, threads, streams, settings.precision)
-        opened = backend.open(model, placement)
-        if temperature == 1:
-            return opened
-        from clsctl.inference.temperature import CalibratedSession
-
-        return CalibratedSession(opened, temperature)
-
-    return Engine(model, device, session, settings)
-
-
-def classify(
-    engine: Engine,
-    inputs: Iterable[object],
-    batch_size: int = 1,
-    topk: int = 5,
-    live: bool = False,
-    exact: bool = False,
-) -> Iterator[Result]:
-    """Classify a stream of inputs.
-
-    Args:
-        inputs: What `clsctl.images.sources.expand` accepts.
-        batch_size: Images in one run of the network.
-        topk: Classes to report for each image.
-        live: The inputs arrive over time, so that none may wait for those after it.
-        exact: Scores are not rounded.
+def classify(job: PredictJob, open_session: OpenSession) -> Iterator[Result]:
+    """Classify the inputs of a job, on all cores.
 
     Yields:
-        One result for each image or page, in input order; an input that fails yields an error
-        record in its own place.
+        One result for each image or page, in input order and with every class that the job's
+        `topk` allows; an input that fails yields an error record in its own place.
     """
-    cores = engine.settings.threads or available_cores()
-    batches = batched(expand(inputs), batch_size)
-    first = list(itertools.islice(batches, 1 if live else cores))
+    cores = job.settings.threads or available_cores()
+    batches = batched(iter_sources(job.inputs), job.batch_size)
+    first = list(itertools.islice(batches, 1 if job.live else cores))
     if not first:
         return
-    reuse_memory()
-    threads = cores if live else len(first)
-    work = _Worker(engine, batch_size, topk, exact)
-    with ordered_map(work, itertools.chain(first, batches), threads) as results:
-        work.open_session(cores // threads, threads)
+    threads = cores if job.live else len(first)
+    worker = _BatchWorker(job)
+    with ordered_map(worker, itertools.chain(first, batches), threads) as results:
+        worker.open(functools.partial(open_session, cores // threads, threads))
         yield from itertools.chain.from_iterable(results)
 
 
-class _Worker:
-    """What a thread does with one batch of inputs."""
+class _BatchWorker:
+    """What each thread does with a batch of inputs."""
 
-    def __init__(self, engine: Engine, batch_size: int, topk: int, exact: bool) -> None:
-        self.engine, self.batch_size, self.topk, self.exact = engine, batch_size, topk, exact
-        self.session: Future[Session] = Future()
-        self.preprocess = compile_transforms(engine.model.transforms)
-        self.names = OutputNames()
+    def __init__(self, job: PredictJob) -> None:
+        self._job = job
+        self._session: Future[Session] = Future()
+        self._preprocess = compile_transforms(job.model.transforms)
+        self._names = OutputNames()
 
-    def open_session(self, threads: int, streams: int) -> None:
-        """Open it in the caller's thread, while the first images are being decoded."""
+    def open(self, open_session: Callable[[], Session]) -> None:
+        """Open the session in the caller's thread, while the first images are being decoded."""
         try:
-            self.session.set_result(self.engine.session(threads, streams))
+            self._session.set_result(open_session())
         except BaseException as error:
-            self.session.set_exception(error)
+            self._session.set_exception(error)
             raise
 
     def __call__(self, sources: Sequence[Source]) -> list[Result]:
         # A PDF is one input and many pages: pages, not inputs, fill a batch.
         prepared = (
-            self._prepare(source, sample)
+            (source, image, tensor)
             for source in sources
-            for sample in read(source, self.engine.settings)
+            for image, tensor in read_tensors(source, self._job.settings, self._preprocess)
         )
-        groups = batched(prepared, self.batch_size)
+        groups = batched(prepared, self._job.batch_size)
         return [result for group in groups for result in self._classify(group)]
-
-    def _prepare(self, source: Source, sample: InputImage) -> Prepared:
-        """The pixels are not kept: a batch of large photos would fill the memory."""
-        if sample.pixels is None:
-            return source, sample, None
-        try:
-            return source, InputImage(sample.source, sample.page), self.preprocess(sample.pixels)
-        except ClsctlError as error:
-            return source, InputImage(sample.source, sample.page, error=error), None
 
     def _classify(self, group: Sequence[Prepared]) -> list[Result]:
         tensors = [tensor for _, _, tensor in group if tensor is not None]
         scores = iter(self._scores(tensors) if tensors else ())
         return [
-            failed(sample) if tensor is None else self._result(source, sample, next(scores))
-            for source, sample, tensor in group
+            error_of(image) if tensor is None else self._result(source, image, next(scores))
+            for source, image, tensor in group
         ]
 
     def _scores(self, tensors: Sequence[NDArray[np.float32]]) -> NDArray[np.float32]:
         import numpy as np
 
         batch = np.stack(tensors) if len(tensors) > 1 else tensors[0][None]
-        return _run(self.session.result(), batch, self.engine.model)
+        return _run(self._session.result(), batch, self._job.model)
 
-    def _result(self, source: Source, sample: InputImage, scores: NDArray[np.float32]) -> Result:
-        load = source.loader(sample, self.engine.settings)
-        ids, best = top_k(scores, self.topk, self.exact)
-        return succeeded(sample, ids, best, self.engine.model.labels, load, self.names)
+    def _result(self, source: Source, image: InputImage, scores: NDArray[np.float32]) -> Result:
+        load = functools.partial(read_page, source, image.page, self._job.settings)
+        ids, best = top_k(scores, self._job.topk, self._job.exact)
+        return result_of(image, ids, best, self._job.model.labels, load, self._names)
 
 
 def _run(session: Session, batch: NDArray[np.float32], model: ModelSpec) -> NDArray[np.float32]:
@@ -185,10 +124,3 @@ def _run(session: Session, batch: NDArray[np.float32], model: ModelSpec) -> NDAr
 def _unusable(model: ModelSpec, reason: str, hint: str = "") -> ModelError:
     message = f"the model {model.name} in '{model.directory}' cannot be used: {reason}"
     return ModelError(message, code="E_MODEL_UNUSABLE", hint=hint)
-
-
-def batched(items: Iterable[T], size: int) -> Iterator[list[T]]:
-    """Lists of `size` items, the last one shorter."""
-    iterator = iter(items)
-    while batch := list(itertools.islice(iterator, size)):
-        yield batch

@@ -13,10 +13,17 @@ T = TypeVar("T")
 
 
 def select_shard(items: Iterable[T], shard: str) -> Iterator[T]:
-    """Every n-th item, from the i-th on; the n shards together hold each item once.
+    """Select every n-th item, from the i-th on; the n shards together hold each item once.
 
     Args:
-        shard: `i/n`, with i from 1 to n.
+        shard: `i/n`; see `parse_shard`.
+    """
+    number, count = parse_shard(shard)
+    return itertools.islice(items, number - 1, None, count)
+
+
+def parse_shard(shard: str) -> tuple[int, int]:
+    """Parse `i/n`, with i from 1 to n.
 
     Raises:
         UsageError: It is not of that form (`E_SHARD`).
@@ -29,4 +36,4 @@ def select_shard(items: Iterable[T], shard: str) -> Iterator[T]:
             code="E_SHARD",
             hint="--shard 1/8 is the first of eight parts, --shard 8/8 the last",
         )
-    return itertools.islice(items, number - 1, None, count)
+    return number, count

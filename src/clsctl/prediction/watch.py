@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import os
 import time
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 from clsctl.errors import UsageError
-from clsctl.images.sources import Source, expand
+from clsctl.images.sources import Source, iter_sources
 
 INTERVAL = 0.25
 """Seconds from one look to the next, at least; a look at many files may not fill the time."""
@@ -21,22 +22,24 @@ _Stamp = tuple[int, int, int]
 
 @dataclass
 class _File:
-    """What a file was like when it was looked at, since when, and whether it was given."""
+    """How a file was when it was last looked at, since when, and whether it was yielded."""
 
     stamp: _Stamp
     since: float
-    given: bool = False
+    yielded: bool = False
 
 
-def require_watchable(inputs: Sequence[str], batch: int, output: Path | None, resume: bool) -> None:
+def require_watchable(
+    inputs: Sequence[object], batch: int, output: Path | None, resume: bool
+) -> None:
     """Check what goes with `--watch` and what cannot.
 
     Raises:
         UsageError: An input is no folder, or another option would keep results back (`E_WATCH`).
     """
-    strangers = [name for name in inputs if not Path(name).is_dir()]
-    if strangers:
-        raise UsageError(f"--watch is for folders, and {strangers[0]} is none", code="E_WATCH")
+    for item in inputs:
+        if not isinstance(item, str | os.PathLike) or not Path(item).is_dir():
+            raise UsageError(f"--watch is for folders, and {item} is none", code="E_WATCH")
     if batch > 1:
         raise UsageError(
             "--watch classifies each file when it arrives, so that no batch can fill",
@@ -51,18 +54,18 @@ def require_watchable(inputs: Sequence[str], batch: int, output: Path | None, re
         )
 
 
-def watch(folders: Sequence[str]) -> Iterator[Source]:
-    """The images in these folders, at any depth, and then without end those that arrive.
+def watch(folders: Sequence[str | os.PathLike[str]]) -> Iterator[Source]:
+    """Yield the images in these folders, at any depth, and then without end those that arrive.
 
-    A file is given once it has kept its size and time of change for a while, so that none is read
-    while it is being written; and again where it has changed after that. The folders' lists are
-    asked for over and over, which also works where other machines write into them.
+    A file is yielded once it has kept its size and time of change for a while, so that none is read
+    while it is being written; and again after it has changed. The folders are listed repeatedly,
+    which also works where other machines write into them.
     """
     files: dict[str, _File] = {}
     while True:
         begun = time.monotonic()
         seen: dict[str, _File] = {}
-        for source in expand(folders):
+        for source in iter_sources(folders):
             stamp = _stamp(source)
             if stamp is None:
                 continue
@@ -70,8 +73,8 @@ def watch(folders: Sequence[str]) -> Iterator[Source]:
             if file is None or file.stamp != stamp:
                 file = _File(stamp, begun)
             seen[source.name] = file
-            if not file.given and begun - file.since >= SETTLED:
-                file.given = True
+            if not file.yielded and begun - file.since >= SETTLED:
+                file.yielded = True
                 yield source
         files = seen
         time.sleep(max(INTERVAL, 4 * (time.monotonic() - begun)))

@@ -477,7 +477,7 @@ def test_a_run_that_was_killed_is_resumed_with_every_input_once(call, ready, man
         stream.write(out.read_bytes()[-100:-30])
     done = call("predict", *arguments)
     assert done.returncode == 0
-    assert re.fullmatch(rf"note: {out} holds \d+ results; going on after them\n", done.stderr)
+    assert re.fullmatch(rf"note: {out} holds \d+ results; resuming after them\n", done.stderr)
     parse = {"jsonl": lines, "csv": rows}[name]
     found = [row["input_path"] for row in parse(out.read_text("utf-8"))]
     assert found == sorted(map(str, many.iterdir()))[1::4]

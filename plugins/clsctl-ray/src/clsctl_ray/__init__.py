@@ -34,7 +34,8 @@ class RayOptions:
         ),
     ] = None
     shard_size: Annotated[
-        int, typer.Option(min=1, help="Inputs that a worker does at a time, and rows of a file.")
+        int,
+        typer.Option(min=1, help="Inputs that a worker gets together, and rows of a file."),
     ] = 1000
 
 
@@ -47,12 +48,12 @@ def clsctl_executors() -> list[Executor]:
 
 
 def _run(job: PredictJob) -> Iterator[Result]:
-    from clsctl_ray.running import run
+    from clsctl_ray.executor import run
 
     return run(job)
 
 
 def _run_to(job: PredictJob, folder: Path, writer: str, resume: bool) -> tuple[int, int]:
-    from clsctl_ray.running import run_to
+    from clsctl_ray.executor import run_to
 
     return run_to(job, folder, writer, resume)

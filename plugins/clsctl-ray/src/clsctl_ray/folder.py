@@ -1,4 +1,4 @@
-"""The output folder: a file for each shard, and what is known of them.
+"""Fill the output folder: a file for each shard, and a record of them.
 
     part-00000.jsonl, part-00001.jsonl ...   results in input order, also over the files
     progress.jsonl     the job, then a line for each file, written when that file is complete
@@ -48,7 +48,7 @@ class Part(TypedDict):
 
 
 class OutputFolder:
-    """A folder that is being filled.
+    """An output folder that is being filled.
 
     Attributes:
         parts: The files that are complete, in order.
@@ -62,7 +62,7 @@ class OutputFolder:
         self.errors = sum(part["errors"] for part in parts)
 
     def missing(self, shards: Iterable[Shard]) -> Iterator[Shard]:
-        """The shards that have no file yet.
+        """Yield the shards that have no file yet.
 
         Raises:
             UsageError: The inputs are not those that the files were made of (`E_RESUME`).
@@ -114,10 +114,10 @@ def open_folder(path: Path, job: Mapping[str, Any], resume: bool) -> Iterator[Ou
 
     Args:
         job: What decides the results; plain values, the writer's name as `format` among them.
-        resume: Go on with what is there, if anything is.
+        resume: Keep what is there, if anything is.
 
     Raises:
-        DataError: It holds something, and nobody said to resume (`E_EXISTS`).
+        DataError: It holds something, and is not to be resumed (`E_EXISTS`).
         UsageError: It was begun by another job, or its files were changed since (`E_RESUME`);
             another process fills it (`E_OUTPUT_BUSY`), or it cannot be written (`E_OUTPUT`).
     """
@@ -125,9 +125,9 @@ def open_folder(path: Path, job: Mapping[str, Any], resume: bool) -> Iterator[Ou
         raise DataError(
             f"'{path}' exists, and is never overwritten",
             code="E_EXISTS",
-            hint="--resume goes on with an unfinished job; or choose another folder for -o",
+            hint="--resume does the rest of an unfinished job; or choose another folder for -o",
         )
-    with _alone(path):
+    with _exclusive(path):
         earlier = _read_progress(path)
         if not earlier:
             _append(path / PROGRESS, job)
@@ -140,7 +140,7 @@ def open_folder(path: Path, job: Mapping[str, Any], resume: bool) -> Iterator[Ou
 
 
 @contextmanager
-def _alone(path: Path) -> Iterator[None]:
+def _exclusive(path: Path) -> Iterator[None]:
     from filelock import FileLock, Timeout
 
     try:
@@ -163,7 +163,7 @@ def _append(path: Path, facts: Mapping[str, Any]) -> None:
 
 
 def _read_progress(folder: Path) -> list[Any]:
-    """The lines that are whole; one that a kill has torn is cut off."""
+    """Read the lines that are whole; one that was cut short is removed."""
     path = folder / PROGRESS
     if not path.exists():
         return []
@@ -179,7 +179,7 @@ def _require_whole(folder: Path, part: Part) -> None:
         raise UsageError(
             f"'{path}' is not the file that was written there",
             code="E_RESUME",
-            hint="delete the folder to begin anew",
+            hint="delete the folder to start again",
         )
 
 

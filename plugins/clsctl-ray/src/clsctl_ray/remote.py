@@ -1,4 +1,4 @@
-"""Inputs in object stores and on other file systems, by URL, through fsspec."""
+"""Find and fetch inputs in object stores and on other file systems, by URL, through fsspec."""
 
 from __future__ import annotations
 
@@ -11,9 +11,9 @@ from pathlib import Path, PurePosixPath
 from typing import TYPE_CHECKING, Any
 
 from clsctl.errors import ClsctlError, DataError, NetworkError, UsageError
-from clsctl.images.fetch import gather, unreadable
+from clsctl.images.fetch import read_all, unreadable
 from clsctl.images.headers import SUFFIXES
-from clsctl.images.sources import Source, expand
+from clsctl.images.sources import Source, iter_sources
 from clsctl.system.threads import ordered_map
 
 if TYPE_CHECKING:
@@ -30,14 +30,14 @@ def is_remote(item: object) -> bool:
     return isinstance(item, str) and _URL.match(item) is not None
 
 
-def find(inputs: Iterable[object], settings: Settings) -> Iterator[Source]:
-    """What `clsctl.images.sources.expand` finds, and what lies below URLs such as `s3://bucket/photos`.
+def find_sources(inputs: Iterable[object], settings: Settings) -> Iterator[Source]:
+    """Find inputs as `clsctl.images.sources.iter_sources` does, and below URLs such as `s3://b/c`.
 
     Yields:
         Sources that can be read on any machine with the same file systems: a path is absolute, and
         the content of a remote source is its URL.
     """
-    for source in expand(inputs):
+    for source in iter_sources(inputs):
         if is_remote(source.name):
             yield from _below(source.name, settings)
         elif isinstance(source.content, Path):
@@ -46,8 +46,8 @@ def find(inputs: Iterable[object], settings: Settings) -> Iterator[Source]:
             yield source
 
 
-def fetched(sources: Iterable[Source], settings: Settings) -> Iterator[Source]:
-    """The same sources in the same order, remote ones with their bytes, or why there are none."""
+def fetch_remote(sources: Iterable[Source], settings: Settings) -> Iterator[Source]:
+    """Yield the sources in the same order, remote ones with their bytes, or why there are none."""
 
     def fetch(source: Source) -> Source:
         if not is_remote(source.content):
@@ -59,10 +59,10 @@ def fetched(sources: Iterable[Source], settings: Settings) -> Iterator[Source]:
 
 
 def _below(url: str, settings: Settings) -> Iterator[Source]:
-    """The images at a URL, in the order in which a local folder gives them.
+    """Yield the images at a URL, in the order in which a local folder gives them.
 
-    An image's own URL costs no request here. Where nothing is found, the URL stays as it is: to
-    fetch it will say why.
+    An image's own URL costs no request here. Where nothing is found, the URL itself is yielded: the
+    attempt to fetch it will tell why.
     """
     if _is_image(url) and not glob.has_magic(url):
         yield Source(url, url)
@@ -88,10 +88,10 @@ def _is_image(name: str) -> bool:
 
 
 def _fetch(url: str, settings: Settings) -> bytes | ClsctlError:
-    """In one request, which is what a fetch from an object store costs."""
+    """Fetch an object in one request, because it is requests that an object store charges for."""
     try:
         system, path = _file_system(url, settings)
-        return gather(io.BytesIO(system.cat_file(path)))
+        return read_all(io.BytesIO(system.cat_file(path)))
     except ClsctlError as error:
         return error
     except Exception as error:  # noqa: BLE001 - every file system has exceptions of its own
@@ -99,7 +99,7 @@ def _fetch(url: str, settings: Settings) -> bytes | ClsctlError:
 
 
 def _file_system(url: str, settings: Settings) -> tuple[Any, str]:
-    """The file system, of which fsspec keeps one for all threads, and the path in it."""
+    """Return the file system, of which fsspec keeps one for all threads, and the path in it."""
     from fsspec.core import url_to_fs
 
     scheme = url.partition(":")[0]

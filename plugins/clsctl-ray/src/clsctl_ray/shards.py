@@ -1,4 +1,4 @@
-"""The inputs in shards: the piece of work that is done, lost and counted as a whole."""
+"""Split the inputs into shards: the pieces of work that are done, lost and counted as a whole."""
 
 from __future__ import annotations
 
@@ -8,8 +8,8 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from clsctl.images.sources import Source
-from clsctl.prediction.pipeline import batched
-from clsctl_ray.remote import find
+from clsctl.system.iteration import batched
+from clsctl_ray.remote import find_sources
 
 if TYPE_CHECKING:
     from clsctl.settings import Settings
@@ -28,7 +28,7 @@ class Shard:
         return hashlib.sha256(names.encode(errors="surrogateescape")).hexdigest()
 
 
-def cut(inputs: Iterable[object], size: int, settings: Settings) -> Iterator[Shard]:
-    """Cut a stream of inputs into shards, one by one; see `clsctl_ray.remote.find`."""
-    for number, sources in enumerate(batched(find(inputs, settings), size)):
+def split_inputs(inputs: Iterable[object], size: int, settings: Settings) -> Iterator[Shard]:
+    """Split a stream of inputs into shards, one by one; see `clsctl_ray.remote.find_sources`."""
+    for number, sources in enumerate(batched(find_sources(inputs, settings), size)):
         yield Shard(number, sources)

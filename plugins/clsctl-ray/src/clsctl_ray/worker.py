@@ -1,23 +1,25 @@
-"""What runs on the cluster: an actor that holds one model and the local pipeline around it."""
+"""What runs on the cluster: an actor that holds one model and runs jobs as the local executor."""
 
 from __future__ import annotations
 
 import hashlib
 import io
+import os
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 
-import clsctl
 from clsctl.errors import DeviceError
 from clsctl.images.sources import Source
-from clsctl.plugin import ModelSpec, Placement, PredictJob
+from clsctl.plugin import ModelSpec, PredictJob
 from clsctl.plugin.registry import default_registry
-from clsctl.prediction.pipeline import classify, open_engine
-from clsctl.result import Result, above
+from clsctl.prediction.job import run_job, session_factory
+from clsctl.result import Result
 from clsctl.settings import folders
 from clsctl.system.files import atomic_replace
 from clsctl.system.locks import locked
-from clsctl_ray.remote import fetched, is_remote
+from clsctl.system.memory import reuse_memory
+from clsctl.values import __version__
+from clsctl_ray.remote import fetch_remote, is_remote
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,34 +40,35 @@ class Worker:
         Args:
             version: The driver's version of clsctl.
             job: Without its inputs.
-            files: The model directory; see `pack`.
+            files: The model directory; see `pack_model`.
 
         Raises:
             ClsctlError: The model cannot be run on this node, or its clsctl is another
                 (`E_WORKER_VERSION`).
         """
-        if version != clsctl.__version__:
+        _set_up_process()
+        if version != __version__:
             raise DeviceError(
-                f"a node has clsctl {clsctl.__version__}, and this machine has {version}",
+                f"a node has clsctl {__version__}, and this machine has {version}",
                 code="E_WORKER_VERSION",
                 hint="install the same version of clsctl and its plugins on every node",
             )
-        model = _unpacked(job.model, files)
+        model = _unpack_model(job.model, files)
         backend = default_registry().get("backends", job.backend)
         backend.check()
-        backend.prepare(model, Placement(job.device, precision=job.settings.precision))
-        self._job = job
-        self._engine = open_engine(model, job.device, backend, job.settings, job.temperature)
+        backend.prepare(model, job.placement)
+        self._job = replace(job, model=model)
+        self._open_session = session_factory(self._job)
 
     def classify(self, sources: Sequence[Source]) -> list[Result]:
-        """The results; those of remote sources without their image, which would go with them."""
+        """Classify; results of remote sources come without the image, which would travel too."""
         return [
             replace(result, _load=None) if is_remote(result.input_path) else result
             for result in self._results(sources)
         ]
 
     def encode(self, sources: Sequence[Source], writer: str) -> Encoded:
-        """The results as the file that the writer of that name makes of them."""
+        """Classify, and return the file that the writer of that name makes of the results."""
         content = io.BytesIO()
         stream = io.TextIOWrapper(content, encoding="utf-8", newline="")
         rows = default_registry().get("writers", writer).open(stream)
@@ -79,19 +82,23 @@ class Worker:
         return Encoded(content.getvalue(), results, errors)
 
     def _results(self, sources: Sequence[Source]) -> Iterator[Result]:
-        job = self._job
-        inputs = fetched(sources, job.settings)
-        results = classify(self._engine, inputs, job.batch_size, job.topk, exact=job.exact)
-        return (above(result, job.threshold) for result in results)
+        inputs = fetch_remote(sources, self._job.settings)
+        return run_job(replace(self._job, inputs=inputs), self._open_session)
 
 
-def pack(model: ModelSpec) -> dict[str, bytes]:
-    """The files of a model directory by name, to be sent to nodes that do not have it."""
+def pack_model(model: ModelSpec) -> dict[str, bytes]:
+    """Read the files of a model directory by name, to be sent to nodes that do not have it."""
     return {path.name: path.read_bytes() for path in model.directory.iterdir() if path.is_file()}
 
 
-def _unpacked(model: ModelSpec, files: Mapping[str, bytes]) -> ModelSpec:
-    """The same model in this node's cache, written by the first of its workers that comes."""
+def _set_up_process() -> None:
+    """Set up this process, which does nothing else, as the command line does its own."""
+    os.environ.setdefault("OPENCV_LOG_LEVEL", "SILENT")
+    reuse_memory()
+
+
+def _unpack_model(model: ModelSpec, files: Mapping[str, bytes]) -> ModelSpec:
+    """Return the model in this node's cache, written by the first of the node's workers."""
     folder = folders().cache / "ray" / _digest(files)
     with locked(folders().cache, f"ray-{folder.name}"):
         folder.mkdir(parents=True, exist_ok=True)

@@ -29,16 +29,16 @@ def embed(
     """
     from clsctl.console.messages import note
     from clsctl.errors import SomeInputsFailed
-    from clsctl.interpretation.embed import check_output, load_network, save
-    from clsctl.interpretation.embed import embed as compute
+    from clsctl.interpretation.embed import check_output, compute_embeddings, save_embeddings
+    from clsctl.interpretation.network import load_network
     from clsctl.models.catalog import get_entry
     from clsctl.settings import load_settings
 
     check_output(output)
     entry, settings = get_entry(model), load_settings()
     network = load_network(entry, weights)
-    embeddings = compute(network, entry.preprocessing, inputs, settings, batch)
-    save(embeddings, output)
+    embeddings = compute_embeddings(network, entry.preprocessing, inputs, settings, batch)
+    save_embeddings(embeddings, output)
     for sample in embeddings.errors:
         note(f"left out {sample.error}")
     count, length = embeddings.vectors.shape

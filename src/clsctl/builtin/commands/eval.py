@@ -7,10 +7,9 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from clsctl.builtin.commands._executors import chosen_options, with_executor_options
+from clsctl.builtin.commands._executors import executor_options, with_executor_options
 from clsctl.builtin.commands._options import Batch, Device, Offline, Precision
-from clsctl.plugin import Command, Executor, hookimpl
-from clsctl.plugin.registry import default_registry
+from clsctl.plugin import Command, hookimpl
 
 if TYPE_CHECKING:
     from clsctl.evaluation.evaluate import Evaluation
@@ -19,7 +18,7 @@ if TYPE_CHECKING:
 
 @hookimpl
 def clsctl_commands() -> list[Command]:
-    run = with_executor_options(evaluate, default_registry())
+    run = with_executor_options(evaluate)
     return [Command("eval", "Measure how good a model is on a dataset.", run)]
 
 
@@ -50,9 +49,12 @@ def evaluate(
     ] = None,
     precision: Precision = None,
     batch: Batch = 32,
-    executor: Annotated[str, typer.Option(help="Where an exported model runs.")] = "local",
+    executor: Annotated[
+        str | None,
+        typer.Option(help="Where an exported model runs.", show_default="in this process"),
+    ] = None,
     offline: Offline = None,
-    **executor_options: Any,
+    **own_options: Any,
 ) -> None:
     """Measure accuracy, per class too, and calibration; show mistakes and suspected labels.
 
@@ -63,12 +65,13 @@ def evaluate(
     from clsctl.evaluation.class_mapping import samples_of
     from clsctl.evaluation.evaluate import evaluate_scorer
     from clsctl.evaluation.scorer import open_named, open_scorer
+    from clsctl.prediction.job import find_executor
     from clsctl.settings import load_settings
+    from clsctl.system.memory import reuse_memory
 
     settings = load_settings(device=device, backend=backend, precision=precision, offline=offline)
-    registry = default_registry()
-    place: Executor = registry.get("executors", executor)
-    options = chosen_options(place, registry, executor_options)
+    place, options = find_executor(executor), executor_options(executor, own_options)
+    reuse_memory()
     found = read_valid_dataset(dataset)
     samples_of(found, split)  # before a model is loaded or even pulled
 

@@ -40,9 +40,9 @@ def explain(
     """
     from clsctl.images.caption import IMAGE_FORMATS
     from clsctl.images.preprocess import compile_transforms, describe
-    from clsctl.interpretation.embed import load_network
-    from clsctl.interpretation.gradcam import explain as compute
-    from clsctl.interpretation.gradcam import overlay, seen_part
+    from clsctl.images.read import naming
+    from clsctl.interpretation.gradcam import activation_map, draw_heatmap, network_view
+    from clsctl.interpretation.network import load_network
     from clsctl.models.catalog import get_entry
     from clsctl.models.imagenet_labels import imagenet_labels
     from clsctl.settings import load_settings
@@ -56,26 +56,28 @@ def explain(
         )
     entry = get_entry(model)
     pixels = _pixels(image, load_settings())
-    tensor = compile_transforms(describe(entry.preprocessing))(pixels)
-    explanation = compute(load_network(entry, weights), tensor, class_id)
+    with naming(image):
+        tensor = compile_transforms(describe(entry.preprocessing))(pixels)
+    found = activation_map(load_network(entry, weights), tensor, class_id)
     labels = imagenet_labels() if weights is None else ()
-    name = labels[explanation.class_id] if labels else f"class {explanation.class_id}"
-    caption = f"{name} {explanation.score:.2f}"
-    picture = overlay(seen_part(pixels, entry.preprocessing), explanation, caption)
+    name = labels[found.class_id] if labels else f"class {found.class_id}"
+    caption = f"{name} {found.score:.2f}"
+    picture = draw_heatmap(network_view(pixels, entry.preprocessing), found.heatmap, caption)
     with atomic_output(output) as part:
         picture.save(part, IMAGE_FORMATS[output.suffix.lower()])
     print(f"{caption}: {output}")
 
 
 def _pixels(image: str, settings: Settings) -> NDArray[np.uint8]:
-    """The one image of that name; the first page of a document."""
-    from clsctl.images.sources import expand, read
+    """Read the one image of that name; of a document, the first page."""
+    from clsctl.images.read import read
+    from clsctl.images.sources import iter_sources
 
-    first, *others = itertools.islice(expand([image]), 2)
+    source, *others = itertools.islice(iter_sources([image]), 2)
     if others:
         raise UsageError(f"'{image}' stands for several images; name one", code="E_USAGE")
-    sample = next(read(first, settings))
-    if sample.error is not None:
-        raise sample.error
-    assert sample.pixels is not None
-    return sample.pixels
+    first = next(read(source, settings))
+    if first.error is not None:
+        raise first.error
+    assert first.pixels is not None
+    return first.pixels

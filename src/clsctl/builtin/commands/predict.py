@@ -3,25 +3,20 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Iterable
-from dataclasses import replace
 from pathlib import Path
 from typing import Annotated, Any
 
 import typer
 
-from clsctl.builtin.commands._executors import chosen_options, with_executor_options
+from clsctl.builtin.commands._executors import executor_options, with_executor_options
 from clsctl.builtin.commands._options import Backend, Batch, Device, Model, Offline, Precision
 from clsctl.console.messages import status
-from clsctl.errors import SomeInputsFailed, UsageError
 from clsctl.plugin import Command, hookimpl
-from clsctl.plugin.registry import default_registry
-from clsctl.prediction.output import deliver, format_for, open_target, savers, shown
 
 
 @hookimpl
 def clsctl_commands() -> list[Command]:
-    run = with_executor_options(predict, default_registry())
+    run = with_executor_options(predict)
     return [Command("predict", "Classify images: files, folders, globs, URLs, PDFs.", run)]
 
 
@@ -94,7 +89,7 @@ def predict(
     resume: Annotated[
         bool,
         typer.Option(
-            "--resume", help="Go on with what -o already holds, in place.", show_default=False
+            "--resume", help="Keep what -o already holds, and add the rest.", show_default=False
         ),
     ] = False,
     shard: Annotated[
@@ -107,76 +102,56 @@ def predict(
             "--watch", help="Then classify what arrives in the folders.", show_default=False
         ),
     ] = False,
-    executor: Annotated[str, typer.Option(help="Where the job runs.")] = "local",
+    executor: Annotated[
+        str | None, typer.Option(help="Where the job runs.", show_default="in this process")
+    ] = None,
     offline: Offline = None,
-    **executor_options: Any,
+    **own_options: Any,
 ) -> None:
     """Classify images and print the best classes of each.
 
     A folder is searched recursively. An input that cannot be read becomes an error record in its
-    own place; the others go on, and the exit status is 7.
+    own place; the others are classified all the same, and the exit status is 7.
     """
-    from clsctl.console.progress import transfer_bar
-    from clsctl.images.sources import expand
-    from clsctl.inference.backend_choice import select
-    from clsctl.inference.temperature import read_calibration
+    from clsctl.console.progress import image_counter, transfer_bar
+    from clsctl.errors import SomeInputsFailed
     from clsctl.models.locate import find_model
-    from clsctl.plugin import Executor, PredictJob, Writer
-    from clsctl.prediction.shard import select_shard
-    from clsctl.prediction.watch import require_watchable, watch
+    from clsctl.prediction.batch import BatchPrediction
+    from clsctl.prediction.job import prepare_job
     from clsctl.settings import load_settings
+    from clsctl.system.memory import reuse_memory
 
-    registry = default_registry()
-    precision = precision or ("auto" if hpi else None)
     settings = load_settings(
-        device=device, backend=backend, precision=precision, draft=draft, offline=offline
+        device=device,
+        backend=backend,
+        precision=precision or ("auto" if hpi else None),
+        draft=draft,
+        offline=offline,
     )
-    place: Executor = registry.get("executors", executor)
-    options = chosen_options(place, registry, executor_options)
-    suffix = format_for(output, registry)
-    folder = output if place.run_to and not suffix else None
-    default = suffix or ("jsonl" if folder else "table")
-    writer: Writer = registry.get("writers", format_ or default)
-    if watching:
-        require_watchable(inputs, batch, output, resume)
-    each = savers(save_img, save_json, sort_into, resume)
-    if folder and each:
-        raise UsageError(
-            f"--executor {executor} writes into {folder} itself, and saves nothing else",
-            code="E_EXECUTOR_OPTION",
-            hint=f"leave out --save-img, --save-json and --sort-into, or write {folder}.jsonl",
-        )
-    chosen: Iterable[object] = watch(inputs) if watching else inputs
-    chosen = select_shard(expand(chosen), shard) if shard else chosen
+    work = BatchPrediction(
+        inputs,
+        output,
+        format_,
+        batch,
+        shard,
+        watching,
+        resume,
+        save_img,
+        save_json,
+        sort_into,
+        executor,
+        executor_options(executor, own_options),
+    )
     with transfer_bar("pulling the model") as progress:
         spec = find_model(model, model_dir, settings, progress)
-    temperature, least = read_calibration(spec.directory) if calibrated else (1.0, 0.0)
-    least = least if threshold is None else threshold
     single = len(inputs) == 1 and Path(inputs[0]).is_file()
-    engine, placement = select(spec, settings, registry, single=single)
-    settings = replace(settings, precision=placement.precision)
-    if writer.name == "table" or sys.stderr.isatty():
-        status(f"{spec.name} on {placement} with {engine.name}")
-    job = PredictJob(
-        spec,
-        chosen,
-        placement.device,
-        engine.name,
-        settings,
-        batch,
-        topk or spec.topk,
-        temperature,
-        least,
-        live=watching,
-        options=options,
+    job = prepare_job(
+        spec, settings, topk=topk, calibrated=calibrated, threshold=threshold, single=single
     )
-    if place.run_to and folder:
-        done, failed = place.run_to(job, folder, writer.name, resume)
-    else:
-        with open_target(output, writer.name, resume) as (stream, held):
-            job = replace(job, inputs=held.missing(expand(chosen))) if resume else job
-            results = shown(held.new(place.run(job)), stream)
-            count = deliver(results, held.open(writer, stream), each, endless=watching)
-            done, failed = held.done + count.done, held.failed + count.failed
-    if failed:
-        raise SomeInputsFailed(f"{failed} of {done} inputs failed")
+    if work.writer.for_terminals or sys.stderr.isatty():
+        status(f"{spec.name} on {job.placement} with {job.backend}")
+    reuse_memory()
+    with image_counter(shown=output is not None or not sys.stdout.isatty()) as progress:
+        counts = work.run(job, progress)
+    if counts.errors:
+        raise SomeInputsFailed(f"{counts.errors} of {counts.results} inputs failed")

@@ -6,7 +6,6 @@ from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
 from clsctl.plugin import Executor, PredictJob, hookimpl
-from clsctl.plugin.registry import default_registry
 
 if TYPE_CHECKING:
     from clsctl.result import Result
@@ -14,14 +13,10 @@ if TYPE_CHECKING:
 
 @hookimpl
 def clsctl_executors() -> list[Executor]:
-    return [Executor("local", "In this process, on all cores.", _run)]
+    return [Executor("local", "In this process, on all cores.", _run, in_process=True)]
 
 
 def _run(job: PredictJob) -> Iterator[Result]:
-    from clsctl.prediction.pipeline import classify, open_engine
-    from clsctl.result import above
+    from clsctl.prediction.job import run_job
 
-    backend = default_registry().get("backends", job.backend)
-    engine = open_engine(job.model, job.device, backend, job.settings, job.temperature)
-    results = classify(engine, job.inputs, job.batch_size, job.topk, job.live, job.exact)
-    return (above(result, job.threshold) for result in results) if job.threshold else results
+    return run_job(job)

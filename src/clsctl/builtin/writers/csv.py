@@ -4,10 +4,13 @@ from __future__ import annotations
 
 import csv
 import functools
-from typing import TextIO
+from collections.abc import Iterator
+from typing import IO, TYPE_CHECKING, TextIO
 
-from clsctl.plugin import Writer, hookimpl
-from clsctl.result import Result
+from clsctl.plugin import StoredResult, Writer, hookimpl
+
+if TYPE_CHECKING:
+    from clsctl.result import Result
 
 COLUMNS = (
     "input_path",
@@ -23,8 +26,9 @@ COLUMNS = (
 
 @hookimpl
 def clsctl_writers() -> list[Writer]:
-    without_header = functools.partial(CsvWriter, header=False)
-    return [Writer("csv", "One row a class, for spreadsheets.", CsvWriter, without_header)]
+    append = functools.partial(CsvWriter, header=False)
+    summary = "One row a class, for spreadsheets."
+    return [Writer("csv", summary, CsvWriter, read=read, append=append)]
 
 
 class CsvWriter:
@@ -56,3 +60,48 @@ class CsvWriter:
 
     def close(self) -> None:
         pass
+
+
+def read(stream: IO[bytes]) -> Iterator[StoredResult]:
+    """Read back the results that are whole.
+
+    A result is whole where another begins after it, with rank 1 or an error, or at the end.
+
+    Raises:
+        ValueError: The stream is not CSV of these columns.
+        KeyError: The stream is not CSV of these columns.
+    """
+    lines = _Lines(stream)
+    result = None
+    try:
+        for row in csv.DictReader(lines, strict=True):
+            if result and row["rank"] in ("", "1"):
+                yield result
+            page = int(row["page_index"]) if row["page_index"] else None
+            result = StoredResult(lines.end, row["input_path"], page, bool(row["error_code"]))
+    except csv.Error as error:
+        if stream.read(1):
+            raise ValueError("no CSV") from error
+        return  # the end is inside a quoted field
+    if result and not lines.torn:
+        yield result
+
+
+class _Lines:
+    """The lines of a stream that are whole.
+
+    Attributes:
+        end: Where the last line that was read ends, in bytes.
+        torn: Whether that line was cut short.
+    """
+
+    def __init__(self, stream: IO[bytes]) -> None:
+        self._stream = stream
+        self.end, self.torn = 0, False
+
+    def __iter__(self) -> Iterator[str]:
+        for line in self._stream:
+            self.end += len(line)
+            self.torn = not line.endswith(b"\n")
+            if not self.torn:
+                yield line.decode("utf-8")

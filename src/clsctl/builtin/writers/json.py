@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import json
-from typing import TextIO
+from typing import TYPE_CHECKING, TextIO
 
 from clsctl.plugin import Writer, hookimpl
-from clsctl.result import Result
+
+if TYPE_CHECKING:
+    from clsctl.result import Result
 
 
 @hookimpl

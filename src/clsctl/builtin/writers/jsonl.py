@@ -3,15 +3,19 @@
 from __future__ import annotations
 
 import json
-from typing import TextIO
+from collections.abc import Iterator
+from typing import IO, TYPE_CHECKING, TextIO
 
-from clsctl.plugin import Writer, hookimpl
-from clsctl.result import Result
+from clsctl.plugin import StoredResult, Writer, hookimpl
+
+if TYPE_CHECKING:
+    from clsctl.result import Result
 
 
 @hookimpl
 def clsctl_writers() -> list[Writer]:
-    return [Writer("jsonl", "One JSON object a line, written as results come.", JsonLinesWriter)]
+    summary = "One JSON object a line, written as results come."
+    return [Writer("jsonl", summary, JsonLinesWriter, read=read, priority=1)]
 
 
 class JsonLinesWriter:
@@ -25,3 +29,14 @@ class JsonLinesWriter:
 
     def close(self) -> None:
         pass
+
+
+def read(stream: IO[bytes]) -> Iterator[StoredResult]:
+    """Read back the lines that are whole."""
+    end = 0
+    for line in stream:
+        if not line.endswith(b"\n"):
+            return
+        end += len(line)
+        fields = json.loads(line)
+        yield StoredResult(end, fields["input_path"], fields["page_index"], "error" in fields)

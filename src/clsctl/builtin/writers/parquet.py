@@ -6,10 +6,11 @@ from typing import TYPE_CHECKING, Any, TextIO
 
 from clsctl.errors import DataError, UsageError
 from clsctl.plugin import Writer, hookimpl
-from clsctl.result import Result
 
 if TYPE_CHECKING:
     import pyarrow
+
+    from clsctl.result import Result
 
 ROWS = 10_000
 """In a row group, which is what is kept in memory before it is written."""

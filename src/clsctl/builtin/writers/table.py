@@ -1,20 +1,23 @@
-"""What a person reads: `--format table`."""
+"""A table to read in a terminal: `--format table`."""
 
 from __future__ import annotations
 
 import functools
-from typing import TextIO
+from typing import TYPE_CHECKING, TextIO
 
-from clsctl.errors import ClsctlError
 from clsctl.plugin import Writer, hookimpl
-from clsctl.result import Result
+
+if TYPE_CHECKING:
+    from clsctl.errors import ClsctlError
+    from clsctl.result import Result
 
 BAR_WIDTH = 20
 
 
 @hookimpl
 def clsctl_writers() -> list[Writer]:
-    return [Writer("table", "A table to read, written as results come.", TableWriter)]
+    summary = "A table to read, written as results come."
+    return [Writer("table", summary, TableWriter, for_terminals=True)]
 
 
 class TableWriter:

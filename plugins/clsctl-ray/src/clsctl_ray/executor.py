@@ -10,28 +10,28 @@ from importlib import metadata
 from pathlib import Path
 from typing import Any
 
-import clsctl
-from clsctl.console.progress import count_bar
-from clsctl.errors import Interrupted, UsageError
+from clsctl.console.progress import image_counter
+from clsctl.errors import Interrupted
 from clsctl.models.directory import weights_sha256
 from clsctl.plugin import PredictJob
 from clsctl.result import OutputNames, Result
-from clsctl_ray.cluster import connected, placed
-from clsctl_ray.crew import Crew
+from clsctl.values import __version__
+from clsctl_ray.cluster import connect, plan_workers
 from clsctl_ray.folder import OutputFolder, open_folder
-from clsctl_ray.shards import Shard, cut
-from clsctl_ray.worker import Worker, pack
+from clsctl_ray.pool import WorkerPool
+from clsctl_ray.shards import Shard, split_inputs
+from clsctl_ray.worker import Worker, pack_model
 
 
 def run(job: PredictJob) -> Iterator[Result]:
-    """Results one by one, in input order; see `clsctl.plugin.descriptors.Executor`."""
+    """Yield results one by one, in input order; see `clsctl.plugin.Executor`."""
     names = OutputNames()
-    for _, results in _answers(job, _shards(job), _classify):
+    for _, results in _map_shards(job, _shards(job), _submit_classify):
         yield from (replace(result, _names=names) for result in results)
 
 
 def run_to(job: PredictJob, folder: Path, writer: str, resume: bool) -> tuple[int, int]:
-    """A folder of files; see `clsctl.plugin.descriptors.RunTo` and `clsctl_ray.folder`."""
+    """Fill a folder with files; see `clsctl.plugin.RunTo` and `clsctl_ray.folder`."""
     shards = _shards(job)
     with open_folder(folder, _facts(job, writer), resume) as output:
         try:
@@ -39,70 +39,65 @@ def run_to(job: PredictJob, folder: Path, writer: str, resume: bool) -> tuple[in
         except KeyboardInterrupt:
             raise Interrupted(
                 f"interrupted, {output.results} done",
-                hint="the same command with --resume goes on",
+                hint="the same command with --resume does the rest",
             ) from None
         output.finish()
         return output.results, output.errors
 
 
 def _fill(output: OutputFolder, job: PredictJob, shards: Iterable[Shard]) -> None:
-    encode = functools.partial(_encode, writer=output.job["format"])
-    with count_bar("predict") as progress:
-        for shard, encoded in _answers(job, output.missing(shards), encode):
+    submit = functools.partial(_submit_encode, writer=output.job["format"])
+    with image_counter() as progress:
+        for shard, encoded in _map_shards(job, output.missing(shards), submit):
             output.add(shard, encoded)
             progress(output.results, None)
 
 
 def _shards(job: PredictJob) -> Iterator[Shard]:
-    if job.live:
-        raise UsageError(
-            "--watch works with --executor local, which answers at once",
-            code="E_EXECUTOR_OPTION",
-        )
-    return cut(job.inputs, job.options.shard_size, job.settings)
+    return split_inputs(job.inputs, job.options.shard_size, job.settings)
 
 
-def _classify(worker: Any, shard: Shard) -> Any:
+def _submit_classify(worker: Any, shard: Shard) -> Any:
     return worker.classify.remote(shard.sources)
 
 
-def _encode(worker: Any, shard: Shard, writer: str) -> Any:
+def _submit_encode(worker: Any, shard: Shard, writer: str) -> Any:
     return worker.encode.remote(shard.sources, writer)
 
 
-def _answers(
-    job: PredictJob, shards: Iterator[Shard], ask: Callable[[Any, Shard], Any]
+def _map_shards(
+    job: PredictJob, shards: Iterator[Shard], submit: Callable[[Any, Shard], Any]
 ) -> Iterator[tuple[Shard, Any]]:
-    """Each shard with what `ask` gets from a worker for it; no cluster where there is no shard."""
+    """Yield each shard with its result; where there is no shard, no cluster is needed."""
     first = list(itertools.islice(shards, 1))
     if not first:
         return
-    with connected(job.options.ray_address):
-        yield from _crew(job, ask).answers(itertools.chain(first, shards))
+    with connect(job.options.ray_address):
+        yield from _open_pool(job, submit).map(itertools.chain(first, shards))
 
 
-def _crew(job: PredictJob, ask: Callable[[Any, Shard], Any]) -> Crew:
+def _open_pool(job: PredictJob, submit: Callable[[Any, Shard], Any]) -> WorkerPool:
     import ray
 
-    one, needs, room = placed(job)
-    actor: Any = ray.remote(Worker).options(**needs)
-    files = ray.put(pack(job.model))
+    plan = plan_workers(job)
+    actor: Any = ray.remote(Worker).options(**plan.needs)
+    files = ray.put(pack_model(job.model))
 
-    def hire() -> tuple[Any, Any]:
+    def start() -> tuple[Any, Any]:
         worker = actor.remote()
-        return worker, worker.load.remote(clsctl.__version__, one, files)
+        return worker, worker.load.remote(__version__, plan.job, files)
 
-    return Crew(hire, ask, job.options.workers or room)
+    return WorkerPool(start, submit, job.options.workers or plan.room)
 
 
 def _facts(job: PredictJob, writer: str) -> dict[str, Any]:
-    """What decides which results there are, and in which files."""
+    """Return what decides which results there are, and in which files."""
     return {
         "model": job.model.name,
         "weights": weights_sha256(job.model),
-        "device": job.device.kind,
+        "device": job.placement.device.kind,
         "backend": job.backend,
-        "precision": job.settings.precision,
+        "precision": job.placement.precision,
         "batch": job.batch_size,
         "draft": job.settings.draft,
         "max_pixels": job.settings.max_pixels,

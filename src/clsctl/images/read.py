@@ -1,0 +1,147 @@
+"""Read what was found: each image with its pixels, or with the error that says why there are none.
+
+Here, where an image's name is known, it is put before the message of every error about it.
+"""
+
+from __future__ import annotations
+
+import functools
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from clsctl.errors import ClsctlError, DataError
+from clsctl.images.decode import Page, from_array, pages
+from clsctl.images.fetch import download, read_file
+from clsctl.images.preprocess import MAX_PIXELS
+
+if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
+
+    from clsctl.images.preprocess import Preprocessor
+    from clsctl.images.sources import Source
+    from clsctl.settings import Settings
+
+
+@dataclass(frozen=True, slots=True)
+class InputImage:
+    """One image on its way to the network, or the reason why there is none.
+
+    Attributes:
+        source: What the user passed: a path, a URL, or `array[3]` for the fourth ndarray.
+        page: Page of a PDF or multi-page TIFF, from 0; None for a single image.
+        pixels: uint8 [height, width, 3], RGB, EXIF orientation applied; None after an error, and
+            once they were preprocessed.
+        error: Why the image cannot be used; None where it can.
+    """
+
+    source: str
+    page: int | None = None
+    pixels: NDArray[np.uint8] | None = None
+    error: ClsctlError | None = None
+
+
+@contextmanager
+def naming(source: str, page: int | None = None) -> Iterator[None]:
+    """Put the image's name, and the number of its page, before the message of an error."""
+    try:
+        yield
+    except ClsctlError as error:
+        name = source if page is None else f"{source}, page {page + 1}"
+        raise type(error)(f"{name}: {error.message}", code=error.code, hint=error.hint) from None
+
+
+def read(source: Source, settings: Settings) -> Iterator[InputImage]:
+    """Read one source; may be called from any thread.
+
+    Pages are decoded as the iterator advances, so that only one of them is in memory.
+
+    Yields:
+        An image for each page of a PDF or multi-page TIFF, otherwise one. Whatever fails is an
+        image that holds the error, whose message begins with the source's name.
+    """
+    name = source.input_path
+    try:
+        with naming(name):
+            for page, decode in _pages(source, settings):
+                yield _decoded(name, page, decode)
+    except ClsctlError as error:
+        yield InputImage(name, error=error)
+
+
+def read_tensors(
+    source: Source, settings: Settings, preprocess: Preprocessor
+) -> Iterator[tuple[InputImage, NDArray[np.float32] | None]]:
+    """Read one source and preprocess its images; may be called from any thread.
+
+    Yields:
+        Each image without its pixels, of which a batch would fill the memory, and the network's
+        input, float32 [3, S, S]; None where the image holds an error.
+    """
+    for image in read(source, settings):
+        yield _preprocessed(image, preprocess)
+
+
+def read_page(source: Source, page: int | None, settings: Settings) -> NDArray[np.uint8]:
+    """Read one page of a source again, in full size; uint8 [height, width, 3], RGB.
+
+    Raises:
+        ClsctlError: It cannot be read, or is not there any more.
+    """
+    exact = replace(settings, draft=0)
+    with naming(source.input_path, page):
+        for number, decode in _pages(source, exact):
+            if number == page:
+                return decode()
+        raise DataError("it is not there any more", code="E_INPUT_MISSING")
+
+
+def read_pixels(path: Path, max_pixels: int = MAX_PIXELS) -> NDArray[np.uint8]:
+    """Decode a file; of a document or animation, the first page.
+
+    Returns:
+        uint8 [height, width, 3], RGB.
+
+    Raises:
+        DataError: It cannot be read or decoded (see `clsctl.images.decode.pages`). The message does
+            not name the file: that is left to the caller, who knows where it is listed.
+    """
+    return next(pages(read_file(path), max_pixels))[1]()
+
+
+def _pages(source: Source, settings: Settings) -> Iterator[Page]:
+    content = source.content
+    if isinstance(content, ClsctlError):
+        raise content
+    if isinstance(content, Path):
+        yield from pages(read_file(content), settings.max_pixels, settings.draft)
+    elif isinstance(content, str):
+        yield from pages(download(content, settings), settings.max_pixels, settings.draft)
+    elif isinstance(content, bytes):
+        yield from pages(content, settings.max_pixels, settings.draft)
+    else:
+        yield None, functools.partial(from_array, content)
+
+
+def _decoded(name: str, page: int | None, decode: Callable[[], NDArray[np.uint8]]) -> InputImage:
+    try:
+        with naming(name, page):
+            return InputImage(name, page, decode())
+    except ClsctlError as error:
+        return InputImage(name, page, error=error)
+
+
+def _preprocessed(
+    image: InputImage, preprocess: Preprocessor
+) -> tuple[InputImage, NDArray[np.float32] | None]:
+    if image.pixels is None:
+        return image, None
+    try:
+        with naming(image.source, image.page):
+            tensor = preprocess(image.pixels)
+    except ClsctlError as error:
+        return replace(image, pixels=None, error=error), None
+    return replace(image, pixels=None), tensor
