@@ -2,11 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 
 from clsctl.console.messages import print_warning
 from clsctl.datasets.problems import Problem
+from clsctl.datasets.samples import Layout
 
+LAYOUTS: Mapping[Layout, str] = {
+    "lists": "lists",
+    "folders": "a folder for each class",
+    "table": "a table",
+}
 Row = Sequence[str]
 
 

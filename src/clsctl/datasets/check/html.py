@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING
 
 from clsctl.datasets.check.check import CheckReport
 from clsctl.datasets.check.leaks import Pair
+from clsctl.datasets.check.statistics import describe
 from clsctl.datasets.problems import CODES, Problem
 from clsctl.datasets.samples import Dataset, Sample, SplitSample
 
@@ -38,6 +39,7 @@ def render_report(report: CheckReport, histogram: bytes, load: Load) -> str:
         load: Returns an image's pixels, or None where it cannot be read.
     """
     dataset, copies = report.dataset, report.copies
+    figures = describe(report.statistics)
     template = Template((resources.files("clsctl.datasets.check") / TEMPLATE).read_text("utf-8"))
     return template.substitute(
         name=escape(dataset.root.name),
@@ -48,31 +50,10 @@ def render_report(report: CheckReport, histogram: bytes, load: Load) -> str:
         histogram=f'<img src="{_data_url(histogram, "png")}" alt="">' if histogram else "",
         grid="".join(_cell(dataset, sample, load) for sample in _grid_samples(dataset)),
         pairs="".join(_pairs(dataset, [*copies.equal, *copies.near], load)),
-        figures="".join(f"<tr><th>{name}<td>{escape(text)}" for name, text in figures(report)),
+        figures="".join(
+            f"<tr><th>{name}<td>{escape(text)}" for name, text in describe(report.statistics)
+        ),
     )
-
-
-def figures(report: CheckReport) -> Iterator[tuple[str, str]]:
-    """The statistics in words, one line each."""
-    found = report.statistics
-    yield "Samples", ", ".join(f"{number:,} {split}" for split, number in found.samples.items())
-    yield "Classes", f"{len(found.classes):,}"
-    if found.imbalance is not None:
-        yield "Largest to smallest class", f"{found.imbalance:.1f} times the training samples"
-    for name, spread in (("Width", found.width), ("Height", found.height)):
-        if spread is not None:
-            low, middle, high = spread
-            yield name, f"{low:g} to {high:g} pixels, median {middle:g}"
-    if found.aspect_ratio is not None:
-        low, middle, high = found.aspect_ratio
-        yield "Long to short side", f"{low:.2f} to {high:.2f}, median {middle:.2f}"
-    yield "Colour modes", ", ".join(f"{n:,} {mode}" for mode, n in found.modes.items()) or "-"
-    yield "Turned by EXIF data", f"{found.rotated:,}"
-    if found.mean is not None and found.std is not None:
-        yield "Mean (R, G, B)", ", ".join(f"{value:.3f}" for value in found.mean)
-        yield "Standard deviation", ", ".join(f"{value:.3f}" for value in found.std)
-    if found.near_pairs is not None:
-        yield "Pairs of near-duplicates", f"{found.near_pairs:,}"
 
 
 def _summary(report: CheckReport) -> str:

@@ -100,12 +100,12 @@ def report_fields(report: CheckReport) -> dict[str, Any]:
 
 def _statistics_fields(report: CheckReport) -> dict[str, Any]:
     statistics = report.statistics
-    spreads = {
-        name: spread and spread._asdict()
+    summaries = {
+        name: summary and summary._asdict()
         for name in ("width", "height", "aspect_ratio")
-        for spread in [getattr(statistics, name)]
+        for summary in [getattr(statistics, name)]
     }
-    return asdict(statistics) | spreads
+    return asdict(statistics) | summaries
 
 
 def _pair_fields(pair: Pair) -> dict[str, Any]:

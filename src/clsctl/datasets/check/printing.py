@@ -1,4 +1,4 @@
-"""What `clsctl dataset check` prints."""
+"""Print what `clsctl dataset check` found."""
 
 from __future__ import annotations
 
@@ -8,9 +8,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from clsctl.datasets.check.check import CheckReport
-from clsctl.datasets.check.html import figures
+from clsctl.datasets.check.statistics import describe
+from clsctl.datasets.printing import LAYOUTS
 from clsctl.datasets.problems import CODES, Problem, Severity
-from clsctl.datasets.samples import Layout
 
 if TYPE_CHECKING:
     from rich.text import Text
@@ -19,11 +19,6 @@ SHOWN = 5
 """Problems of one kind that are printed; the report has more."""
 
 STYLES: dict[Severity, str] = {"error": "bold red", "warning": "bold yellow", "note": "bold cyan"}
-LAYOUTS: dict[Layout, str] = {
-    "lists": "lists",
-    "folders": "a folder for each class",
-    "table": "a table",
-}
 
 
 def print_check(report: CheckReport, page: Path) -> None:
@@ -40,7 +35,7 @@ def print_check(report: CheckReport, page: Path) -> None:
     console = open_console()
     layout = LAYOUTS[report.dataset.layout]
     console.print(Text.assemble((str(report.dataset.root), "bold"), f", {layout}"), soft_wrap=True)
-    for name, text in figures(report):
+    for name, text in describe(report.statistics):
         console.print(Text(f"  {name:<26}{text}"), soft_wrap=True)
     for _, group in groupby(report.problems, key=lambda one: one.code):
         for line in _group(list(group), page):

@@ -3,15 +3,13 @@
 from __future__ import annotations
 
 from dataclasses import asdict
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from clsctl.builtin.commands.dataset._arguments import Dataset, Format
 from clsctl.plugin import Command, hookimpl
 
 if TYPE_CHECKING:
-    from clsctl.datasets.check.stats import Stats
-
-LAYOUTS = {"lists": "lists", "folders": "class folders", "table": "a table"}
+    from clsctl.datasets.check.statistics import Counts
 
 
 @hookimpl
@@ -19,25 +17,33 @@ def clsctl_commands() -> list[Command]:
     return [Command("dataset stats", "Count samples and bytes by class and split.", stats)]
 
 
-def stats(
-    path: Dataset,
-    format_: Format = "table",
-) -> None:
+def stats(path: Dataset, format_: Format = "table") -> None:
     """Count samples and bytes by class and split, without opening an image."""
     from clsctl.console.text import print_json
-    from clsctl.datasets.check.stats import dataset_stats
+    from clsctl.datasets.check.statistics import count_samples
 
-    found = dataset_stats(path)
+    found = count_samples(path)
     if format_ == "json":
-        print_json(asdict(found) | {"root": str(found.root)})
+        print_json(_fields(found))
     else:
         _print(found)
 
 
-def _print(found: Stats) -> None:
+def _fields(found: Counts) -> dict[str, Any]:
+    return {
+        "root": str(found.root),
+        "layout": found.layout,
+        "splits": found.splits,
+        "classes": [asdict(one) | {"size": found.sizes[one.id]} for one in found.classes],
+        "missing": found.missing,
+        "problems": found.problems,
+    }
+
+
+def _print(found: Counts) -> None:
     from clsctl.console.messages import note
     from clsctl.console.text import count
-    from clsctl.datasets.printing import print_figures
+    from clsctl.datasets.printing import LAYOUTS, print_figures
 
     totals = [one.total for one in found.classes]
     whole = sum(totals)
@@ -47,12 +53,12 @@ def _print(found: Stats) -> None:
             *(f"{one.samples[split]:,}" for split in found.splits),
             f"{one.total:,}",
             f"{100 * one.total / max(1, whole):.1f}",
-            _mebibytes(one.size),
+            _mebibytes(found.sizes[one.id]),
         )
         for one in found.classes
     ]
     splits = [sum(one.samples[split] for one in found.classes) for split in found.splits]
-    size = _mebibytes(sum(one.size for one in found.classes))
+    size = _mebibytes(sum(found.sizes.values()))
     sums = [("Total", *(f"{number:,}" for number in (*splits, whole)), "", size)]
     print_figures(("Class", *found.splits, "total", "%", "MiB"), rows, sums)
     print(f"\n{count(len(found.classes), 'class', 'classes')}, as {LAYOUTS[found.layout]}.", end="")
