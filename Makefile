@@ -16,6 +16,7 @@ lint: $(VENV)/dev
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
+	$(BIN)/lint-imports
 
 # All 80 networks against the reference: names, logits, export, ONNX parity. Takes long.
 golden: $(VENV)/dev

@@ -55,6 +55,35 @@ def test_links_between_pages_lead_somewhere(page):
             assert (page.parent / target).exists(), f"{page.name} links to {target}"
 
 
+@pytest.mark.parametrize("page", [*DOCS, ROOT / "CHANGELOG.md"], ids=lambda path: path.name)
+def test_the_files_that_a_page_names_are_there(page):
+    text = page.read_text(encoding="utf-8")
+    for path in re.findall(r"(?:src/clsctl|plugins|benchmarks|examples|tests)/[\w./-]*\w", text):
+        assert (ROOT / path).exists(), f"{page.name} names {path}"
+
+
+def test_the_modules_that_pages_and_docstrings_name_are_there():
+    named = {
+        (path.name, name)
+        for path in [*DOCS, *ROOT.glob("src/**/*.py")]
+        for name in re.findall(r"\bclsctl(?:\.[a-z_0-9]+)+\b", path.read_text(encoding="utf-8"))
+    }
+    assert {(path, name) for path, name in named if not is_known(name.split(".")[1:])} == set()
+
+
+def is_known(parts: list[str]) -> bool:
+    """Whether there is such a module or, in the last one that there is, such a name."""
+    place = ROOT / "src" / "clsctl"
+    while parts and (place / parts[0]).is_dir():
+        place /= parts.pop(0)
+    module = place / f"{parts[0]}.py" if parts else place
+    if module.is_file():
+        place = module
+        parts.pop(0)
+    text = (place if place.is_file() else place / "__init__.py").read_text(encoding="utf-8")
+    return not parts or parts == ["json"] or re.search(rf"\b{parts[0]}\b", text) is not None
+
+
 def test_every_benchmark_is_described():
     text = (ROOT / "benchmarks/README.md").read_text(encoding="utf-8")
     for script in (ROOT / "benchmarks").glob("*.py"):

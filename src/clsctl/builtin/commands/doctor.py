@@ -174,12 +174,12 @@ def _try_server(url: str) -> Finding:
 
 
 def _print(findings: list[Finding]) -> None:
-    from rich.console import Console
-    from rich.table import Table
     from rich.text import Text
 
+    from clsctl.console.tables import new_grid, open_console
+
     marks = {True: ("ok", "green"), False: ("no", "red"), None: ("", "")}
-    table = Table(box=None, show_header=False, pad_edge=False, padding=(0, 2, 0, 0))
+    table = new_grid()
     topic = ""
     for finding in findings:
         if topic and finding.topic != topic:
@@ -189,4 +189,4 @@ def _print(findings: list[Finding]) -> None:
         table.add_row(
             Text(shown, style="bold"), Text(finding.name), Text(*marks[finding.ok]), finding.detail
         )
-    Console(highlight=False).print(table)
+    open_console().print(table)

@@ -50,9 +50,7 @@ def render_report(report: CheckReport, histogram: bytes, load: Load) -> str:
         histogram=f'<img src="{_data_url(histogram, "png")}" alt="">' if histogram else "",
         grid="".join(_cell(dataset, sample, load) for sample in _grid_samples(dataset)),
         pairs="".join(_pairs(dataset, [*copies.equal, *copies.near], load)),
-        figures="".join(
-            f"<tr><th>{name}<td>{escape(text)}" for name, text in describe(report.statistics)
-        ),
+        figures="".join(f"<tr><th>{name}<td>{escape(text)}" for name, text in figures),
     )
 
 

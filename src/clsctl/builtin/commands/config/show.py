@@ -14,21 +14,20 @@ def clsctl_commands() -> list[Command]:
 
 def show() -> None:
     """Settings come from config.toml; a CLSCTL_* variable overrides it, an option both."""
-    from rich.console import Console
-    from rich.table import Table
     from rich.text import Text
 
+    from clsctl.console.tables import new_table, open_console
     from clsctl.schema.layers import config_keys
     from clsctl.settings import Settings, folders, load_settings
 
     settings, places = load_settings(), folders()
-    table = Table("Setting", "Value", "From", "Meaning", box=None, header_style="bold")
+    table = new_table("Setting", "Value", "From", "Meaning")
     for item in config_keys(Settings):
         value = getattr(settings, item.name)
         shown = ", ".join(value) if isinstance(value, tuple) else str(value)
         origin = settings.origins[item.name]
         table.add_row(item.name, Text(shown or "-"), Text(origin), Text(item.meaning, style="dim"))
-    console = Console()
+    console = open_console()
     console.print(table)
     console.print()
     for name, path in (
@@ -36,4 +35,4 @@ def show() -> None:
         ("cache", places.cache),
         ("config file", places.config_file),
     ):
-        console.print(f"{name:12}{path}", soft_wrap=True, highlight=False)
+        console.print(f"{name:12}{path}", soft_wrap=True)
