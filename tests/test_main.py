@@ -18,7 +18,7 @@ def test_version(clsctl):
 def test_help_names_every_command(clsctl):
     done = clsctl("--help")
     for name in ("predict", "models", "plugins", "config", "doctor"):
-        assert f"│ {name} " in done.stdout
+        assert f"\n  {name} " in done.stdout
 
 
 @pytest.mark.parametrize("arguments", [("--help",), ("--version",), ("models", "list")])
@@ -33,10 +33,38 @@ def test_light_commands_import_nothing_heavy(arguments):
     assert done.stderr == "[]\n"
 
 
-def test_a_wrong_command_is_a_usage_error(clsctl):
-    done = clsctl("predcit")
-    assert done.returncode == 2
-    assert "No such command 'predcit'" in done.stderr
+@pytest.mark.parametrize(
+    ("arguments", "message", "command"),
+    [
+        (["predcit"], "no such command 'predcit'. Did you mean 'predict'?", "clsctl"),
+        (["models", "lst"], "no such command 'lst'. Did you mean 'list'?", "clsctl models"),
+        (["predict"], "missing argument 'INPUT...'", "clsctl predict"),
+        (
+            ["predict", "x.jpg", "--ofline"],
+            "no such option: --ofline (Possible options: --offline)",
+            "clsctl predict",
+        ),
+        (["predict", "x.jpg", "-k"], "option '-k' requires an argument", "clsctl predict"),
+        (
+            ["models", "list", "--min-top1", "x"],
+            "invalid value for '--min-top1': 'x' is not a valid float",
+            "clsctl models list",
+        ),
+    ],
+)
+def test_a_wrong_command_line_is_an_error_like_every_other(clsctl, arguments, message, command):
+    done = clsctl(*arguments)
+    assert (done.returncode, done.stdout) == (2, "")
+    hint = f"hint: `{command} --help` shows what it takes\n"
+    assert done.stderr == f"error: {message} [E_USAGE]\n{hint}"
+    as_json = clsctl(*arguments, "--format", "json")
+    assert json.loads(as_json.stderr)["error"]["code"] == "E_USAGE"
+
+
+def test_a_group_alone_prints_its_help(clsctl):
+    done = clsctl("models")
+    assert (done.returncode, done.stderr) == (2, "")
+    assert done.stdout == clsctl("models", "--help").stdout
 
 
 def test_with_format_json_errors_are_json_too(clsctl):

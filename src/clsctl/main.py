@@ -15,11 +15,18 @@ from typing import Annotated, Any, NoReturn, cast
 
 import typer
 
+from clsctl.console.help import HelpCommand, HelpGroup
 from clsctl.console.messages import print_error, status
 from clsctl.errors import ClsctlError, Interrupted, UsageError
 from clsctl.plugin.descriptors import Command
 from clsctl.plugin.registry import Registry, default_registry
 from clsctl.values import __version__
+
+ClickException: type[Exception] = typer.BadParameter.__mro__[2]
+"""The base of what the parser raises; recent Typers bring a click of their own."""
+
+COMPLETION = "_CLSCTL_COMPLETE"
+"""The variable by which a shell asks for completions."""
 
 SIGPIPE_STATUS = 141
 """The exit status of a command whose output is a closed pipe: what SIGPIPE (13) gives others."""
@@ -53,47 +60,76 @@ def run(arguments: Sequence[str]) -> int:
 
 
 def _invoke(arguments: Sequence[str]) -> int:
+    registry = default_registry()
+    named = None
     try:
-        build_app(default_registry())(args=list(arguments), prog_name="clsctl")
+        named = registry.find_command(arguments)
+        app = build_app(registry, named)
+        return app(args=list(arguments), prog_name="clsctl", standalone_mode=False) or 0
     except ClsctlError as error:
-        print_error(error, as_json=_wants_json(arguments))
-        return error.exit_status
+        failure = error
+    except ClickException as error:
+        if type(error).__name__ == "NoArgsIsHelpError":
+            print(error)
+            return UsageError.exit_status
+        failure = _usage_error(error, named)
     except KeyboardInterrupt:
-        print_error(Interrupted("interrupted"))
-        return Interrupted.exit_status
+        failure = Interrupted("interrupted")
     except SystemExit as stop:
         return stop.code if isinstance(stop.code, int) else int(stop.code is not None)
-    return 0
+    print_error(failure, as_json=_wants_json(arguments))
+    return failure.exit_status
 
 
-def build_app(registry: Registry) -> typer.Typer:
-    """The command line, made of every plugin's commands."""
+def _usage_error(error: Any, named: Command | None) -> UsageError:
+    """What the command line's parser found wrong, in the form of every other error."""
+    message = " ".join(error.format_message().split()).rstrip(".")
+    context = getattr(error, "ctx", None)
+    command = f"clsctl {named.name}" if named else getattr(context, "command_path", "clsctl")
+    return UsageError(
+        f"{message[:1].lower()}{message[1:]}", hint=f"`{command} --help` shows what it takes"
+    )
+
+
+def build_app(registry: Registry, named: Command | None = None) -> typer.Typer:
+    """Build the command line out of every plugin's commands.
+
+    Args:
+        named: The only command that is needed. Where there is none, all are there, but by name and
+            help alone, unless a shell asks for completions.
+    """
     app = typer.Typer(
         name="clsctl",
+        cls=HelpGroup,
         help="Image classification on PaddlePaddle: 80 models, from photo to trained model.",
         no_args_is_help=True,
         pretty_exceptions_enable=False,
         context_settings={"help_option_names": ["-h", "--help"]},
     )
     app.callback()(_root)
-    commands: dict[str, Command] = registry.items("commands")
+    commands = {named.name: named} if named else registry.items("commands")
+    whole = named is not None or COMPLETION in os.environ
     parents = {"": app}
     for name, command in sorted(commands.items()):
         group = name if command.run is None else name.rpartition(" ")[0]
         if group not in parents:
             described = commands[group].help if group in commands else None
-            parents[group] = typer.Typer(name=group, help=described, no_args_is_help=True)
+            parents[group] = typer.Typer(
+                name=group, cls=HelpGroup, help=described, no_args_is_help=True
+            )
             app.add_typer(parents[group])
         if command.run is not None:
-            _add_command(parents[group], command)
+            _add_command(parents[group], command, whole)
     return app
 
 
-def _add_command(parent: typer.Typer, command: Command) -> None:
+def _add_command(parent: typer.Typer, command: Command, whole: bool) -> None:
+    """Add a command with its options, or only what the help of its parent says of it."""
     run = cast("Callable[..., object]", command.run)
     described = _paragraphs(run.__doc__ or command.help)
     word = command.name.rpartition(" ")[2]
-    parent.command(word, help=described, short_help=command.help)(_interruptible(run))
+    handler = _interruptible(run) if whole else lambda: None
+    parent.command(word, cls=HelpCommand, help=described, short_help=command.help)(handler)
 
 
 def _paragraphs(docstring: str) -> str:
@@ -116,13 +152,13 @@ def _admit_bug() -> None:
     status("This is a bug in clsctl, not your fault. Please report it with:")
 
 
-def _interruptible(run: Callable[..., object]) -> Callable[..., object]:
+def _interruptible(run: Callable[..., object]) -> Callable[..., None]:
     """Keep Ctrl-C and closed pipes out of click's hands, which would end with exit status 1."""
 
     @functools.wraps(run)
-    def wrapped(*args: Any, **kwargs: Any) -> object:
+    def wrapped(*args: Any, **kwargs: Any) -> None:
         try:
-            return run(*args, **kwargs)
+            run(*args, **kwargs)
         except KeyboardInterrupt:
             raise Interrupted("interrupted") from None
         except BrokenPipeError as error:

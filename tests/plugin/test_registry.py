@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import subprocess
+import sys
 from pathlib import Path
 
 import made_plugins
@@ -137,3 +139,21 @@ def test_a_wrong_name_gets_the_nearest_ones():
 def test_an_unknown_architecture_is_a_model_error():
     with pytest.raises(ModelError, match="unknown architecture 'ResNet5000'"):
         load_registry().get("architectures", "ResNet5000")
+
+
+def test_a_built_in_command_is_in_the_module_that_is_called_like_it():
+    for name, found in load_registry().contributions("commands").items():
+        if found.item.run is not None and found.plugin.startswith("commands."):
+            named = load_registry().find_command([*name.split(), "--help"])
+            assert (named.name, named.help) == (found.item.name, found.item.help)
+
+
+def test_a_named_command_is_imported_without_the_others():
+    code = (
+        "import sys; from clsctl.main import run; run(['models', 'path', '--help']); "
+        "print(*sorted(m for m in sys.modules if m.startswith('clsctl.builtin.commands.')))"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    names = done.stdout.splitlines()[-1].split()
+    loaded = [name for name in names if not name.rpartition(".")[2].startswith("_")]
+    assert loaded == ["clsctl.builtin.commands.models", "clsctl.builtin.commands.models.path"]

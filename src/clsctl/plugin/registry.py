@@ -10,10 +10,11 @@ from __future__ import annotations
 
 import functools
 import importlib
-import importlib.metadata
+import importlib.util
+import keyword
 import os
 import pkgutil
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
 from typing import Any, cast
 
@@ -22,6 +23,8 @@ import pluggy
 from clsctl.console.messages import warn
 from clsctl.errors import ModelError, UsageError, unknown_name
 from clsctl.plugin import hookspecs
+from clsctl.plugin.descriptors import Command
+from clsctl.plugin.entry_points import EntryPoint, find_entry_points
 
 GROUP = "clsctl"
 BUILTIN = "clsctl.builtin"
@@ -88,6 +91,25 @@ class Registry:
             hint="`clsctl plugins list` shows what every plugin adds",
         )
 
+    def find_command(self, words: Sequence[str]) -> Command | None:
+        """The command that the words of a command line begin with, or None.
+
+        Built-in modules are called like their commands (`models/list.py`), so that this one alone
+        is imported. Where a third-party plugin claims a built-in command, None is returned, and
+        `items` says what is wrong.
+        """
+        third_party = self._collect("commands")
+        for count in range(min(2, len(words)), 0, -1):
+            name = " ".join(words[:count])
+            module = _command_module(words[:count])
+            if name in third_party:
+                command: Command = third_party[name].item
+                return None if module else command
+            if module and module.removeprefix(f"{BUILTIN}.") not in self.disabled:
+                commands = importlib.import_module(module).clsctl_commands()
+                return next((command for command in commands if command.name == name), None)
+        return None
+
     def register(self, plugin: object, name: str, origin: str) -> None:
         if name in self.disabled:
             return
@@ -147,7 +169,7 @@ def load_registry(disabled: Iterable[str] = ()) -> Registry:
     manager = pluggy.PluginManager("clsctl")
     manager.add_hookspecs(hookspecs)
     registry = Registry(manager, frozenset(disabled))
-    for entry in sorted(importlib.metadata.entry_points(group=GROUP), key=lambda e: e.name):
+    for entry in find_entry_points(GROUP):
         if entry.name not in registry.disabled:
             _load_entry_point(registry, entry)
     return registry
@@ -171,14 +193,28 @@ def find_all(registry: Registry) -> dict[str, dict[str, list[str]]]:
     return {plugin: added.get(plugin, {}) for plugin in ordered}
 
 
-def _load_entry_point(registry: Registry, entry: importlib.metadata.EntryPoint) -> None:
-    origin = f"{entry.dist.name} {entry.dist.version}" if entry.dist else "unknown"
+def _load_entry_point(registry: Registry, entry: EntryPoint) -> None:
+    origin = entry.distribution
     try:
         registry.register(entry.load(), entry.name, origin)
     except KeyboardInterrupt:
         raise
     except BaseException as error:  # noqa: BLE001 - third-party code may raise anything
         registry.report(f"plugin '{entry.name}' ({origin}) was not loaded: {_one_line(error)}")
+
+
+def _command_module(words: Sequence[str]) -> str:
+    """The built-in module that holds a command; empty where there is none."""
+    if not all(word.isidentifier() and not word.startswith("_") for word in words):
+        return ""
+    module, is_group = f"{BUILTIN}.commands", True
+    for word in words:
+        module = f"{module}.{word}_" if keyword.iskeyword(word) else f"{module}.{word}"
+        found = importlib.util.find_spec(module) if is_group else None
+        if found is None:
+            return ""
+        is_group = found.submodule_search_locations is not None
+    return "" if is_group else module
 
 
 def _misspelt_hooks(plugin: object) -> list[str]:

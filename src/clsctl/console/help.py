@@ -1,0 +1,132 @@
+"""Render the help of commands: one look for all of them, without what Typer loads for its own.
+
+Typer's help imports a Markdown parser and a syntax highlighter, which takes longer than to start.
+"""
+
+from __future__ import annotations
+
+import re
+import textwrap
+from collections.abc import Iterator, Sequence
+from typing import Any
+
+from rich.console import Console
+from rich.text import Text
+from typer.core import TyperCommand, TyperGroup
+
+from clsctl.console.tables import open_console
+
+METAVARS = {
+    "str": "TEXT",
+    "int": "N",
+    "integer": "N",
+    "float": "X",
+    "path": "PATH",
+    "text": "TEXT",
+}
+"""What stands for a value, by its type; Typer's own words take the room of the help."""
+
+WIDEST_LEFT = 28
+"""Columns for an option's spelling; what is longer gets a line of its own."""
+
+
+class HelpCommand(TyperCommand):
+    """A command whose help this module renders."""
+
+    def get_help(self, ctx: Any) -> str:
+        """The whole help, with colours where the output is a terminal."""
+        return render_help(self, ctx)
+
+
+class HelpGroup(TyperGroup):
+    """A group of commands whose help this module renders."""
+
+    def get_help(self, ctx: Any) -> str:
+        """The whole help, with colours where the output is a terminal."""
+        return render_help(self, ctx)
+
+
+def render_help(command: TyperCommand | TyperGroup, ctx: Any) -> str:
+    """Usage, description, arguments, options by group, commands and examples."""
+    console = open_console()
+    with console.capture() as captured:
+        _print_help(console, command, ctx)
+    return captured.get().rstrip("\n")
+
+
+def _print_help(console: Console, command: TyperCommand | TyperGroup, ctx: Any) -> None:
+    console.print(Text.assemble(("Usage: ", "bold"), _usage(command, ctx)))
+    if command.help:
+        console.print(f"\n{command.help}")
+    for title, rows in _sections(command, ctx).items():
+        _print_section(console, title, rows)
+    if command.epilog:
+        console.print("\nExamples:", style="bold")
+        for line in command.epilog.splitlines():
+            console.print(Text(f"  {line}"), soft_wrap=True)
+
+
+def _usage(command: TyperCommand | TyperGroup, ctx: Any) -> str:
+    arguments = [p for p in command.get_params(ctx) if p.param_type_name == "argument"]
+    words = [
+        _metavar(p, ctx) if p.required else f"[{_metavar(p, ctx).strip('[]')}]" for p in arguments
+    ]
+    after = ["COMMAND ..."] if isinstance(command, TyperGroup) else words
+    return " ".join([ctx.command_path, "[OPTIONS]", *after])
+
+
+def _sections(command: TyperCommand | TyperGroup, ctx: Any) -> dict[str, list[tuple[str, str]]]:
+    """Rows of spelling and help by title, in the order in which the titles first occur."""
+    sections: dict[str, list[tuple[str, str]]] = {}
+    for param in command.get_params(ctx):
+        record = param.get_help_record(ctx)
+        if record is not None:
+            is_argument = param.param_type_name == "argument"
+            left = _metavar(param, ctx) if is_argument else _spelling(param, ctx)
+            default = "Arguments" if is_argument else "Options"
+            title = getattr(param, "rich_help_panel", None) or default
+            sections.setdefault(title, []).append((left, _plain(record[1])))
+    if isinstance(command, TyperGroup):
+        sections["Commands"] = list(_commands(command, ctx))
+    return sections
+
+
+def _commands(group: TyperGroup, ctx: Any) -> Iterator[tuple[str, str]]:
+    for name in sorted(group.list_commands(ctx)):
+        command = group.get_command(ctx, name)
+        if command is not None and not command.hidden:
+            yield name, command.short_help or command.help or ""
+
+
+def _spelling(param: Any, ctx: Any) -> str:
+    """`-k, --topk N`; a switch has no value."""
+    names = ", ".join(sorted(param.opts, key=len))
+    if param.secondary_opts:
+        names = f"{names} / {', '.join(param.secondary_opts)}"
+    return names if param.is_flag or param.count else f"{names} {_metavar(param, ctx)}"
+
+
+def _plain(help_text: str) -> str:
+    """The help without what the usage line says, and without brackets in brackets."""
+    return re.sub(r"default: \((.*?)\)(?=[;\]])", r"default: \1", help_text).replace(
+        "  [required]", ""
+    )
+
+
+def _metavar(param: Any, ctx: Any) -> str:
+    text: str = param.make_metavar(ctx=ctx)
+    kind = text.strip("<>[]").lower().removesuffix(" range")
+    return METAVARS.get(kind, text)
+
+
+def _print_section(console: Console, title: str, rows: Sequence[tuple[str, str]]) -> None:
+    console.print(f"\n{title}:", style="bold")
+    column = min(max(len(left) for left, _ in rows), WIDEST_LEFT) + 4
+    for left, right in rows:
+        lines = textwrap.wrap(right, max(console.width - column, 20)) or [""]
+        beside = len(left) + 4 <= column
+        gap = " " * (column - 2 - len(left))
+        first = gap + lines.pop(0) if beside else ""
+        console.print(Text.assemble("  ", (left, "cyan"), first.rstrip()))
+        for line in lines:
+            console.print(" " * column + line)
