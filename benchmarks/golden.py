@@ -136,13 +136,13 @@ def exported_differences(
 ) -> dict[str, float | None]:
     """How far each exported form is from the network, by the form's name."""
     from clsctl.exporting.export import export_network
-    from clsctl.images.preprocess import describe
+    from clsctl.images.preprocess import transform_ops
     from clsctl.models.catalog import get_entry
     from clsctl.models.directory import read_model_dir
     from clsctl.models.imagenet_labels import imagenet_labels
 
     preprocessing = get_entry(name).preprocessing
-    transforms, labels = describe(preprocessing), imagenet_labels()
+    transforms, labels = transform_ops(preprocessing), imagenet_labels()
     export_network(network, folder, name, transforms, labels, preprocessing.crop)
     spec = read_model_dir(folder)
     return {form: difference(spec, images, scores) for form, difference in FORMS.items()}

@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 from PIL import Image
 
 from clsctl.errors import DataError
-from clsctl.images.decode import from_array, pages
+from clsctl.images.decode import from_array, iter_pages
 from clsctl.images.headers import SUFFIXES
 
 # Pillow also warns of some damage that ends in an error record.
@@ -24,7 +24,7 @@ LIMIT = 178_956_970
 
 
 def decode(content: bytes, limit: int = LIMIT) -> pictures.Array:
-    [(page, decoded)] = [(page, call()) for page, call in pages(content, limit)]
+    [(page, decoded)] = [(page, call()) for page, call in iter_pages(content, limit)]
     assert page is None
     assert decoded.dtype == np.uint8
     assert decoded.flags.c_contiguous
@@ -113,7 +113,7 @@ def test_a_tiff_of_many_pages_gives_each_and_a_bad_one_its_own_error() -> None:
         save_all=True,
         append_images=[Image.fromarray(pictures.photo(50, 60)), Image.new("L", (2, 3))],
     )
-    found = list(pages(content, 100))
+    found = list(iter_pages(content, 100))
     assert [page for page, _ in found] == [0, 1, 2]
     np.testing.assert_array_equal(found[0][1](), pictures.photo(5, 6))
     with pytest.raises(DataError, match="60 x 50"):
@@ -125,12 +125,12 @@ def test_a_pdf_gives_each_page_at_two_pixels_a_point() -> None:
     pytest.importorskip("pypdfium2", reason="needs the extra `pdf`")
     red, blue = Image.new("RGB", (40, 30), "red"), Image.new("RGB", (20, 50), "blue")
     content = pictures.encoded(red, "PDF", save_all=True, append_images=[blue], resolution=72)
-    first, second = [(page, call()) for page, call in pages(content, LIMIT)]
+    first, second = [(page, call()) for page, call in iter_pages(content, LIMIT)]
     assert (first[0], first[1].shape) == (0, (60, 80, 3))
     assert (second[0], second[1].shape) == (1, (100, 40, 3))
     assert (first[1].argmax(axis=2) == 0).all()
     assert (second[1].argmax(axis=2) == 2).all()
-    found = pages(content, 4799)
+    found = iter_pages(content, 4799)
     with pytest.raises(DataError, match="80 x 60"):
         next(found)[1]()
     assert next(found)[1]().shape == (100, 40, 3)
@@ -144,9 +144,9 @@ def test_a_broken_pdf_is_an_error() -> None:
 def test_without_its_extra_a_pdf_is_an_error_that_names_it() -> None:
     script = (
         "import sys; sys.modules['pypdfium2'] = None\n"
-        "from clsctl.images.decode import pages\n"
+        "from clsctl.images.decode import iter_pages\n"
         "from clsctl.errors import DataError\n"
-        "try: list(pages(b'%PDF-1.4', 100))\n"
+        "try: list(iter_pages(b'%PDF-1.4', 100))\n"
         "except DataError as error: print(error.code, error.hint)\n"
     )
     done = subprocess.run(
@@ -190,7 +190,7 @@ def test_whatever_the_bytes_are_they_give_pixels_or_a_data_error(
     start: bytes, keep: int, rest: bytes
 ) -> None:
     try:
-        found = [call() for _, call in pages(start[:keep] + rest, 10_000)]
+        found = [call() for _, call in iter_pages(start[:keep] + rest, 10_000)]
     except DataError as error:
         assert error.code.startswith("E_IMAGE_")  # noqa: PT017 - either outcome is right
     else:

@@ -13,7 +13,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from clsctl.errors import DataError, ModelError
-from clsctl.images.preprocess import compile_transforms, describe
+from clsctl.images.preprocess import compile_transforms, transform_ops
 from clsctl.models.catalog import load_catalog
 from clsctl.values import Preprocessing
 
@@ -52,7 +52,7 @@ def test_output_is_paddlex_s_to_the_bit(case: dict[str, Any]) -> None:
 def test_any_image_becomes_the_network_s_square(
     kind: Preprocessing, height: int, width: int
 ) -> None:
-    output = compile_transforms(describe(kind))(noise(height, width))
+    output = compile_transforms(transform_ops(kind))(noise(height, width))
     assert output.shape == (3, kind.crop, kind.crop)
     assert output.dtype == np.float32
     assert output.flags.c_contiguous
@@ -141,7 +141,7 @@ def test_an_image_too_thin_to_resize_is_an_error_before_memory_is_taken() -> Non
 
 
 def test_the_usual_preprocessing_is_written_as_paddlex_writes_it() -> None:
-    assert describe(Preprocessing(256, 224)) == [
+    assert transform_ops(Preprocessing(256, 224)) == [
         {"ResizeImage": {"resize_short": 256}},
         {"CropImage": {"size": 224}},
         {
@@ -199,7 +199,7 @@ def test_the_usual_preprocessing_is_written_as_paddlex_writes_it() -> None:
 def test_other_preprocessing_is_written_in_paddlex_s_words(
     kind: Preprocessing, expected: list[dict[str, Any]]
 ) -> None:
-    assert describe(kind)[:-2] == expected
+    assert transform_ops(kind)[:-2] == expected
 
 
 # ---- what cannot be followed -------------------------------------------------------------------

@@ -14,7 +14,7 @@ import pictures
 import pytest
 
 from clsctl.exporting.export import export_network
-from clsctl.images.preprocess import describe
+from clsctl.images.preprocess import transform_ops
 from clsctl.models.directory import read_model_dir, weights_sha256
 from clsctl.system.cpu import multiplies_bf16
 from clsctl.values import Preprocessing
@@ -46,7 +46,7 @@ def misconverted(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("misconverted")
     layers = nn.Conv2D(3, 4, 3, 2), nn.Hardtanh(0.0, 6.0), nn.AdaptiveAvgPool2D(1), nn.Flatten()
     network = nn.Sequential(*layers, nn.Linear(4, 3))
-    export_network(network, folder, "Clipped", describe(Preprocessing(256, 224)), "abc", 224)
+    export_network(network, folder, "Clipped", transform_ops(Preprocessing(256, 224)), "abc", 224)
     return folder
 
 

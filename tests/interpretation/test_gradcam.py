@@ -11,7 +11,7 @@ from paths import EXAMPLES
 from PIL import Image
 
 from clsctl.errors import UsageError
-from clsctl.images.preprocess import compile_transforms, describe
+from clsctl.images.preprocess import compile_transforms, transform_ops
 from clsctl.interpretation.gradcam import SIDE, activation_map, draw_heatmap, network_view
 from clsctl.interpretation.network import load_network
 from clsctl.models.catalog import get_entry
@@ -34,7 +34,7 @@ def photo(name):
 
 def heat_of(lite, pixels, class_id=None):
     network, entry = lite
-    tensor = compile_transforms(describe(entry.preprocessing))(pixels)
+    tensor = compile_transforms(transform_ops(entry.preprocessing))(pixels)
     return activation_map(network, tensor, class_id)
 
 
@@ -157,5 +157,5 @@ def test_the_view_is_the_part_that_the_network_sees(lite):
     top, left = (height - side) // 2, (width - side) // 2
     pixels[top : top + side, left : left + side] = 255
     assert network_view(pixels, entry.preprocessing).min() == 255
-    whole = compile_transforms(describe(entry.preprocessing))(pixels)
+    whole = compile_transforms(transform_ops(entry.preprocessing))(pixels)
     assert whole.min() == whole.max()

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from pictures import photo
 
 from clsctl.errors import UsageError
-from clsctl.images.preprocess import compile_transforms, describe
+from clsctl.images.preprocess import compile_transforms, transform_ops
 from clsctl.loading.augment import AugmentConfig, crop_box, train_transform
 from clsctl.values import Preprocessing
 
@@ -28,7 +28,7 @@ seeds = st.integers(0, 2**32)
 @pytest.mark.parametrize("name", MODELS)
 def test_without_variation_it_is_prediction_to_the_bit(name):
     pixels = photo(32, 32)
-    expected = compile_transforms(describe(MODELS[name]))(pixels)
+    expected = compile_transforms(transform_ops(MODELS[name]))(pixels)
     tensor = train_transform(MODELS[name], PLAIN)(pixels, np.random.default_rng(0))
     assert tensor.dtype == np.float32
     assert tensor.tobytes() == expected.tobytes()
@@ -38,7 +38,7 @@ def test_resizing_is_that_of_prediction():
     pixels = photo(48, 48)
     for backend in ("cv2", "pil"):
         model = Preprocessing(32, 32, "bilinear", backend)
-        expected = compile_transforms(describe(model))(pixels)
+        expected = compile_transforms(transform_ops(model))(pixels)
         tensor = train_transform(model, PLAIN)(pixels, np.random.default_rng(0))
         assert tensor.tobytes() == expected.tobytes()
 
@@ -47,7 +47,7 @@ def test_a_flip_is_a_mirror_image():
     pixels = photo(32, 32)
     always = AugmentConfig(crop_scale=(1, 1), crop_ratio=(1, 1), flip=1)
     mirrored = train_transform(MODELS["cv2"], always)(pixels, np.random.default_rng(0))
-    plain = compile_transforms(describe(MODELS["cv2"]))(pixels)
+    plain = compile_transforms(transform_ops(MODELS["cv2"]))(pixels)
     assert np.array_equal(mirrored, plain[:, :, ::-1])
 
 
@@ -111,7 +111,7 @@ def test_randaugment_of_no_strength_changes_colours_only():
     flat = np.full((32, 32, 3), 77, np.uint8)
     options = AugmentConfig(crop_scale=(1, 1), crop_ratio=(1, 1), flip=0, randaugment=5, strength=0)
     transform = train_transform(MODELS["cv2"], options)
-    expected = compile_transforms(describe(MODELS["cv2"]))(flat)
+    expected = compile_transforms(transform_ops(MODELS["cv2"]))(flat)
     for seed in range(30):
         assert np.array_equal(transform(flat, np.random.default_rng(seed)), expected)
 

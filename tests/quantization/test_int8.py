@@ -14,7 +14,7 @@ import pytest
 
 import clsctl
 from clsctl.exporting.export import export_network
-from clsctl.images.preprocess import describe
+from clsctl.images.preprocess import transform_ops
 from clsctl.inference.onnx_session import load_compiled, write_compiled
 from clsctl.models.directory import read_model_dir
 from clsctl.quantization.int8 import FIRST_IN_FLOATS, write_int8
@@ -33,7 +33,7 @@ def plain_graph(name: str, folder: Path) -> Path:
     network = clsctl.build(name, num_classes=CLASSES, seed=0)
     golden_rules.fill(network, seed=0, gain=golden_rules.manifest(name)["gain"])
     models.spread(network)
-    transforms = describe(Preprocessing(resize_short=SIDE, crop=SIDE))
+    transforms = transform_ops(Preprocessing(resize_short=SIDE, crop=SIDE))
     export_network(network, folder, name, transforms, [""] * CLASSES, SIDE)
     path = folder / "plain.onnx"
     path.write_bytes(onnx_bytes(read_model_dir(folder)))

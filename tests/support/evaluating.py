@@ -12,12 +12,12 @@ import pytest
 
 import clsctl
 from clsctl.exporting.export import export_network
-from clsctl.images.preprocess import compile_transforms, describe
+from clsctl.images.preprocess import compile_transforms, transform_ops
 from clsctl.values import Preprocessing
 
 NAME = "MobileNetV1_x0_25"
 CLASSES = ("red <b>", "green", "blue 蓝")
-TRANSFORMS = describe(Preprocessing(resize_short=36, crop=32))
+TRANSFORMS = transform_ops(Preprocessing(resize_short=36, crop=32))
 TRAIN, VAL = 20, 12
 SHARPNESS = 8
 MISLABELLED = "val/0-3.png"

@@ -19,7 +19,7 @@ from filelock import FileLock
 
 import clsctl
 from clsctl.exporting.export import export_network
-from clsctl.images.preprocess import describe
+from clsctl.images.preprocess import transform_ops
 from clsctl.models.catalog import get_entry
 from clsctl.models.imagenet_labels import imagenet_labels
 from clsctl.system.cpu import multiplies_int8
@@ -47,7 +47,7 @@ def export_tiny(folder: Path, legacy: bool = False) -> None:
     network = clsctl.build(NAME, num_classes=len(LABELS), seed=0)
     golden_rules.fill(network, seed=0, gain=golden_rules.manifest(NAME)["gain"])
     spread(network)
-    transforms = describe(Preprocessing(resize_short=256, crop=224))
+    transforms = transform_ops(Preprocessing(resize_short=256, crop=224))
     with paddle.pir_utils.DygraphOldIrGuard() if legacy else nullcontext():
         export_network(network, folder, NAME, transforms, LABELS, 224)
 
@@ -59,7 +59,7 @@ def export_golden(folder: Path, name: str) -> None:
     golden_rules.fill(network, facts["weight_seed"], facts["gain"])
     spread(network, deviation=2)
     folder.mkdir()
-    transforms = describe(preprocessing)
+    transforms = transform_ops(preprocessing)
     export_network(network, folder, name, transforms, imagenet_labels(), preprocessing.crop)
 
 

@@ -16,7 +16,7 @@ from PIL import Image
 
 import clsctl
 from clsctl import create_model
-from clsctl.images.preprocess import compile_transforms, describe
+from clsctl.images.preprocess import compile_transforms, transform_ops
 from clsctl.models.catalog import get_entry
 from clsctl.plugin.registry import default_registry
 
@@ -122,7 +122,7 @@ def prepared(photo: Path) -> np.ndarray:
 
 @pytest.mark.parametrize("photo", PHOTOS, ids=lambda path: path.stem)
 def test_the_preprocessing_is_that_of_the_published_model(photo):
-    preprocess = compile_transforms(describe(get_entry(NAME).exported))
+    preprocess = compile_transforms(transform_ops(get_entry(NAME).exported))
     pixels = np.asarray(Image.open(photo).convert("RGB"))
     np.testing.assert_allclose(preprocess(pixels), prepared(photo), atol=1e-6)
 

@@ -125,7 +125,7 @@ def class_names(
 
 
 def _bare(weights: Path, name: str | None) -> TrainedModel:
-    from clsctl.images.preprocess import describe
+    from clsctl.images.preprocess import transform_ops
     from clsctl.models.catalog import get_entry
 
     if name is None:
@@ -134,7 +134,7 @@ def _bare(weights: Path, name: str | None) -> TrainedModel:
             code="E_MODEL_NAME_MISSING",
             hint="name it, as in -m PP-LCNet_x1_0",
         )
-    return TrainedModel(name, weights, tuple(describe(get_entry(name).preprocessing)), ())
+    return TrainedModel(name, weights, tuple(transform_ops(get_entry(name).preprocessing)), ())
 
 
 def _weights_file(path: Path) -> Path:

@@ -10,8 +10,8 @@ from pathlib import Path
 from typing import IO, TYPE_CHECKING
 
 from clsctl.errors import DataError, NetworkError
-from clsctl.images.decode import unsupported
 from clsctl.images.headers import format_of
+from clsctl.images.image_errors import unsupported
 
 if TYPE_CHECKING:
     import httpx

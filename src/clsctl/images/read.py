@@ -6,16 +6,17 @@ Here, where an image's name is known, it is put before the message of every erro
 from __future__ import annotations
 
 import functools
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from clsctl.errors import ClsctlError, DataError
-from clsctl.images.decode import Page, from_array, pages
+from clsctl.images.decode import from_array, iter_pages
 from clsctl.images.fetch import download, read_file
-from clsctl.images.preprocess import MAX_PIXELS
+from clsctl.images.page import Page
+from clsctl.images.spatial import MAX_PIXELS
 
 if TYPE_CHECKING:
     import numpy as np
@@ -66,8 +67,8 @@ def read(source: Source, settings: Settings) -> Iterator[InputImage]:
     name = source.input_path
     try:
         with naming(name):
-            for page, decode in _pages(source, settings):
-                yield _decoded(name, page, decode)
+            for page in _pages(source, settings):
+                yield _decoded(name, page)
     except ClsctlError as error:
         yield InputImage(name, error=error)
 
@@ -93,9 +94,9 @@ def read_page(source: Source, page: int | None, settings: Settings) -> NDArray[n
     """
     exact = replace(settings, draft=0)
     with naming(source.input_path, page):
-        for number, decode in _pages(source, exact):
-            if number == page:
-                return decode()
+        for found in _pages(source, exact):
+            if found.number == page:
+                return found.decode()
         raise DataError("it is not there any more", code="E_INPUT_MISSING")
 
 
@@ -106,10 +107,10 @@ def read_pixels(path: Path, max_pixels: int = MAX_PIXELS) -> NDArray[np.uint8]:
         uint8 [height, width, 3], RGB.
 
     Raises:
-        DataError: It cannot be read or decoded (see `clsctl.images.decode.pages`). The message does
-            not name the file: that is left to the caller, who knows where it is listed.
+        DataError: It cannot be read or decoded (see `clsctl.images.decode.iter_pages`). The message
+            does not name the file: that is left to the caller, who knows where it is listed.
     """
-    return next(pages(read_file(path), max_pixels))[1]()
+    return next(iter_pages(read_file(path), max_pixels)).decode()
 
 
 def _pages(source: Source, settings: Settings) -> Iterator[Page]:
@@ -117,21 +118,21 @@ def _pages(source: Source, settings: Settings) -> Iterator[Page]:
     if isinstance(content, ClsctlError):
         raise content
     if isinstance(content, Path):
-        yield from pages(read_file(content), settings.max_pixels, settings.draft)
+        yield from iter_pages(read_file(content), settings.max_pixels, settings.draft)
     elif isinstance(content, str):
-        yield from pages(download(content, settings), settings.max_pixels, settings.draft)
+        yield from iter_pages(download(content, settings), settings.max_pixels, settings.draft)
     elif isinstance(content, bytes):
-        yield from pages(content, settings.max_pixels, settings.draft)
+        yield from iter_pages(content, settings.max_pixels, settings.draft)
     else:
-        yield None, functools.partial(from_array, content)
+        yield Page(None, functools.partial(from_array, content))
 
 
-def _decoded(name: str, page: int | None, decode: Callable[[], NDArray[np.uint8]]) -> InputImage:
+def _decoded(name: str, page: Page) -> InputImage:
     try:
-        with naming(name, page):
-            return InputImage(name, page, decode())
+        with naming(name, page.number):
+            return InputImage(name, page.number, page.decode())
     except ClsctlError as error:
-        return InputImage(name, page, error=error)
+        return InputImage(name, page.number, error=error)
 
 
 def _preprocessed(

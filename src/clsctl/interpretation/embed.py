@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, BinaryIO
 
 from clsctl.errors import DataError, UsageError
-from clsctl.images.preprocess import compile_transforms, describe
+from clsctl.images.preprocess import compile_transforms, transform_ops
 from clsctl.images.read import InputImage, read_tensors
 from clsctl.images.sources import iter_sources
 from clsctl.system.files import atomic_output
@@ -56,7 +56,7 @@ def compute_embeddings(
     """
     import numpy as np
 
-    preprocess = compile_transforms(describe(preprocessing))
+    preprocess = compile_transforms(transform_ops(preprocessing))
     tensors = (
         pair
         for source in iter_sources(inputs)

@@ -14,7 +14,8 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Annotated, Any
 
 from clsctl.errors import UsageError
-from clsctl.images.preprocess import compile_transforms, describe, resampler
+from clsctl.images.preprocess import compile_transforms, transform_ops
+from clsctl.images.resample import resampler
 from clsctl.schema.constraints import Fraction, NonNegativeInt, Range
 from clsctl.schema.layers import key
 from clsctl.values import Preprocessing
@@ -72,7 +73,7 @@ def train_transform(preprocessing: Preprocessing, options: AugmentConfig) -> Tra
     size = (preprocessing.crop, preprocessing.crop)
     whole = (0, 0, *size)
     resample = resampler(preprocessing.backend, preprocessing.interpolation)
-    normalize = compile_transforms(describe(preprocessing)[-2:])
+    normalize = compile_transforms(transform_ops(preprocessing)[-2:])
     vary = _rand_augment(options.randaugment, options.strength)
 
     def transform(pixels: NDArray[np.uint8], rng: np.random.Generator) -> NDArray[np.float32]:

@@ -18,8 +18,8 @@ from typing import TYPE_CHECKING, Any, Literal, cast
 
 from clsctl.console.messages import note
 from clsctl.images.fetch import unreadable
-from clsctl.images.preprocess import MAX_PIXELS
 from clsctl.images.read import read_pixels
+from clsctl.images.spatial import MAX_PIXELS
 from clsctl.system.memory import machine_memory
 
 if TYPE_CHECKING:

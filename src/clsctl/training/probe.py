@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 from clsctl.console.progress import count_bar
 from clsctl.errors import Interrupted
 from clsctl.evaluation.evaluate import open_loader
-from clsctl.images.preprocess import describe
+from clsctl.images.preprocess import transform_ops
 from clsctl.settings import load_settings
 
 if TYPE_CHECKING:
@@ -75,7 +75,7 @@ def _probed(job: TrainJob) -> Loader:
     """The training images as they are in prediction."""
     samples = job.train.samples
     chosen = samples[:: -(-len(samples) // MOST_IMAGES)]
-    transforms = describe(job.preprocessing)
+    transforms = transform_ops(job.preprocessing)
     return open_loader(chosen, job.dataset.root, transforms, load_settings(), job.config.batch_size)
 
 

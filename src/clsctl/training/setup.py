@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from clsctl.datasets.layouts.detect import Dataset, Sample, read_valid_dataset
 from clsctl.errors import DataError, DeviceError, ModelError, UsageError
-from clsctl.images.preprocess import compile_transforms, describe
+from clsctl.images.preprocess import compile_transforms, transform_ops
 from clsctl.inference.devices import get_device, select_device
 from clsctl.loading.augment import train_transform
 from clsctl.loading.loader import Loader
@@ -234,7 +234,7 @@ def _val_loader(
     rank: Rank,
 ) -> Loader:
     """Never from the cache: what is measured is what a prediction would give."""
-    preprocess = compile_transforms(describe(preprocessing))
+    preprocess = compile_transforms(transform_ops(preprocessing))
     return Loader(
         samples[rank.number :: rank.size],
         dataset.root,

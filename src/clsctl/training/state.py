@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 from clsctl.console.messages import note
 from clsctl.errors import ClsctlError, ModelError
 from clsctl.exporting.export import check_graph, export_network
-from clsctl.images.preprocess import describe
+from clsctl.images.preprocess import transform_ops
 from clsctl.networks.param_groups import freeze_until
 from clsctl.networks.pdparams import load_weights
 from clsctl.system.files import require_space
@@ -127,7 +127,7 @@ def save_best(job: TrainJob, learner: Learner) -> None:
 
 def _export(job: TrainJob, network: Network, folder: Path) -> None:
     """Write a model directory, which is not kept where it gives other scores than the network."""
-    transforms, side = describe(job.preprocessing), job.preprocessing.crop
+    transforms, side = transform_ops(job.preprocessing), job.preprocessing.crop
     folder.mkdir()
     export_network(network, folder, job.config.model, transforms, job.labels, side)
     try:

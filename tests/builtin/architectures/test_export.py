@@ -11,7 +11,7 @@ from golden_rules import fill, make_input, manifest
 
 import clsctl
 from clsctl.exporting.export import export_network
-from clsctl.images.preprocess import describe
+from clsctl.images.preprocess import transform_ops
 from clsctl.inference.convert import convert
 from clsctl.inference.onnx_session import COMPILED, open_file
 from clsctl.inference.paddle_session import PaddleSession
@@ -40,7 +40,7 @@ def test_the_exported_forms_give_the_network_s_scores(tmp_path, name):
     images = make_input(0, [3, 3, SIDE, SIDE])
     with paddle.no_grad():
         expected = paddle.nn.functional.log_softmax(network(paddle.to_tensor(images))).numpy()
-    transforms = describe(Preprocessing(resize_short=256, crop=SIDE))
+    transforms = transform_ops(Preprocessing(resize_short=256, crop=SIDE))
     export_network(network, tmp_path, name, transforms, imagenet_labels(), SIDE)
 
     spec = read_model_dir(tmp_path)

@@ -12,7 +12,7 @@ from paddle.nn import functional as F
 import clsctl
 from clsctl.errors import ModelError
 from clsctl.exporting.export import export_network
-from clsctl.images.preprocess import describe
+from clsctl.images.preprocess import transform_ops
 from clsctl.inference.convert import convert
 from clsctl.inference.onnx_session import COMPILED
 from clsctl.inference.paddle2onnx import OPSET
@@ -35,7 +35,7 @@ def exported(request, tmp_path_factory):
     network, entry = clsctl.build(request.param), get_entry(request.param)
     fill(network, manifest(entry.name)["weight_seed"], manifest(entry.name)["gain"])
     folder = tmp_path_factory.mktemp("model")
-    transforms = describe(entry.preprocessing)
+    transforms = transform_ops(entry.preprocessing)
     export_network(network, folder, entry.name, transforms, [], entry.preprocessing.crop)
     spec = read_model_dir(folder)
     content = paddle2onnx.export(
@@ -111,7 +111,7 @@ class Careless(nn.Layer):
 
 
 def test_a_known_fault_of_the_converter_is_refused(tmp_path: Path):
-    transforms = describe(get_entry(NAMES[0]).preprocessing)
+    transforms = transform_ops(get_entry(NAMES[0]).preprocessing)
     export_network(Careless(), tmp_path, "careless", transforms, [], 224)
     with pytest.raises(ModelError, match="differs from Paddle's result"):
         convert(COMPILED, read_model_dir(tmp_path), ON_CPU, tmp_path / "model.onnx")

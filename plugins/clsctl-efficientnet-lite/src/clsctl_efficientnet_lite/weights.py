@@ -128,7 +128,7 @@ def convert_names(state: dict[str, NDArray[Any]]) -> dict[str, NDArray[Any]]:
 
 def _inference(request: FetchRequest, state: dict[str, NDArray[Any]]) -> Path:
     from clsctl.exporting.export import export_network
-    from clsctl.images.preprocess import describe
+    from clsctl.images.preprocess import transform_ops
     from clsctl.models.imagenet_labels import imagenet_labels
     from clsctl.networks.pdparams import load_weights
     from clsctl_efficientnet_lite.network import EfficientNetLite
@@ -142,7 +142,7 @@ def _inference(request: FetchRequest, state: dict[str, NDArray[Any]]) -> Path:
         network,
         folder,
         request.entry.name,
-        describe(preprocessing),
+        transform_ops(preprocessing),
         imagenet_labels(),
         preprocessing.crop,
     )

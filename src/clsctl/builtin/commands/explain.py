@@ -39,7 +39,7 @@ def explain(
     The brighter a spot, the more it speaks for the class.
     """
     from clsctl.images.caption import IMAGE_FORMATS
-    from clsctl.images.preprocess import compile_transforms, describe
+    from clsctl.images.preprocess import compile_transforms, transform_ops
     from clsctl.images.read import naming
     from clsctl.interpretation.gradcam import activation_map, draw_heatmap, network_view
     from clsctl.interpretation.network import load_network
@@ -57,7 +57,7 @@ def explain(
     entry = get_entry(model)
     pixels = _pixels(image, load_settings())
     with naming(image):
-        tensor = compile_transforms(describe(entry.preprocessing))(pixels)
+        tensor = compile_transforms(transform_ops(entry.preprocessing))(pixels)
     found = activation_map(load_network(entry, weights), tensor, class_id)
     labels = imagenet_labels() if weights is None else ()
     name = labels[found.class_id] if labels else f"class {found.class_id}"

@@ -25,8 +25,7 @@ from clsctl.datasets.layouts.lists import LABEL_FILE
 from clsctl.datasets.samples import Dataset, Sample
 from clsctl.errors import ClsctlError
 from clsctl.images.caption import draw_label
-from clsctl.images.decode import pages
-from clsctl.images.fetch import read_file
+from clsctl.images.read import read_pixels
 from clsctl.settings import load_settings
 from clsctl.system.files import atomic_replace
 from clsctl.system.os_errors import translate_os_errors
@@ -90,7 +89,7 @@ def write_failure(error: ClsctlError, output: Path) -> None:
 def load_pixels(path: Path) -> NDArray[np.uint8] | None:
     """uint8 [H, W, 3], RGB, of an image or the first page; None where it cannot be read."""
     try:
-        return next(pages(read_file(path), load_settings().max_pixels))[1]()
+        return read_pixels(path, load_settings().max_pixels)
     except ClsctlError:
         return None
 

@@ -20,9 +20,11 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 from clsctl.datasets.check.duplicates import GRID, Fingerprints, fingerprint, join
 from clsctl.errors import ClsctlError, DataError
-from clsctl.images.decode import PILLOW, pages, unsupported
+from clsctl.images import pillow_decode
+from clsctl.images.decode import iter_pages
 from clsctl.images.fetch import unreadable
 from clsctl.images.headers import format_of, read_header
+from clsctl.images.image_errors import unsupported
 from clsctl.values import Progress
 
 if TYPE_CHECKING:
@@ -163,7 +165,7 @@ def _look_at_pixels(path: Path, max_pixels: int) -> _Seen:
     import cv2
 
     data, size = _read(path)
-    pixels = next(pages(data, max_pixels))[1]()
+    pixels = next(iter_pages(data, max_pixels)).decode()
     height, width = pixels.shape[:2]
     signature = _signature(size, data)
     facts = None if _is_plain_jpeg(data) else _header(io.BytesIO(data), signature)
@@ -183,7 +185,7 @@ def _look_at_header(path: Path, max_pixels: int) -> _Seen:
     signature = _signature(size, head)
     if kind == "PDF":
         return _Seen(_Facts(mode="RGB", signature=signature))
-    if size == len(head) and kind not in PILLOW and not _is_whole(kind, head):
+    if size == len(head) and kind not in pillow_decode.FORMATS and not _is_whole(kind, head):
         raise DataError(f"the {kind} file is cut short", code="E_IMAGE_TRUNCATED")
     facts = _header(io.BytesIO(head), signature) or _header(path, signature)
     if facts is None:

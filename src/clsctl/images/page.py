@@ -1,0 +1,23 @@
+"""The pages of which an image file consists."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import TYPE_CHECKING, NamedTuple
+
+if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
+
+
+class Page(NamedTuple):
+    """A page of a PDF or multi-page TIFF, or a single image.
+
+    Attributes:
+        number: From 0; None for a single image.
+        decode: Returns uint8 [height, width, 3], RGB, or raises DataError. Call it before the next
+            page is asked for: it may read from a document that is then closed.
+    """
+
+    number: int | None
+    decode: Callable[[], NDArray[np.uint8]]
