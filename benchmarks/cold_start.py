@@ -20,7 +20,7 @@ import tempfile
 import time
 from pathlib import Path
 
-from clsctl.inference.convert import form_path
+from clsctl.inference.compiled import ensure_compiled
 from clsctl.inference.onnx_session import COMPILED
 from clsctl.models.directory import read_model_dir
 from clsctl.models.store import open_store
@@ -70,7 +70,7 @@ def main() -> None:
 
 def _commands(folder: Path, scratch: Path) -> dict[str, list[str]]:
     script = str(Path(sys.executable).with_name("clsctl"))
-    form = str(form_path(COMPILED, read_model_dir(folder), Placement(DeviceId("cpu"))))
+    form = str(ensure_compiled(COMPILED, read_model_dir(folder), Placement(DeviceId("cpu"))))
     commands = {
         "bare onnxruntime": [sys.executable, "-c", BARE, form, str(PHOTO)],
         "clsctl, table": [script, "predict", str(PHOTO), "-m", MODEL],

@@ -135,7 +135,7 @@ def exported_differences(
     network: Any, name: str, folder: Path, images: Any, scores: Any
 ) -> dict[str, float | None]:
     """How far each exported form is from the network, by the form's name."""
-    from clsctl.exporting.export import export_network
+    from clsctl.exporting.network import export_network
     from clsctl.images.preprocess import transform_ops
     from clsctl.models.catalog import get_entry
     from clsctl.models.directory import read_model_dir

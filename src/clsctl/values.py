@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any, Literal, Protocol
+from typing import TYPE_CHECKING, Annotated, Any, Literal, NamedTuple, Protocol
 
 from clsctl.schema.constraints import OneOf, Range
 
@@ -17,8 +17,27 @@ __version__ = "0.1.0"
 
 WeightKind = Literal["inference", "training"]
 PRECISIONS = ("fp32", "bf16", "fp16", "int8")
-FORMATS = {".json": "paddle", ".pdmodel": "paddle", ".onnx": "onnx", ".xml": "openvino"}
-"""What a model's graph is written in, by the suffix of its file."""
+
+
+class ModelFormat(NamedTuple):
+    """A format of model files.
+
+    Attributes:
+        name: What backends call it.
+        params_suffix: Of the file with the weights; empty where the graph's file holds them.
+    """
+
+    name: str
+    params_suffix: str = ""
+
+
+MODEL_FORMATS: Mapping[str, ModelFormat] = {
+    ".json": ModelFormat("paddle", ".pdiparams"),
+    ".pdmodel": ModelFormat("paddle", ".pdiparams"),
+    ".onnx": ModelFormat("onnx"),
+    ".xml": ModelFormat("openvino", ".bin"),
+}
+"""By the suffix of the graph's file, in the order of preference within a model directory."""
 
 
 Pixels = Annotated[int, Range(0, 65_536, "a whole number of pixels")]
@@ -119,8 +138,12 @@ class ModelSpec:
 
     @property
     def format(self) -> str:
-        """One of FORMATS."""
-        return FORMATS[self.graph.suffix]
+        """Name of one of MODEL_FORMATS."""
+        return MODEL_FORMATS[self.graph.suffix].name
+
+
+ScoreFunction = Callable[["NDArray[np.float32]"], "NDArray[np.float32]"]
+"""Scores [N, classes] for a batch of images [N, 3, H, W], both float32."""
 
 
 class Session(Protocol):

@@ -5,7 +5,7 @@ from __future__ import annotations
 from hypothesis import given
 from hypothesis import strategies as st
 
-from clsctl.bench.recommend import Candidate, Limits, best_first, nearest_first, undominated
+from clsctl.bench.recommend import Candidate, Limits, best_first, nearest_first, pareto_front
 
 KNOWN = st.floats(0.1, 1000)
 PERCENT = st.integers(0, 10_000).map(lambda hundredths: hundredths / 100)
@@ -55,7 +55,7 @@ def test_the_nearest_come_first_and_nobody_is_lost(candidates, limits):
 
 @given(st.dictionaries(st.integers(), st.tuples(KNOWN, KNOWN), max_size=12))
 def test_the_front_beats_everything_else_and_none_of_its_own(figures):
-    front = undominated(figures)
+    front = pareto_front(figures)
     for name, mine in figures.items():
         beaten = any(
             other[0] >= mine[0] and other[1] >= mine[1] and other != mine

@@ -15,7 +15,7 @@ from clsctl.evaluation.class_mapping import matched
 from clsctl.evaluation.evaluate import compare, evaluate
 from clsctl.evaluation.trained_weights import find_trained
 from clsctl.exporting.export import export
-from clsctl.inference.parity import compare_forms
+from clsctl.inference.parity import compare_scores
 
 
 @pytest.fixture(scope="module")
@@ -118,9 +118,9 @@ def test_the_same_forms_hold_and_a_small_change_does_not(run):
         return paddle.nn.functional.softmax(network(paddle.to_tensor(images))).numpy()
 
     photo = np.full((40, 40, 3), 90, np.uint8)
-    assert compare_forms(scores, scores, model.transforms, [photo])[:3] == (1, 9, 0.0)
-    assert not compare_forms(scores, lambda x: scores(x + 0.01), model.transforms).holds
-    assert not compare_forms(scores, lambda x: scores(x) * np.nan, model.transforms).holds
+    assert compare_scores(scores, scores, model.transforms, [photo])[:3] == (1, 9, 0.0)
+    assert not compare_scores(scores, lambda x: scores(x + 0.01), model.transforms).holds
+    assert not compare_scores(scores, lambda x: scores(x) * np.nan, model.transforms).holds
 
 
 @pytest.mark.parametrize("to", ["paddle", "paddle-legacy", "onnx"])
@@ -147,20 +147,6 @@ def test_the_onnx_file_stands_alone(tmp_path, run):
     facts = session.get_modelmeta().custom_metadata_map
     assert "blue 蓝" in json.loads(facts["labels"])
     assert json.loads(facts["transform_ops"]) == evaluating.TRANSFORMS
-
-
-def test_a_model_that_differs_is_not_written(tmp_path, run):
-    from clsctl.exporting.export import check_model, export_network
-
-    model = find_trained(run)
-    network = model.load()
-    folder = tmp_path / "model"
-    folder.mkdir()
-    export_network(network, folder, model.name, model.transforms, model.labels, 32)
-    network.fc.bias.set_value(network.fc.bias + np.float32([0, 0, 0.01]))
-    with pytest.raises(ClsctlError, match=r"inference\.json gives other scores") as caught:
-        check_model(network, folder, model.transforms)
-    assert caught.value.code == "E_PARITY"
 
 
 def test_bare_weights_need_a_name_and_class_names(tmp_path, dataset, run):

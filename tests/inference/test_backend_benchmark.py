@@ -14,7 +14,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from clsctl import create_model
-from clsctl.inference.backend_benchmark import MARGIN, preferred, recall
+from clsctl.inference.backend_benchmark import MARGIN, load_cached, preferred
 from clsctl.models.directory import read_model_dir
 from clsctl.plugin.registry import default_registry
 from clsctl.system.cpu import multiplies_bf16, multiplies_int8
@@ -51,7 +51,7 @@ def own_cache(ready: Path, tiny_cache: Path, home: Path) -> Path:
 
 
 def kept(cache: Path, precision: str = "fp32") -> Path:
-    [path] = (cache / "fastest").glob(f"*-cpu-{precision}.json")
+    [path] = (cache / "timings").glob(f"*-cpu-{precision}.json")
     return path
 
 
@@ -62,7 +62,7 @@ def rewrite(path: Path, **changes: object) -> None:
 @pytest.mark.skipif(not find_spec("paddle2onnx"), reason="there is one backend on Python 3.13")
 def test_many_images_are_worth_a_measurement_and_one_is_not(ready, own_cache, photos, call):
     one = call("predict", photos / "one.png", "--model-dir", ready, "--format", "csv")
-    assert (one.stderr, (own_cache / "fastest").exists()) == ("", False)
+    assert (one.stderr, (own_cache / "timings").exists()) == ("", False)
 
     first = call("predict", photos, "--model-dir", ready, "--format", "csv")
     found = SAID.search(first.stderr)
@@ -80,11 +80,11 @@ def test_many_images_are_worth_a_measurement_and_one_is_not(ready, own_cache, ph
     assert other.stderr == f"{models.NAME} on cpu with paddle\n"
 
     spec, registry = read_model_dir(ready), default_registry()
-    assert recall(spec, ON_CPU, registry).backend == "paddle"
+    assert load_cached(spec, ON_CPU, registry).backend == "paddle"
     rewrite(kept(own_cache), machine=choice["machine"] | {"onnxruntime": "0.1"})
-    assert recall(spec, ON_CPU, registry) is None
+    assert load_cached(spec, ON_CPU, registry) is None
     kept(own_cache).write_text("{")
-    assert recall(spec, ON_CPU, registry) is None
+    assert load_cached(spec, ON_CPU, registry) is None
 
 
 def test_hpi_takes_a_lower_precision_where_it_was_checked(ready, own_cache, photos, call, capsys):

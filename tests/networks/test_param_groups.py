@@ -10,7 +10,7 @@ import pytest
 
 import clsctl
 from clsctl.errors import UsageError
-from clsctl.exporting.export import export_network
+from clsctl.exporting.network import export_network
 from clsctl.networks.param_groups import freeze_until, parameter_groups
 
 # A network with batch statistics, and every family whose recipe spares something.

@@ -1,9 +1,10 @@
-"""A new device is one file: it is used through the command line, and nothing else is touched."""
+"""A new extension is one file: it is used through the command line, and nothing else is touched."""
 
 from __future__ import annotations
 
 from pathlib import Path
 
+import evaluating
 import made_plugins
 import pictures
 import pytest
@@ -26,6 +27,43 @@ def clsctl_devices():
             paddle_place=lambda unit: "cpu",
         )
     ]
+"""
+
+EXPORTER = """
+import shutil
+
+import numpy as np
+
+from clsctl.inference.paddle_session import PaddleSession
+from clsctl.models.directory import read_model_dir
+from clsctl.plugin import Exporter, Placement, hookimpl
+from clsctl.values import HOST
+
+
+@hookimpl
+def clsctl_exporters():
+    return [
+        Exporter("twin", "Paddle's files by another name.", "twin.json", write, open_twin),
+        Exporter("wrong", "The same, and it answers at random.", "twin.json", write, Guess),
+    ]
+
+
+def write(request, folder):
+    for suffix in ("json", "pdiparams"):
+        shutil.copy(folder / f"inference.{suffix}", folder / f"twin.{suffix}")
+    (folder / "twin.txt").write_text(f"{request.name}: {len(request.labels)} classes")
+
+
+def open_twin(graph):
+    return PaddleSession(read_model_dir(graph), Placement(HOST, 1))
+
+
+class Guess:
+    def __init__(self, graph):
+        assert graph.is_file()
+
+    def run(self, batch):
+        return np.full((len(batch), 3), 1 / 3, np.float32)
 """
 
 
@@ -63,3 +101,20 @@ def test_a_device_to_train_on(clsctl, tmp_path):
     assert (tmp_path / "run/best_model/inference/inference.json").is_file()
     found = clsctl("doctor", "--offline", env=env).stdout.splitlines()
     assert any(line.split() == ["toy", "ok", "wood;", "tin"] for line in found)
+
+
+def test_an_export_format(clsctl, tmp_path, tmp_path_factory):
+    env = made_plugins.install(tmp_path / "site", "twins", EXPORTER)
+    export = ["export", "--weights", evaluating.run(tmp_path_factory), "-o", "model", "--to"]
+    offered = clsctl("export", "--help", env={**env, "COLUMNS": "200"}).stdout
+    assert "twin (twin.json), wrong (twin.json)." in offered
+    refused = clsctl(*export, "wrong", env=env)
+    assert refused.returncode == 4
+    assert "nothing was exported: twin.json gives other scores than the network" in refused.stderr
+    assert not (tmp_path / "model").exists()
+    done = clsctl(*export, "twin", env=env)
+    assert done.returncode == 0, done.stderr
+    heading, *parity = done.stdout.splitlines()
+    assert heading == f"{evaluating.NAME}, 3 classes: model"
+    assert [line.split(":")[0] for line in parity] == ["inference.json", "twin.json"]
+    assert (tmp_path / "model/twin.txt").read_text() == f"{evaluating.NAME}: 3 classes"

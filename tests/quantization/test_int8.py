@@ -13,7 +13,7 @@ import onnxruntime
 import pytest
 
 import clsctl
-from clsctl.exporting.export import export_network
+from clsctl.exporting.network import export_network
 from clsctl.images.preprocess import transform_ops
 from clsctl.inference.onnx_session import load_compiled, write_compiled
 from clsctl.models.directory import read_model_dir

@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 
 import clsctl
-from clsctl.exporting.export import export_network
+from clsctl.exporting.network import export_network
 from clsctl.images.preprocess import compile_transforms, transform_ops
 from clsctl.values import Preprocessing
 

@@ -18,7 +18,7 @@ import pytest
 from filelock import FileLock
 
 import clsctl
-from clsctl.exporting.export import export_network
+from clsctl.exporting.network import export_network
 from clsctl.images.preprocess import transform_ops
 from clsctl.models.catalog import get_entry
 from clsctl.models.imagenet_labels import imagenet_labels

@@ -21,6 +21,7 @@ from clsctl.bench.records import Percentiles
 from clsctl.errors import ClsctlError
 from clsctl.inference.backend_choice import select_backend
 from clsctl.inference.devices import select_device
+from clsctl.inference.timing import time_sessions
 from clsctl.models.directory import read_model_dir
 from clsctl.plugin import PredictJob
 from clsctl.plugin.registry import default_registry
@@ -35,8 +36,7 @@ if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
 
-LEAST_RUNS, MOST_RUNS, RUN_SECONDS = 10, 1000, 1.0
-WARM_UP_RUNS = 3
+WARM_UP, RUNS, MAX_RUNS, SECONDS = 3, 10, 1000, 1.0
 
 
 def speed(
@@ -98,14 +98,9 @@ def latency(session: Session, tensor: NDArray[np.float32]) -> dict[str, float]:
     """Milliseconds of a run, from about a second of runs one after the other."""
     import numpy as np
 
-    for _ in range(WARM_UP_RUNS):
-        session.run(tensor)
-    times: list[float] = []
-    end = time.perf_counter() + RUN_SECONDS
-    while len(times) < LEAST_RUNS or (len(times) < MOST_RUNS and time.perf_counter() < end):
-        start = time.perf_counter()
-        session.run(tensor)
-        times.append(1000 * (time.perf_counter() - start))
+    [times] = time_sessions(
+        {"": session}, tensor, warm_up=WARM_UP, rounds=RUNS, max_rounds=MAX_RUNS, seconds=SECONDS
+    ).values()
     names = Percentiles.__dataclass_fields__
     return dict(zip(names, np.percentile(times, [50, 90, 99]).tolist(), strict=True))
 

@@ -50,7 +50,7 @@ class Limits:
     min_top1: float | None = None
     max_mb: float | None = None
 
-    def strain(self, candidate: Candidate) -> float:
+    def violation(self, candidate: Candidate) -> float:
         """How far it goes to the limits: above 1 it fails one, infinite where that is not known.
 
         For the accuracy, the ratio is that of the errors.
@@ -89,7 +89,7 @@ def best_first(candidates: Iterable[Candidate], limits: Limits) -> list[Candidat
 
     Where time or size is limited, the most accurate is the best; else the fastest.
     """
-    fitting = [candidate for candidate in candidates if limits.strain(candidate) <= 1]
+    fitting = [candidate for candidate in candidates if limits.violation(candidate) <= 1]
     by_accuracy = limits.max_ms is not None or limits.max_mb is not None
 
     def order(candidate: Candidate) -> tuple[float, float]:
@@ -101,10 +101,10 @@ def best_first(candidates: Iterable[Candidate], limits: Limits) -> list[Candidat
 
 def nearest_first(candidates: Iterable[Candidate], limits: Limits) -> list[Candidate]:
     """All of them, by how little they miss the limits."""
-    return sorted(candidates, key=limits.strain)
+    return sorted(candidates, key=limits.violation)
 
 
-def undominated(figures: Mapping[K, tuple[float, float]]) -> set[K]:
+def pareto_front(figures: Mapping[K, tuple[float, float]]) -> set[K]:
     """The Pareto front: what nothing else equals or beats in both figures, higher being better.
 
     Of two with the same figures both stay.
@@ -122,7 +122,7 @@ def undominated(figures: Mapping[K, tuple[float, float]]) -> set[K]:
 def front(candidates: Sequence[Candidate]) -> list[Candidate]:
     """Those that no other one equals or beats in both accuracy and latency, the fastest first."""
     figures = {c: (c.top1, -c.ms) for c in candidates if c.top1 is not None and c.ms is not None}
-    return sorted(undominated(figures), key=lambda candidate: candidate.ms or 0)
+    return sorted(pareto_front(figures), key=lambda candidate: candidate.ms or 0)
 
 
 def _measured(record: Measurement, entry: ModelEntry | None) -> Candidate:

@@ -107,10 +107,10 @@ def open_trained(model: TrainedModel, settings: Settings) -> Scorer:
 
 def open_exported(spec: ModelSpec, settings: Settings) -> Scorer:
     """An exported model, run by a backend."""
-    from clsctl.inference.backend_choice import select
+    from clsctl.inference.backend_choice import select_placement
     from clsctl.plugin.registry import default_registry
 
-    backend, placement = select(spec, settings, default_registry())
+    backend, placement = select_placement(spec, settings, default_registry())
     classes = len(spec.labels)
     if not classes:
         classes = _count_classes(backend.open(spec, placement).run, spec.transforms)

@@ -1,25 +1,26 @@
-"""Which backend is the fastest for a model on this machine: measured once, and remembered.
+"""Find the fastest backend for a model on this machine: measured once, and cached.
 
-The measurement runs in a process of its own (`python -m
-clsctl.inference.backend_benchmark`), which loads libraries that the one which predicts shall not
-carry. What it found lies in the cache until the model, the processor or a library changes.
+The measurement runs in a process of its own, `python -m clsctl.inference.backend_benchmark`: it
+loads libraries that the process which predicts shall not carry. What it found holds until the
+model, the processor or a library changes.
 """
 
 from __future__ import annotations
 
 import json
 import sys
-import time
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
 from importlib import metadata
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from clsctl.console.messages import note
 from clsctl.errors import ModelError
 from clsctl.inference.devices import resolve_device
-from clsctl.inference.parity import agreement, sample_inputs
+from clsctl.inference.int8_cache import read_report
+from clsctl.inference.parity import sample_inputs, tolerant_agreement
+from clsctl.inference.timing import time_sessions
 from clsctl.models.directory import read_model_dir, weights_sha256
 from clsctl.plugin.descriptors import Backend
 from clsctl.plugin.registry import Registry, default_registry
@@ -28,32 +29,28 @@ from clsctl.system.cpu import processor_name
 from clsctl.system.files import atomic_replace
 from clsctl.system.locks import locked
 from clsctl.system.processes import last_words, run_module
-from clsctl.values import ModelSpec, Placement, Session
+from clsctl.values import ModelSpec, Placement
 
-if TYPE_CHECKING:
-    import numpy as np
-    from numpy.typing import NDArray
-
-FOLDER = "fastest"
+FOLDER = "timings"
 MARGIN = 1.05
 """A backend that is faster by less does not make up for starting later."""
 
-LEAST_SAMPLES, SAMPLES_MS = 16, 5000
-"""How many images a lower precision is judged on: what it classifies in that time, if not more."""
+MIN_SAMPLES, SAMPLES_MS = 16, 5000
+"""How many images a lower precision is judged on: as many as it classifies in that time."""
 
-WARM_UP, LEAST_ROUNDS, MOST_ROUNDS, SECONDS = 2, 3, 100, 0.5
+WARM_UP, ROUNDS, MAX_ROUNDS, SECONDS = 2, 4, 100, 0.5
 
 
 @dataclass(frozen=True, slots=True)
-class Choice:
-    """What was measured and chosen.
+class BackendTimings:
+    """How long the backends take for a model, and which of them to use.
 
     Attributes:
-        machine: Processor and versions of the libraries, which it holds for.
-        ms: One image on one thread, by backend, in milliseconds.
-        backend: The one to take.
-        agreement: Share of images whose best class is that of fp32: the photos of `clsctl
-            quantize` for int8, else made-up ones; see `clsctl.inference.parity.agreement`.
+        machine: The processor and the versions of the libraries that were measured.
+        ms: Milliseconds for one image on one thread, by backend.
+        backend: The one to use.
+        agreement: Share of images whose best class is fp32's: the photos of `clsctl quantize` for
+            int8, else synthetic ones; see `clsctl.inference.parity.tolerant_agreement`.
     """
 
     model: str
@@ -71,16 +68,16 @@ class Choice:
         return f"{within}{figures} an image; taking {self.backend}"
 
 
-def recall(spec: ModelSpec, placement: Placement, registry: Registry) -> Choice | None:
-    """The choice that was made on such a machine with these libraries; reads one small file."""
-    choice = _read(_path(spec, placement))
-    return choice if choice and choice.machine == _machine(registry) else None
+def load_cached(spec: ModelSpec, placement: Placement, registry: Registry) -> BackendTimings | None:
+    """Return what was measured on such a machine with these libraries; reads one small file."""
+    timings = _read(_path(spec, placement))
+    return timings if timings and timings.machine == _machine(registry) else None
 
 
 def measure(
     spec: ModelSpec, placement: Placement, backends: Sequence[Backend], registry: Registry
-) -> Choice:
-    """Measure backends, remember and say what came out; other processes wait and take that.
+) -> BackendTimings:
+    """Measure backends, cache the figures and say what they are; other processes wait for them.
 
     Args:
         backends: Those that are prepared for the model, in order of preference.
@@ -90,43 +87,26 @@ def measure(
     """
     path = _path(spec, placement)
     with locked(folders().cache, f"{FOLDER}-{path.stem}"):
-        choice = recall(spec, placement, registry)
-        if choice is None:
+        timings = load_cached(spec, placement, registry)
+        if timings is None:
             path.parent.mkdir(parents=True, exist_ok=True)
             found = _measure_in_child(spec, placement, backends)
             facts = spec.name, str(placement.device), placement.precision, _machine(registry)
-            choice = Choice(*facts, backend=preferred(found["ms"]), **found)
-            note(f"{choice.model}: {choice}")
+            timings = BackendTimings(*facts, backend=preferred(found["ms"]), **found)
+            note(f"{timings.model}: {timings}")
             with atomic_replace(path) as part:
-                part.write_text(json.dumps(asdict(choice), indent=1), encoding="utf-8")
-    return choice
+                part.write_text(json.dumps(asdict(timings), indent=1), encoding="utf-8")
+    return timings
 
 
-def remembered() -> list[Choice]:
-    """Every choice in the cache, by model."""
+def list_cached() -> list[BackendTimings]:
+    """Return everything that is cached, by model."""
     found = map(_read, (folders().cache / FOLDER).glob("*.json"))
-    return sorted((choice for choice in found if choice), key=lambda choice: choice.model)
-
-
-def time_sessions(sessions: Mapping[str, Session], image: NDArray[np.float32]) -> dict[str, float]:
-    """Milliseconds of one run of each, the least of several rounds in turn."""
-    for session in sessions.values():
-        for _ in range(WARM_UP):
-            session.run(image)
-    best = dict.fromkeys(sessions, float("inf"))
-    end = time.perf_counter() + SECONDS * len(sessions)
-    for number in range(MOST_ROUNDS):
-        for name, session in sessions.items():
-            start = time.perf_counter()
-            session.run(image)
-            best[name] = min(best[name], 1000 * (time.perf_counter() - start))
-        if number >= LEAST_ROUNDS and time.perf_counter() > end:
-            break
-    return best
+    return sorted((timings for timings in found if timings), key=lambda timings: timings.model)
 
 
 def preferred(ms: Mapping[str, float]) -> str:
-    """The fastest of several; among those that are nearly as fast, the first."""
+    """Return the name of the fastest; of those that are nearly as fast, the first."""
     limit = MARGIN * min(ms.values())
     return next(name for name, value in ms.items() if value <= limit)
 
@@ -168,26 +148,23 @@ def _version(backend: Backend) -> str:
     return ""
 
 
-def _read(path: Path) -> Choice | None:
+def _read(path: Path) -> BackendTimings | None:
     try:
-        return Choice(**json.loads(path.read_text(encoding="utf-8")))
+        return BackendTimings(**json.loads(path.read_text(encoding="utf-8")))
     except (OSError, ValueError, TypeError):
         return None
 
 
 def _agreement(spec: ModelSpec, placement: Placement, backend: Backend, ms: float) -> float:
-    """What a lower precision keeps of the answers; see `Choice`."""
+    """How often a lower precision gives fp32's class; see `BackendTimings`."""
     if placement.precision == "fp32":
         return 1.0
     if placement.precision == "int8":
-        from clsctl.inference.int8_cache import int8_path
-
-        report = int8_path(spec).with_suffix(".json").read_text(encoding="utf-8")
-        return float(json.loads(report)["agreement"]["value"])
-    count = max(LEAST_SAMPLES, int(SAMPLES_MS / ms))
+        return float(read_report(spec)["agreement"]["value"])
+    count = max(MIN_SAMPLES, int(SAMPLES_MS / ms))
     images = sample_inputs(spec.transforms)[:count]
     exact = backend.open(spec, replace(placement, precision="fp32"))
-    return agreement(exact.run, backend.open(spec, placement).run, images)
+    return tolerant_agreement(exact.run, backend.open(spec, placement).run, images)
 
 
 def _main(graph: str, device: str, precision: str, *names: str) -> None:
@@ -196,7 +173,15 @@ def _main(graph: str, device: str, precision: str, *names: str) -> None:
     placement = Placement(resolve_device(device, registry), 1, precision=precision)
     backends = [registry.get("backends", name) for name in names]
     sessions = {backend.name: backend.open(spec, placement) for backend in backends}
-    ms = time_sessions(sessions, sample_inputs(spec.transforms)[0])
+    times = time_sessions(
+        sessions,
+        sample_inputs(spec.transforms)[0],
+        warm_up=WARM_UP,
+        rounds=ROUNDS,
+        max_rounds=MAX_ROUNDS,
+        seconds=SECONDS * len(sessions),
+    )
+    ms = {name: min(runs) for name, runs in times.items()}
     kept = _agreement(spec, placement, backends[0], ms[names[0]])
     print(json.dumps({"ms": ms, "agreement": kept}))
 

@@ -1,7 +1,7 @@
-"""`--device`, `--precision` and `--backend` -> one device, one precision and one backend.
+"""Choose device, precision and backend from `--device`, `--precision` and `--backend`.
 
-What was asked for and is not there is an error, never a fallback. An automatic device is the
-available one of highest priority, an automatic backend the one that was measured to be the fastest.
+What was asked for and is not there is an error, never replaced. `auto` is the available device of
+highest priority, the fastest precision that keeps the model's answers, and the fastest backend.
 """
 
 from __future__ import annotations
@@ -12,29 +12,29 @@ from typing import TYPE_CHECKING
 
 from clsctl.console.messages import note
 from clsctl.errors import DeviceError, ModelError
-from clsctl.inference.backend_benchmark import Choice, measure, recall
+from clsctl.inference.backend_benchmark import BackendTimings, load_cached, measure
 from clsctl.inference.devices import get_device, select_device
-from clsctl.plugin.descriptors import Backend, Device
+from clsctl.plugin.descriptors import Backend
 from clsctl.plugin.registry import Registry
 from clsctl.values import PRECISIONS, ModelSpec, Placement
 
 if TYPE_CHECKING:
     from clsctl.settings import Settings
 
-AGREEMENT = 0.97
+MIN_AGREEMENT = 0.97
 """Share of sample images that a lower precision has to put into fp32's class, for `auto`."""
 
 
-def select(
+def select_placement(
     spec: ModelSpec, settings: Settings, registry: Registry, *, single: bool = False
 ) -> tuple[Backend, Placement]:
-    """Device, precision and backend that the settings name, prepared to run the model.
+    """Choose what the settings name: a backend, prepared to run the model, and where it runs.
 
     Args:
         single: As for `select_backend`.
 
     Raises:
-        ClsctlError: As the other functions of this module.
+        ClsctlError: As `select_device` and `select_backend`.
     """
     placement = Placement(select_device(settings.device, registry), precision=settings.precision)
     if placement.precision == "auto":
@@ -49,7 +49,7 @@ def select(
 def select_backend(
     text: str, spec: ModelSpec, placement: Placement, registry: Registry, *, single: bool = False
 ) -> Backend:
-    """The backend that `text` names, prepared to run the model so; `auto` is the fastest.
+    """Find the backend that `text` names, and prepare it to run the model; `auto` is the fastest.
 
     Args:
         single: Only one image will be classified: `auto` then is the one that starts soonest, and
@@ -63,21 +63,24 @@ def select_backend(
     """
     if text != "auto":
         backend: Backend = registry.get("backends", text)
-        _require_able(backend, spec, placement, registry)
+        _require_support(backend, spec, placement, registry)
         backend.check()
         backend.prepare(spec, placement)
         return backend
-    able = _able(spec, placement, registry)
-    if not able:
+    backends = _supporting(spec, placement, registry)
+    if not backends:
         within = "" if placement.precision == "fp32" else f" in {placement.precision}"
         raise _missing(f"no backend runs {spec.name} on {placement.device}{within}", registry)
     if single:
-        return _ready(able, spec, placement, enough=1)[0]
-    choice = recall(spec, placement, registry)
-    if choice is not None:
-        able.sort(key=lambda backend: backend.name != choice.backend)
-        return _ready(able, spec, placement, enough=1)[0]
-    return _fastest(_ready(able, spec, placement), spec, placement, registry)
+        return _prepare(backends, spec, placement, enough=1)[0]
+    timings = load_cached(spec, placement, registry)
+    if timings is not None:
+        backends.sort(key=lambda backend: backend.name != timings.backend)
+        return _prepare(backends, spec, placement, enough=1)[0]
+    return _fastest(_prepare(backends, spec, placement), spec, placement, registry)
+
+
+# ---- auto --------------------------------------------------------------------------------------
 
 
 def _fastest_precision(
@@ -86,21 +89,21 @@ def _fastest_precision(
     """fp32, or whatever is faster and keeps the model's answers on this machine."""
     times: dict[str, float] = {}
     for precision in PRECISIONS:
-        choice = _choice(spec, replace(placement, precision=precision), registry)
-        name = choice.backend if choice and backend == "auto" else backend
-        if choice and name in choice.ms and choice.agreement >= AGREEMENT:
-            times[precision] = choice.ms[name]
+        timings = _timings(spec, replace(placement, precision=precision), registry)
+        name = timings.backend if timings and backend == "auto" else backend
+        if timings and name in timings.ms and timings.agreement >= MIN_AGREEMENT:
+            times[precision] = timings.ms[name]
     return min(times, key=times.__getitem__, default="fp32")
 
 
-def _choice(spec: ModelSpec, placement: Placement, registry: Registry) -> Choice | None:
-    """What is the fastest in one precision; None where that cannot be had, which nobody asked."""
-    able = _able(spec, placement, registry)
-    choice = recall(spec, placement, registry)
-    if choice is not None or not able:
-        return choice
+def _timings(spec: ModelSpec, placement: Placement, registry: Registry) -> BackendTimings | None:
+    """Measure one precision; None where it cannot be had, which is no error for `auto`."""
+    backends = _supporting(spec, placement, registry)
+    timings = load_cached(spec, placement, registry)
+    if timings is not None or not backends:
+        return timings
     try:
-        return measure(spec, placement, _ready(able, spec, placement), registry)
+        return measure(spec, placement, _prepare(backends, spec, placement), registry)
     except (DeviceError, ModelError) as error:
         if error.code == "E_MEASUREMENT":
             note(f"{error.message}; leaving out {placement.precision}")
@@ -108,25 +111,25 @@ def _choice(spec: ModelSpec, placement: Placement, registry: Registry) -> Choice
 
 
 def _fastest(
-    ready: Sequence[Backend], spec: ModelSpec, placement: Placement, registry: Registry
+    backends: Sequence[Backend], spec: ModelSpec, placement: Placement, registry: Registry
 ) -> Backend:
-    if len(ready) == 1:
-        return ready[0]
+    if len(backends) == 1:
+        return backends[0]
     try:
-        name = measure(spec, placement, ready, registry).backend
+        name = measure(spec, placement, backends, registry).backend
     except ModelError as error:
-        note(f"{error.message}; taking {ready[0].name}")
-        return ready[0]
-    return next(backend for backend in ready if backend.name == name)
+        note(f"{error.message}; taking {backends[0].name}")
+        return backends[0]
+    return next(backend for backend in backends if backend.name == name)
 
 
-def _ready(
+def _prepare(
     backends: Sequence[Backend], spec: ModelSpec, placement: Placement, enough: int = 0
 ) -> list[Backend]:
-    """Those that are installed and prepared to run the model; `enough` of them where it is not 0.
+    """Prepare those that are installed to run the model, or only the first `enough` of them.
 
     Raises:
-        ClsctlError: There is none; why the first cannot.
+        ClsctlError: None of them can; why the first cannot.
     """
     ready: list[Backend] = []
     problems: list[DeviceError | ModelError] = []
@@ -148,25 +151,27 @@ def _ready(
     return ready
 
 
-def _able(spec: ModelSpec, placement: Placement, registry: Registry) -> list[Backend]:
-    """The backends that do such a thing, installed or not, in order of preference."""
+# ---- what a backend supports -------------------------------------------------------------------
+
+
+def _supporting(spec: ModelSpec, placement: Placement, registry: Registry) -> list[Backend]:
+    """The backends that support such a thing, installed or not, in order of preference."""
     backends: Iterable[Backend] = registry.items("backends").values()
-    device = get_device(placement.device, registry)
-    able = [backend for backend in backends if not _inability(backend, spec, placement, device)]
+    able = [backend for backend in backends if not _obstacle(backend, spec, placement, registry)]
     return sorted(able, key=lambda backend: -backend.priority)
 
 
-def _require_able(
+def _require_support(
     backend: Backend, spec: ModelSpec, placement: Placement, registry: Registry
 ) -> None:
-    code = _inability(backend, spec, placement, get_device(placement.device, registry))
+    code = _obstacle(backend, spec, placement, registry)
     if code:
         what = {
             "E_BACKEND_MISSING": f"on {placement.device}",
             "E_PRECISION_UNSUPPORTED": f"in {placement.precision} on {placement.device}",
             "E_MODEL_FORMAT": f"a model of the format '{spec.format}'",
         }
-        others = ", ".join(other.name for other in _able(spec, placement, registry))
+        others = ", ".join(other.name for other in _supporting(spec, placement, registry))
         raise DeviceError(
             f"backend '{backend.name}' does not run {what[code]}",
             code=code,
@@ -174,9 +179,9 @@ def _require_able(
         )
 
 
-def _inability(backend: Backend, spec: ModelSpec, placement: Placement, device: Device) -> str:
-    """What the backend never does, as an error's code; empty where there is nothing."""
-    precisions = backend.precisions_on(device)
+def _obstacle(backend: Backend, spec: ModelSpec, placement: Placement, registry: Registry) -> str:
+    """What the backend does not support, as an error's code; empty where there is nothing."""
+    precisions = backend.precisions_on(get_device(placement.device, registry))
     if not precisions:
         return "E_BACKEND_MISSING"
     if placement.precision not in precisions:

@@ -1,7 +1,8 @@
-"""Where the 8-bit form of a model is kept, and how a quantised graph is recognised."""
+"""Where the 8-bit version of a model is kept, and how a quantised graph is recognised."""
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 from typing import Any
 
@@ -12,7 +13,7 @@ from clsctl.values import ModelSpec
 
 
 def int8_path(spec: ModelSpec) -> Path:
-    """The model in 8-bit integers: a QDQ graph as ONNX.
+    """Return the file of the model in 8-bit integers, a QDQ graph as ONNX.
 
     Raises:
         ModelError: It was not quantised (`E_PRECISION_MISSING`).
@@ -30,9 +31,25 @@ def int8_path(spec: ModelSpec) -> Path:
 
 
 def int8_target(spec: ModelSpec) -> Path:
+    """Return where `clsctl quantize` puts that file."""
     return folders().cache / "int8" / f"{weights_sha256(spec)}.onnx"
 
 
+def report_path(int8: Path) -> Path:
+    """Return the file beside it that says how good it is."""
+    return int8.with_suffix(".json")
+
+
+def read_report(spec: ModelSpec) -> dict[str, Any]:
+    """Return what `clsctl quantize` found out about the model in 8-bit integers.
+
+    Raises:
+        ModelError: It was not quantised (`E_PRECISION_MISSING`).
+    """
+    report: dict[str, Any] = json.loads(report_path(int8_path(spec)).read_text(encoding="utf-8"))
+    return report
+
+
 def is_in_integers(graph: Any) -> bool:
-    """Whether an ONNX graph is quantised."""
+    """Say whether an ONNX graph is quantised."""
     return any(node.op_type == "QuantizeLinear" for node in graph.node)

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from clsctl.errors import DeviceError, ModelError, require_library
 from clsctl.inference.devices import get_device
-from clsctl.plugin.descriptors import Form
+from clsctl.plugin.descriptors import CompiledModel
 from clsctl.system.cpu import processor_name
 from clsctl.values import Placement
 
@@ -116,7 +116,9 @@ def cache_key(placement: Placement) -> str:
     return f"{kind}-ort{onnxruntime.__version__}"
 
 
-COMPILED = Form("onnxruntime", "ONNX Runtime", ".onnx", cache_key, write_compiled, load_compiled)
+COMPILED = CompiledModel(
+    "onnxruntime", "ONNX Runtime", ".onnx", cache_key, write_compiled, load_compiled
+)
 
 
 def _options(threads: int) -> Any:

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from clsctl.errors import ModelError
-from clsctl.plugin.descriptors import Form
+from clsctl.plugin.descriptors import CompiledModel
 from clsctl.system.cpu import processor_name
 from clsctl.values import Placement
 
@@ -21,7 +21,11 @@ if TYPE_CHECKING:
 
 
 DEVICE = "CPU"
+PRECISION = "INFERENCE_PRECISION_HINT"
+"""Where it is not said, OpenVINO takes bf16 by itself wherever the processor has it."""
 
+
+TELEMETRY = "openvino_telemetry"
 
 COPIES_BYTES = 256 << 20
 """A model is loaded once for every stream where together they take no more than this."""
@@ -51,11 +55,25 @@ class OpenvinoSession:
 
 
 def import_openvino() -> Any:
-    """OpenVINO without its telemetry, which every import reports to over the network."""
-    sys.modules.setdefault("openvino_telemetry", None)  # type: ignore[arg-type]
-    import openvino
+    """Import OpenVINO without its telemetry, which reports every import over the network.
 
+    Its package is hidden for the time of the import only; whoever imports it later finds it.
+    """
+    hidden = sys.modules.get(TELEMETRY)
+    sys.modules[TELEMETRY] = None  # type: ignore[assignment]
+    try:
+        import openvino
+    finally:
+        sys.modules.pop(TELEMETRY)
+        if hidden is not None:
+            sys.modules[TELEMETRY] = hidden
     return openvino
+
+
+def open_file(path: Path) -> OpenvinoSession:
+    """Load an IR as it is written, in float32; raises RuntimeError where OpenVINO cannot."""
+    core = import_openvino().Core()
+    return OpenvinoSession([core.compile_model(path, DEVICE, {PRECISION: "f32"})])
 
 
 def write_compiled(source: str | bytes, target: Path, placement: Placement) -> None:
@@ -100,13 +118,12 @@ def cache_key(placement: Placement) -> str:
     return f"{processor_name()}-ov{version}"
 
 
-COMPILED = Form("openvino", "OpenVINO", ".blob", cache_key, write_compiled, load_compiled)
+COMPILED = CompiledModel("openvino", "OpenVINO", ".blob", cache_key, write_compiled, load_compiled)
 
 
 def _config(placement: Placement) -> dict[str, object]:
-    """OpenVINO would take bf16 by itself wherever the processor has it."""
     hint = "bf16" if placement.precision == "bf16" else "f32"
-    config: dict[str, object] = {"INFERENCE_PRECISION_HINT": hint, "NUM_STREAMS": placement.streams}
+    config: dict[str, object] = {PRECISION: hint, "NUM_STREAMS": placement.streams}
     # A pinned thread waits for its core, whatever else runs there: other processes, decoding.
     config["ENABLE_CPU_PINNING"] = False
     if placement.threads:

@@ -1,4 +1,4 @@
-"""Whether two forms of a model are the same: their scores on several inputs, compared.
+"""Compare what two implementations of a model answer, on several inputs.
 
 Probabilities hide differences in unlikely classes, their logarithms do not; below `LEAST` they are
 rounding noise and count as equal.
@@ -6,7 +6,7 @@ rounding noise and count as equal.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from clsctl.result import are_probabilities, softmax
@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
 
-    Run = Callable[[NDArray[np.float32]], NDArray[np.float32]]
+    from clsctl.values import ScoreFunction
 
 # With the weights of tests/golden the right conversions of all 80 networks differ by 3e-4 at most,
 # a wrong padding or clip of a single layer makes 4e-2 or more.
@@ -25,11 +25,11 @@ TOSS_UP = 0.01
 
 
 class Parity(NamedTuple):
-    """How alike two forms are.
+    """How alike two implementations are.
 
     Attributes:
         real: Photographs that were compared.
-        synthetic: Made-up images that were compared.
+        synthetic: Synthetic images that were compared.
         difference: Largest difference of any log-probability on any of them.
         limit: What it may be.
     """
@@ -45,15 +45,16 @@ class Parity(NamedTuple):
         return self.difference <= self.limit
 
 
-def compare_forms(
-    first: Run,
-    second: Run,
+def compare_scores(
+    first: ScoreFunction,
+    second: ScoreFunction,
     transforms: Sequence[Mapping[str, Any]],
     photos: Sequence[NDArray[np.uint8]] = (),
 ) -> Parity:
-    """Run two forms of a model, images -> probabilities or logits, on the same inputs.
+    """Run two implementations of a model on the same inputs and compare their scores.
 
     Args:
+        first: Gives probabilities or logits, as `second` does.
         transforms: Preprocessing, as `PreProcess.transform_ops` of inference.yml.
         photos: Real images, uint8 [H, W, 3] RGB.
     """
@@ -74,17 +75,19 @@ def compare_forms(
 
 
 def _logs(scores: NDArray[np.float32]) -> NDArray[np.float64]:
-    """Log-probabilities; what leaves 0 to 1 is taken for logits."""
+    """Log-probabilities; scores outside 0 to 1 are taken for logits."""
     import numpy as np
 
     exact = scores.astype(np.float64)
     return np.log(np.maximum(exact if are_probabilities(exact) else softmax(exact), LEAST))
 
 
-def agreement(exact: Run, other: Run, images: Sequence[NDArray[np.float32]]) -> float:
-    """Share of the inputs, each [1, 3, H, W], that both forms put into the same class.
+def tolerant_agreement(
+    exact: ScoreFunction, other: ScoreFunction, images: Sequence[NDArray[np.float32]]
+) -> float:
+    """Share of the inputs, each [1, 3, H, W], that both implementations put into the same class.
 
-    Classes that the exact form holds for equally likely, within TOSS_UP, count as the same.
+    Classes whose exact scores differ by no more than TOSS_UP count as the same.
     """
     same = 0
     for image in images:
@@ -94,9 +97,9 @@ def agreement(exact: Run, other: Run, images: Sequence[NDArray[np.float32]]) -> 
 
 
 def sample_inputs(transforms: Sequence[Mapping[str, Any]]) -> list[NDArray[np.float32]]:
-    """Inputs [1, 3, H, W] to time a network with, and to ask whether it changes its mind.
+    """Make inputs [1, 3, H, W] to time a network with, and to compare its answers on.
 
-    64 made-up images: areas of random colours, from a few large to many small ones.
+    64 synthetic images: areas of random colours, from a few large to many small ones.
     """
     import numpy as np
 

@@ -17,12 +17,10 @@ from typing import Any
 
 from clsctl.errors import ModelError
 from clsctl.system.files import file_sha256
-from clsctl.values import FORMATS, ModelSpec
+from clsctl.values import MODEL_FORMATS, ModelSpec
 
-GRAPHS = ("inference.json", "inference.pdmodel", "inference.onnx", "inference.xml")
+GRAPHS = tuple(f"inference{suffix}" for suffix in MODEL_FORMATS)
 PARAMS = "inference.pdiparams"
-PARAMS_SUFFIX = {".json": ".pdiparams", ".pdmodel": ".pdiparams", ".xml": ".bin"}
-"""Of the file with the weights, by the graph's; an ONNX file holds them itself."""
 SETTINGS = "inference.yml"
 PROVENANCE = "clsctl.json"
 DEFAULT_TOPK = 5
@@ -42,7 +40,7 @@ def read_model_dir(path: Path) -> ModelSpec:
     """
     graph = _find_graph(path)
     directory = graph.parent
-    suffix = PARAMS_SUFFIX.get(graph.suffix)
+    suffix = MODEL_FORMATS[graph.suffix].params_suffix
     params = graph.with_suffix(suffix) if suffix else None
     if params is not None and not params.is_file():
         raise _invalid(path, f"it holds no {params.name}")
@@ -122,7 +120,7 @@ def _trusted(path: Path, recorded: Mapping[str, Any], record: Path) -> str:
 
 
 def _find_graph(path: Path) -> Path:
-    if path.is_file() and path.suffix in FORMATS:
+    if path.is_file() and path.suffix in MODEL_FORMATS:
         return path
     if not path.is_dir():
         raise _invalid(path, "there is no such directory")

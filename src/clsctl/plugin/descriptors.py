@@ -106,23 +106,23 @@ class Device:
 
 
 @dataclass(frozen=True, slots=True)
-class Form:
-    """What a backend loads in place of a model's own files; see `clsctl.inference.convert`.
+class CompiledModel:
+    """What a backend makes of a model and loads in its place; see `clsctl.inference.compiled`.
 
     Attributes:
         name: The backend's.
-        library: The backend's, as a person reads it.
-        suffix: Of the form's file.
-        belongs_to: Says what it depends on besides the model, such as the library's version.
-        write: Makes it from ONNX, given as bytes or as a path, or from the path of the model's own
-            graph; raises whatever the library does where it cannot.
-        load: Loads what was written.
+        library: The backend's, as users know it.
+        suffix: Of the compiled model's file.
+        cache_key: Returns what it depends on besides the model, such as the library's version.
+        write: Compiles ONNX, given as bytes or as a path, or the model's own graph, given as a
+            path, into a file; raises whatever the library raises where it cannot.
+        load: Loads such a file.
     """
 
     name: str
     library: str
     suffix: str
-    belongs_to: Callable[[Placement], str]
+    cache_key: Callable[[Placement], str]
     write: Callable[[str | bytes, Path, Placement], None]
     load: Callable[[Path, Placement], Session]
 
@@ -139,9 +139,9 @@ class Backend:
         priority: Higher where it starts sooner: decides where nothing was measured.
         precisions: By kind of device, what it computes in there; a device may name itself, too
             (`Device.precisions`).
-        formats: Of the models it can run; values of FORMATS.
+        formats: Of the models it can run; names of MODEL_FORMATS.
         packages: Distributions that bring the library, whose version a measurement belongs to.
-        form: What it converts models to, if it does.
+        compiled: What it compiles models to, if it does.
     """
 
     name: str
@@ -153,11 +153,50 @@ class Backend:
     precisions: Mapping[str, Sequence[str]] = field(default_factory=dict)
     formats: tuple[str, ...] = ("paddle",)
     packages: tuple[str, ...] = ()
-    form: Form | None = None
+    compiled: CompiledModel | None = None
 
     def precisions_on(self, device: Device) -> Sequence[str]:
         """What it computes in on a device; empty where it does not run there."""
         return self.precisions.get(device.name) or device.precisions.get(self.name, ())
+
+
+@dataclass(frozen=True, slots=True)
+class ExportRequest:
+    """A trained network on its way into files, which is to be left as it is.
+
+    Attributes:
+        name: The model's.
+        transforms: Preprocessing, as `PreProcess.transform_ops` of inference.yml.
+        labels: Class names by id.
+        input_size: Side of the network's input, in pixels.
+    """
+
+    network: nn.Layer
+    name: str
+    transforms: Sequence[Mapping[str, Any]]
+    labels: Sequence[str]
+    input_size: int
+
+
+@dataclass(frozen=True, slots=True)
+class Exporter:
+    """A format that `clsctl export` writes (`--to`).
+
+    Attributes:
+        file: Name of the file that holds the graph.
+        write: Writes the format's files into a folder. Raises ModelError where that is not
+            possible.
+        open: Loads that file on the processor, for its scores to be compared with the network's.
+        beside: The format that is written into the folder before, and whose files this one may be
+            made of; empty where the network is all that it needs.
+    """
+
+    name: str
+    help: str
+    file: str
+    write: Callable[[ExportRequest, Path], None]
+    open: Callable[[Path], Session]
+    beside: str = "paddle"
 
 
 @dataclass(frozen=True, slots=True)

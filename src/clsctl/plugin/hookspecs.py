@@ -18,6 +18,7 @@ from clsctl.plugin.descriptors import (
     Command,
     Device,
     Executor,
+    Exporter,
     TrainCallback,
     WeightSource,
     Writer,
@@ -66,6 +67,11 @@ def clsctl_writers() -> Iterable[Writer]:
 @hookspec
 def clsctl_executors() -> Iterable[Executor]:
     """Places where prediction runs, such as `local`."""
+
+
+@hookspec
+def clsctl_exporters() -> Iterable[Exporter]:
+    """Formats that trained models are written in, such as `onnx`."""
 
 
 @hookspec

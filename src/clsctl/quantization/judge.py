@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import statistics
 import time
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import replace
 from pathlib import Path
+from statistics import median
 from typing import TYPE_CHECKING, NamedTuple
 
 from clsctl.console.messages import note
@@ -17,7 +17,8 @@ from clsctl.evaluation.class_mapping import matched
 from clsctl.evaluation.metrics import Interval, label_ranks, wilson_interval
 from clsctl.evaluation.trained_weights import input_side
 from clsctl.inference.devices import get_device
-from clsctl.plugin.descriptors import Backend, Form
+from clsctl.inference.timing import time_sessions
+from clsctl.plugin.descriptors import Backend, CompiledModel
 from clsctl.plugin.registry import default_registry
 from clsctl.system.cpu import available_cores
 from clsctl.values import HOST, ModelSpec, Placement, Session
@@ -119,25 +120,19 @@ def milliseconds(graphs: tuple[Path, Path], spec: ModelSpec) -> dict[str, tuple[
         except Exception:  # noqa: BLE001 - every library has exceptions of its own
             note(f"{form.library} cannot run {spec.name}")
             continue
-        turns = [(_time(first, image), _time(second, image)) for _ in range(WARM_UP + ROUNDS)]
-        ones, others = zip(*turns[WARM_UP:], strict=True)
-        found[form.library] = statistics.median(ones), statistics.median(others)
+        pair = {"fp32": first, "int8": second}
+        times = time_sessions(pair, image, warm_up=WARM_UP, rounds=ROUNDS, clock=time.process_time)
+        found[form.library] = median(times["fp32"]), median(times["int8"])
     return found
 
 
-def _time(session: Session, image: NDArray[np.float32]) -> float:
-    start = time.process_time()
-    session.run(image)
-    return 1000 * (time.process_time() - start)
-
-
-def _forms() -> Iterator[Form]:
+def _forms() -> Iterator[CompiledModel]:
     """Of the backends that are installed and run int8 on a CPU, soonest started first."""
     backends: Iterable[Backend] = default_registry().items("backends").values()
     processor = get_device(HOST)
     for backend in sorted(backends, key=lambda backend: -backend.priority):
-        if backend.form and "int8" in backend.precisions_on(processor) and _installed(backend):
-            yield backend.form
+        if backend.compiled and "int8" in backend.precisions_on(processor) and _installed(backend):
+            yield backend.compiled
 
 
 def _installed(backend: Backend) -> bool:
@@ -148,7 +143,7 @@ def _installed(backend: Backend) -> bool:
     return True
 
 
-def _open(form: Form, graph: Path, threads: int) -> Session:
+def _open(form: CompiledModel, graph: Path, threads: int) -> Session:
     """A backend's form is left beside the graph."""
     target = graph.with_name(f"{graph.stem}-{form.name}-{threads}{form.suffix}")
     placement = Placement(HOST, threads)

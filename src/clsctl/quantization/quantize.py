@@ -18,9 +18,8 @@ from typing import TYPE_CHECKING, Any
 from clsctl.console.messages import note
 from clsctl.console.progress import no_progress
 from clsctl.errors import DataError, ModelError
-from clsctl.exporting.export import ONNX
-from clsctl.inference.convert import form_path
-from clsctl.inference.int8_cache import int8_target
+from clsctl.inference.compiled import ensure_compiled
+from clsctl.inference.int8_cache import int8_target, report_path
 from clsctl.inference.onnx_session import COMPILED
 from clsctl.inference.paddle2onnx import write_onnx
 from clsctl.models.directory import write_settings
@@ -41,6 +40,7 @@ if TYPE_CHECKING:
     from clsctl.datasets.samples import Dataset
 
 CALIBRATION_BATCH = 8
+GRAPH = "inference.onnx"
 TMPDIR_HINT = "set TMPDIR to a folder on another disk"
 
 
@@ -224,7 +224,7 @@ def _write_plain(spec: ModelSpec, target: Path) -> None:
     if spec.format == "onnx":
         shutil.copyfile(spec.graph, target)
         return
-    form_path(COMPILED, spec, Placement(HOST))
+    ensure_compiled(COMPILED, spec, Placement(HOST))
     write_onnx(spec, target)
 
 
@@ -233,13 +233,13 @@ def _keep(int8: Path, result: Quantized) -> None:
     report = json.dumps(result.as_dict(), indent=1, ensure_ascii=False)
     with locked(folders().cache, f"int8-{result.path.stem}"):
         result.path.parent.mkdir(parents=True, exist_ok=True)
-        with atomic_replace(result.path.with_suffix(".json")) as part:
+        with atomic_replace(report_path(result.path)) as part:
             part.write_text(f"{report}\n", encoding="utf-8")
         with atomic_replace(result.path) as part:
             shutil.copyfile(int8, part)
 
 
 def _write_model_dir(int8: Path, folder: Path, spec: ModelSpec, result: Quantized) -> None:
-    shutil.copyfile(int8, folder / ONNX)
+    shutil.copyfile(int8, folder / GRAPH)
     write_settings(folder, spec.name, spec.transforms, spec.labels, spec.topk)
     record(folder, origin(str(spec.directory), spec.directory), quantization=result.as_dict())

@@ -12,7 +12,8 @@ from typing import TYPE_CHECKING, Any
 
 from clsctl.console.messages import note
 from clsctl.errors import ClsctlError, ModelError
-from clsctl.exporting.export import check_graph, export_network
+from clsctl.exporting.network import export_network
+from clsctl.exporting.parity_check import check_graph
 from clsctl.images.preprocess import transform_ops
 from clsctl.networks.param_groups import freeze_until
 from clsctl.networks.pdparams import load_weights

@@ -10,7 +10,7 @@ from families import SMALL
 from golden_rules import fill, make_input, manifest
 
 import clsctl
-from clsctl.exporting.export import export_network
+from clsctl.exporting.network import export_network
 from clsctl.images.preprocess import transform_ops
 from clsctl.inference.convert import convert
 from clsctl.inference.onnx_session import COMPILED, open_file

@@ -11,7 +11,7 @@ from paddle.nn import functional as F
 
 import clsctl
 from clsctl.errors import ModelError
-from clsctl.exporting.export import export_network
+from clsctl.exporting.network import export_network
 from clsctl.images.preprocess import transform_ops
 from clsctl.inference.convert import convert
 from clsctl.inference.onnx_session import COMPILED

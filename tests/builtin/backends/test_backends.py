@@ -129,7 +129,7 @@ def test_openvino_says_in_a_line_what_it_cannot_load(tmp_path):
     path = tmp_path / "damaged.blob"
     for content in (b"", b"no blob" * 1000):
         path.write_bytes(content)
-        form = default_registry().get("backends", "openvino").form
+        form = default_registry().get("backends", "openvino").compiled
         with pytest.raises(ModelError, match=f"OpenVINO cannot load {path}: ") as caught:
             form.load(path, Placement(CPU))
         assert caught.value.code == "E_MODEL_UNREADABLE"

@@ -143,7 +143,7 @@ def test_a_form_that_does_not_answer_like_the_graph_is_not_used(folder, photo, c
     onnx.save(model, folder / "inference.onnx")
     done = call("predict", photo, "--model-dir", folder, "--backend", backend)
     assert (done.returncode, done.stdout) == (4, "")
-    assert "its form differs from the graph as it is written by" in done.stderr
+    assert "compiled, it differs from the graph as it is written by" in done.stderr
     assert "[E_CONVERSION]" in done.stderr
 
 

@@ -74,7 +74,7 @@ def test_a_place_that_cannot_be_written(clsctl, tmp_path, run):
 def test_an_unknown_format(clsctl, tmp_path, run):
     done = clsctl("export", "--weights", run, "-o", "model", "--to", "onx")
     assert done.returncode == 2
-    assert "unknown format 'onx'. Did you mean onnx? [E_FORMAT_UNKNOWN]" in done.stderr
+    assert "unknown exporter 'onx'. Did you mean onnx? [E_EXPORTER_UNKNOWN]" in done.stderr
 
 
 def test_damaged_weights_leave_nothing(clsctl, tmp_path, run):

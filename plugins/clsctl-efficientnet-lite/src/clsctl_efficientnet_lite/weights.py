@@ -127,7 +127,7 @@ def convert_names(state: dict[str, NDArray[Any]]) -> dict[str, NDArray[Any]]:
 
 
 def _inference(request: FetchRequest, state: dict[str, NDArray[Any]]) -> Path:
-    from clsctl.exporting.export import export_network
+    from clsctl.exporting.network import export_network
     from clsctl.images.preprocess import transform_ops
     from clsctl.models.imagenet_labels import imagenet_labels
     from clsctl.networks.pdparams import load_weights

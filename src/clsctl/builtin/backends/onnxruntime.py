@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from clsctl.inference.convert import form_path
+from clsctl.inference.compiled import ensure_compiled
 from clsctl.inference.onnx_session import (
     COMPILED,
     OnnxSession,
@@ -27,16 +27,16 @@ def clsctl_backends() -> list[Backend]:
             priority=10,
             formats=("paddle", "onnx"),
             packages=("onnxruntime", "onnxruntime-gpu"),
-            form=COMPILED,
+            compiled=COMPILED,
         )
     ]
 
 
 def open_model(spec: ModelSpec, placement: Placement) -> OnnxSession:
     """Load the model's ONNX form, converting it first where that was not done before."""
-    return load_compiled(form_path(COMPILED, spec, placement), placement)
+    return load_compiled(ensure_compiled(COMPILED, spec, placement), placement)
 
 
 def _prepare(spec: ModelSpec, placement: Placement) -> None:
     require_provider(provider_for(placement)[0])
-    form_path(COMPILED, spec, placement)
+    ensure_compiled(COMPILED, spec, placement)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from clsctl.errors import DeviceError, require_library
-from clsctl.inference.convert import form_path
+from clsctl.inference.compiled import ensure_compiled
 from clsctl.inference.openvino_session import COMPILED, OpenvinoSession, load_compiled
 from clsctl.plugin import Backend, ModelSpec, Placement, hookimpl
 from clsctl.system.cpu import multiplies_bf16
@@ -22,14 +22,14 @@ def clsctl_backends() -> list[Backend]:
             precisions={"cpu": ("fp32", "bf16", "int8")},
             formats=("paddle", "onnx", "openvino"),
             packages=("openvino",),
-            form=COMPILED,
+            compiled=COMPILED,
         )
     ]
 
 
 def open_model(spec: ModelSpec, placement: Placement) -> OpenvinoSession:
     """Load the model's OpenVINO form, converting it first where that was not done before."""
-    return load_compiled(form_path(COMPILED, spec, placement), placement)
+    return load_compiled(ensure_compiled(COMPILED, spec, placement), placement)
 
 
 def _check() -> None:
@@ -43,4 +43,4 @@ def _prepare(spec: ModelSpec, placement: Placement) -> None:
             code="E_PRECISION_PROCESSOR",
             hint="use --precision fp32",
         )
-    form_path(COMPILED, spec, placement)
+    ensure_compiled(COMPILED, spec, placement)

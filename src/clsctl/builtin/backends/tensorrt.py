@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from clsctl.errors import require_library
-from clsctl.inference.convert import form_path
+from clsctl.inference.compiled import ensure_compiled
 from clsctl.inference.onnx_session import (
     COMPILED,
     OnnxSession,
@@ -42,7 +42,7 @@ def open_model(spec: ModelSpec, placement: Placement) -> OnnxSession:
         "trt_engine_cache_enable": True,
         "trt_engine_cache_path": str(folders().cache / "tensorrt"),
     }
-    path = form_path(COMPILED, spec, placement)
+    path = ensure_compiled(COMPILED, spec, placement)
     return open_file(path, placement.threads, (PROVIDER, options))
 
 
@@ -54,4 +54,4 @@ def _check() -> None:
 
 def _prepare(spec: ModelSpec, placement: Placement) -> None:
     require_provider(PROVIDER)
-    form_path(COMPILED, spec, placement)
+    ensure_compiled(COMPILED, spec, placement)

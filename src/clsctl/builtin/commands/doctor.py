@@ -117,9 +117,9 @@ def _backends(registry: Registry) -> Iterator[Finding]:
 
 
 def _choices() -> Iterator[Finding]:
-    from clsctl.inference.backend_benchmark import remembered
+    from clsctl.inference.backend_benchmark import list_cached
 
-    for choice in remembered():
+    for choice in list_cached():
         yield Finding("measured", choice.model, None, str(choice))
 
 

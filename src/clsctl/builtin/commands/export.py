@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from clsctl.plugin import Command, hookimpl
+from clsctl.plugin.registry import default_registry
 
 if TYPE_CHECKING:
     from clsctl.exporting.export import Export
@@ -25,9 +26,7 @@ def export(
         str | None,
         typer.Option("-m", "--model", help="The network, where nothing beside the weights says."),
     ] = None,
-    to: Annotated[
-        str, typer.Option(help="paddle, paddle-legacy (.pdmodel); onnx or openvino beside paddle.")
-    ] = "paddle",
+    to: Annotated[str, typer.Option(metavar="FORMAT", help=_formats())] = "paddle",
     check: Annotated[
         bool, typer.Option("--check/--no-check", help="Compare its scores with the network's.")
     ] = True,
@@ -43,6 +42,12 @@ def export(
     from clsctl.exporting.export import export as run
 
     _show(run(weights, output, model, to=to, check=check, dataset=dataset))
+
+
+def _formats() -> str:
+    """What `--to` takes: every exporter and the file that it writes."""
+    exporters = default_registry().items("exporters").values()
+    return ", ".join(f"{exporter.name} ({exporter.file})" for exporter in exporters) + "."
 
 
 def _show(export: Export) -> None:

@@ -1,0 +1,38 @@
+"""OpenVINO's intermediate representation (IR), in float32."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from tempfile import TemporaryDirectory
+
+from clsctl.plugin import Exporter, ExportRequest, Session, hookimpl
+
+GRAPH = "inference.xml"
+
+
+@hookimpl
+def clsctl_exporters() -> list[Exporter]:
+    return [Exporter("openvino", "OpenVINO IR, beside Paddle's format.", GRAPH, write, open_graph)]
+
+
+def write(request: ExportRequest, folder: Path) -> None:
+    """Write inference.xml and inference.bin, by way of ONNX."""
+    from clsctl.exporting.conversion import require_package, translate_failure, write_plain_onnx
+    from clsctl.inference.openvino_session import import_openvino
+
+    require_package("openvino", "which `pip install openvino` brings")
+    openvino = import_openvino()
+    with TemporaryDirectory() as scratch, translate_failure("OpenVINO cannot take this network"):
+        plain = Path(scratch) / "plain.onnx"
+        write_plain_onnx(folder, plain)
+        graph = openvino.Core().read_model(plain)
+        openvino.save_model(graph, folder / GRAPH, compress_to_fp16=False)
+
+
+def open_graph(graph: Path) -> Session:
+    """Load an IR on the processor, in float32."""
+    from clsctl.exporting.conversion import translate_failure
+    from clsctl.inference.openvino_session import open_file
+
+    with translate_failure("OpenVINO cannot run this network"):
+        return open_file(graph)

@@ -1,0 +1,48 @@
+"""Write a network as the files from which Paddle predicts."""
+
+from __future__ import annotations
+
+import copy
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from clsctl.models.directory import write_settings
+
+if TYPE_CHECKING:
+    from paddle import nn
+
+
+def export_network(
+    network: nn.Layer,
+    directory: Path,
+    name: str,
+    transforms: Sequence[Mapping[str, Any]],
+    labels: Sequence[str],
+    input_size: int,
+) -> None:
+    """Write inference.json, inference.pdiparams and inference.yml.
+
+    The exported graph maps images [N, 3, S, S] to probabilities [N, classes]: softmax is part of
+    it, the batch is dynamic. The network itself is left as it was.
+
+    Args:
+        directory: An existing folder; files of the same names are overwritten.
+        name: `Global.model_name` of inference.yml.
+        transforms: Preprocessing, as `PreProcess.transform_ops` of inference.yml.
+        labels: Class names by id.
+        input_size: S, the side of the network's input in pixels.
+    """
+    import paddle
+    from paddle import nn
+    from paddle.static import InputSpec
+
+    network = copy.deepcopy(network)
+    if hasattr(network, "reparameterise"):
+        network.reparameterise()
+    classifier = nn.Sequential(network, nn.Softmax(axis=-1))
+    classifier.eval()
+    image = InputSpec([None, 3, input_size, input_size], "float32", name="x")
+    static = paddle.jit.to_static(classifier, input_spec=[image], full_graph=True)
+    paddle.jit.save(static, str(directory / "inference"))
+    write_settings(directory, name, transforms, labels)
