@@ -111,6 +111,10 @@ class ModelEntry:
     core: bool = False
     figures: str = ""
 
+    def latency(self, device: str) -> tuple[float, float] | None:
+        """Published latency on a kind of device, as `cpu_ms`; None where there is none."""
+        return {"cpu": self.cpu_ms, "gpu": self.gpu_ms}.get(device)
+
     def artifact(self, kind: WeightKind) -> Artifact | None:
         return self.inference if kind == "inference" else self.training
 

@@ -8,11 +8,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from clsctl.bench.capacity import Job, Rate, make_plan
+from clsctl.bench.capacity import Rate, Workload, make_plan
 
 RATE = Rate(100, 250, 96, measured=True, source="measured")
 JOBS = st.builds(
-    Job,
+    Workload,
     images=st.integers(1, 10**12),
     workers=st.integers(1, 10_000),
     image_kb=st.floats(1, 10_000),
@@ -70,7 +70,7 @@ def test_every_worker_is_paid_until_the_end(job):
 
 
 def test_a_job_by_hand():
-    job = Job(
+    job = Workload(
         images=3_600_000,
         workers=10,
         image_kb=100,

@@ -1,8 +1,8 @@
-"""How long a large prediction job takes, what it moves and keeps, and what limits it.
+"""Estimate how long a large prediction job takes, what it reads and writes, and its bottleneck.
 
 The model: `workers` machines like the one that was measured take shards of the inputs from a queue,
 read each image from an object store, and write a file of results for each shard. A worker that
-dies loses the shard it was at, half of it done on average; another one does it again.
+fails loses its shard, half done on average; another one repeats it.
 """
 
 from __future__ import annotations
@@ -23,8 +23,8 @@ PUBLISHED_RESULT_BYTES = 250
 
 
 @dataclass(frozen=True, slots=True)
-class Job:
-    """What is to be done, and with what.
+class Workload:
+    """A large prediction job, and the machines for it.
 
     Attributes:
         workers: Machines, each like the one that was measured.
@@ -47,14 +47,14 @@ class Job:
 
 @dataclass(frozen=True, slots=True)
 class Rate:
-    """What one worker does.
+    """How fast one worker is.
 
     Attributes:
         images_per_second: From files to ranked classes.
         result_bytes: Of a result as a JSON line.
         memory_mb: Of its process; None where it is not known.
-        measured: Whether this machine was measured, rather than the catalog believed.
-        source: Where the figures come from, for a person.
+        measured: Whether the figures are this machine's, not the catalog's.
+        source: Where the figures come from, for users to read.
     """
 
     images_per_second: float
@@ -66,12 +66,12 @@ class Rate:
 
 @dataclass(frozen=True, slots=True)
 class Load:
-    """Something that the job uses up.
+    """How far the job uses a resource.
 
     Attributes:
-        hours: How long the job would take if nothing else were a limit.
-        share: Of its capacity that is used, 0 to 1; that of the limit is 1.
-        remedy: What helps once it is the limit.
+        hours: How long the job would take if this were the only limit.
+        share: Utilisation, 0 to 1; the bottleneck's is 1.
+        remedy: What helps where this is the bottleneck.
     """
 
     name: str
@@ -82,20 +82,20 @@ class Load:
 
 @dataclass(frozen=True, slots=True)
 class Plan:
-    """What follows from a job and a rate.
+    """The estimate for a workload at a rate.
 
     Attributes:
-        hours: From start to end, work done twice and the wait for the last shard included.
+        hours: From start to end, including repeated work and the wait for the last shard.
         shard_seconds: Time of one shard on one worker.
-        failures: Workers that die meanwhile, on average.
-        repeated_images: Done twice for that reason, on average.
+        failures: Workers expected to fail.
+        repeated_images: Images expected to be classified twice for that reason.
         input_bytes: Read, each image once.
         output_bytes: Of the results as JSON lines.
         traffic: Mean rate at which all workers read, in bytes a second.
-        worker_hours: What is paid for.
+        worker_hours: Hours of all workers together.
         cost: Of the workers; None where no price was given.
-        useful_workers: With more of them nothing gets faster.
-        loads: What is used up, the limit first.
+        useful_workers: More of them make nothing faster.
+        loads: Utilisation by resource, the bottleneck first.
     """
 
     hours: float
@@ -113,8 +113,8 @@ class Plan:
     loads: tuple[Load, ...]
 
 
-def make_plan(job: Job, rate: Rate) -> Plan:
-    """Estimate a job."""
+def make_plan(job: Workload, rate: Rate) -> Plan:
+    """Estimate a workload."""
     shards = math.ceil(job.images / job.shard_size)
     workers, shard = min(job.workers, shards), min(job.images, job.shard_size)
     loads = _loads(job, rate, workers)
@@ -150,7 +150,7 @@ def find_rate(
     backend: str | None = None,
     precision: str = "fp32",
 ) -> Rate:
-    """The highest throughput that was measured, else what the published latency comes to.
+    """Return the highest throughput that was measured, else what the published latency implies.
 
     Raises:
         ModelError: Neither is there (`E_NOT_MEASURED`).
@@ -163,7 +163,7 @@ def find_rate(
     ]
     if fitting:
         return _measured(max(fitting, key=lambda record: record.images_per_second))
-    published = entry and {"cpu": entry.cpu_ms, "gpu": entry.gpu_ms}.get(device.kind)
+    published = entry and entry.latency(device.kind)
     if not published or backend or precision != "fp32":
         how = f" --backend {backend}" if backend else ""
         raise ModelError(
@@ -195,8 +195,8 @@ def _published(milliseconds: float) -> Rate:
     )
 
 
-def _loads(job: Job, rate: Rate, workers: int) -> tuple[Load, ...]:
-    """The limit first."""
+def _loads(job: Workload, rate: Rate, workers: int) -> tuple[Load, ...]:
+    """Utilisation by resource, the bottleneck first."""
     rates: Mapping[str, tuple[float, str]] = {
         "processors of the workers": (
             workers * rate.images_per_second,
@@ -220,12 +220,12 @@ def _loads(job: Job, rate: Rate, workers: int) -> tuple[Load, ...]:
     return tuple(sorted(loads, key=lambda load: -load.hours))
 
 
-def _useful_workers(job: Job, rate: Rate, shards: int) -> int:
+def _useful_workers(job: Workload, rate: Rate, shards: int) -> int:
     """As many as the store can serve, and as there are shards."""
     one = min(rate.images_per_second, _per_link(job))
     return min(shards, math.ceil(job.store_requests / one)) if job.store_requests else shards
 
 
-def _per_link(job: Job) -> float:
+def _per_link(job: Workload) -> float:
     """Images a second that a worker's link carries."""
     return job.bandwidth * 1e6 / 8 / (job.image_kb * 1000)

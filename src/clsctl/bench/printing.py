@@ -79,7 +79,7 @@ def _published(entry: ModelEntry | None, device: str) -> str:
     figures = ["published:"]
     if entry.top1:
         figures.append(f"top-1 {entry.top1:g} %")
-    if latency := {"cpu": entry.cpu_ms, "gpu": entry.gpu_ms}.get(kind):
+    if latency := entry.latency(kind):
         figures.append(f"{kind.upper()} {latency[0]:g} ms, {latency[1]:g} high-performance")
     if entry.size_mb:
         figures.append(f"{entry.size_mb:.1f} MiB")
@@ -102,5 +102,5 @@ def _conditions(row: Measurement) -> str:
         f"{machine()['processor']}, {row.threads} cores. Cold start: from the start of `clsctl "
         "predict` to its first result. Latency: one run of the network on a batch. Images/s: from "
         f"files to classes. Memory: the most that one process held.{accuracy} `clsctl models "
-        "recommend` answers from these figures."
+        "list --max-ms MS` chooses by these figures."
     )

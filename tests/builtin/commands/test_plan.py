@@ -15,17 +15,17 @@ PLAN = """\
 Speed         700 images/s a worker, measured on this machine on 2026-03-01
               (onnxruntime, fp32, batch 1, 2 cores)
 Time          2.1 days
-Workers       100, though 8 are as fast
+Workers       100, though 8 would be as fast
 Worker hours  5,056
 Cost          1,264 for the workers; traffic and storage not counted
 Input         100.0 TB read, at 550.0 MB/s in all
 Output        250.0 GB of JSON lines
 Shards        100,000 of 10,000 images, 3.0 minutes each
 Manifest      20.0 MB
-Failures      5.1 workers, so 25,253 images are done twice
+Failures      5.1 workers expected to fail, 25,253 images classified twice
 Memory        96 MiB a worker
 
-What breaks first
+Utilisation, the bottleneck first
 requests to the store      100.0%  more prefixes, or many images to a file
 processors of the workers    7.9%  more workers, lower precision, smaller model
 links of the workers         4.4%  smaller images, workers beside the store
@@ -36,7 +36,7 @@ def lines(text: str) -> str:
     return "\n".join(line.rstrip() for line in text.split("\n"))
 
 
-def test_a_thousand_million_images(call):
+def test_a_billion_images(call):
     save_measurements([measured(), measured(batch=8, images_per_second=600.0)])
     job = ("-n", "1_000_000_000", "-m", "PP-LCNet_x1_0", "--workers", "100")
     done = call("plan", *job, "--cost-per-hour", "0.25")

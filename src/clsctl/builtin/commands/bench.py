@@ -80,7 +80,7 @@ def bench(
 
     Every combination of model, backend, precision and batch size is measured, in turn, several
     times over. One that does not work is reported with its reason, and the others go on. The
-    figures are kept for `clsctl models list --measured`, `models recommend` and `plan`.
+    figures are kept for `clsctl models list --measured` and `clsctl plan`.
     """
     import tempfile
 
@@ -117,7 +117,7 @@ def _report(
 ) -> None:
     from clsctl.bench.pareto import draw_front
     from clsctl.bench.printing import print_bench
-    from clsctl.bench.records import as_json
+    from clsctl.bench.records import as_json, load_measurements
     from clsctl.models.catalog import load_catalog
     from clsctl.system.files import atomic_output
 
@@ -125,11 +125,12 @@ def _report(
     with atomic_output(output / "bench.json") as part:
         part.write_text(text, encoding="utf-8")
     first = measurements[0]
-    drawn = draw_front(load_catalog(), first.device, first.dataset, output / "pareto.png")
+    catalog, picture = load_catalog(), output / "pareto.png"
+    drawn = draw_front(load_measurements(), catalog, first.device, first.dataset, picture)
     if format_ == "json":
         print(text, end="")
         return
-    print_bench(measurements, failures, load_catalog())
+    print_bench(measurements, failures, catalog)
     print(f"\nFiles: {output}/bench.json" + (f" and {output}/pareto.png" if drawn else ""))
 
 

@@ -7,14 +7,13 @@ from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 
-from clsctl.builtin.commands._figures import device_meant
 from clsctl.builtin.commands._options import Backend, Device, RequiredModel
 from clsctl.console.messages import note
 from clsctl.plugin import Command, hookimpl
 from clsctl.values import PRECISIONS
 
 if TYPE_CHECKING:
-    from clsctl.bench.capacity import Job, Plan, Rate
+    from clsctl.bench.capacity import Plan, Rate, Workload
 
 
 @hookimpl
@@ -35,7 +34,7 @@ def plan(
     shard_size: Annotated[int, typer.Option(min=1, help="Images in one shard.")] = 10_000,
     store_requests: Annotated[
         float,
-        typer.Option(min=0, help="That the object store answers a second; 0 for local disks."),
+        typer.Option(min=0, help="Requests/s that the object store can serve; 0: local disks."),
     ] = 5500,
     mtbf_hours: Annotated[
         float, typer.Option(min=0.001, help="Hours between failures of one worker, on average.")
@@ -50,15 +49,15 @@ def plan(
         Literal["table", "json"], typer.Option("--format", help="table or json.")
     ] = "table",
 ) -> None:
-    """Estimate time, machine hours, storage, traffic, failures, and what breaks first.
+    """Estimate time, machine hours, storage, traffic, failures and the bottleneck.
 
-    The speed is what `clsctl bench` measured on this machine, else the published one, and it is
-    said which. Numbers may have underscores: -n 1_000_000_000.
+    The speed is what `clsctl bench` measured on this machine, else the published one; the report
+    says which. Numbers may have underscores: -n 1_000_000_000.
     """
-    from clsctl.bench.capacity import Job, make_plan
+    from clsctl.bench.capacity import Workload, make_plan
 
     rate = _rate(model, device, backend, precision)
-    job = Job(
+    job = Workload(
         images,
         workers,
         image_kb,
@@ -78,13 +77,17 @@ def plan(
 def _rate(model: str, device: str | None, backend: str | None, precision: str) -> Rate:
     from clsctl.bench.capacity import find_rate
     from clsctl.bench.records import load_measurements
+    from clsctl.inference.devices import resolve_device
     from clsctl.models.catalog import get_entry, load_catalog
+    from clsctl.plugin.registry import default_registry
+    from clsctl.settings import load_settings
 
+    where = resolve_device(load_settings(device=device).device, default_registry())
     measurements = load_measurements()
     known = model in {record.model for record in measurements}
     entry = load_catalog().get(model) if known else get_entry(model)
     wanted = None if backend == "auto" else backend
-    rate = find_rate(model, measurements, entry, device_meant(device), wanted, precision)
+    rate = find_rate(model, measurements, entry, where, wanted, precision)
     if not rate.measured:
         note(f"these are published figures of another machine: `clsctl bench -m {model}` measures")
     return rate
@@ -93,41 +96,38 @@ def _rate(model: str, device: str | None, backend: str | None, precision: str) -
 # ---- print -------------------------------------------------------------------------------------
 
 
-def _print_json(job: Job, rate: Rate, estimate: Plan) -> None:
-    import json
+def _print_json(job: Workload, rate: Rate, estimate: Plan) -> None:
     from dataclasses import asdict
 
-    content = {"job": asdict(job), "rate": asdict(rate), "plan": asdict(estimate)}
-    print(json.dumps(content, indent=2, ensure_ascii=False))
+    from clsctl.console.text import print_json
+
+    print_json({"job": asdict(job), "rate": asdict(rate), "plan": asdict(estimate)})
 
 
-def _print(model: str, job: Job, rate: Rate, estimate: Plan) -> None:
-    from rich.table import Table
-    from rich.text import Text
-
-    from clsctl.console.tables import open_console
+def _print(model: str, job: Workload, rate: Rate, estimate: Plan) -> None:
+    from clsctl.console.tables import new_grid, open_console
+    from clsctl.console.text import count
 
     console = open_console()
-    workers = "1 worker" if job.workers == 1 else f"{job.workers:,} workers"
-    console.print(Text(f"{job.images:,} images with {model} on {workers}\n"))
-    facts = Table.grid(padding=(0, 2, 0, 0))
+    console.print(f"{job.images:,} images with {model} on {count(job.workers, 'worker')}\n")
+    facts = new_grid()
     facts.add_column(style="dim", no_wrap=True)
     for label, value in _facts(job, rate, estimate):
         facts.add_row(label, value)
     console.print(facts)
-    console.print(Text("\nWhat breaks first", style="bold"))
-    loads = Table.grid(padding=(0, 2, 0, 0))
+    console.print("\nUtilisation, the bottleneck first", style="bold")
+    loads = new_grid()
     for load in estimate.loads:
         loads.add_row(load.name, f"{load.share:6.1%}", load.remedy)
     console.print(loads)
 
 
-def _facts(job: Job, rate: Rate, estimate: Plan) -> Iterable[tuple[str, str]]:
+def _facts(job: Workload, rate: Rate, estimate: Plan) -> Iterable[tuple[str, str]]:
     speed = rate.images_per_second
     yield "Speed", f"{speed:,.0f} images/s a worker, {rate.source}"
     yield "Time", _duration(estimate.hours)
     if estimate.useful_workers < job.workers:
-        yield "Workers", f"{job.workers:,}, though {estimate.useful_workers:,} are as fast"
+        yield "Workers", f"{job.workers:,}, though {estimate.useful_workers:,} would be as fast"
     yield "Worker hours", f"{estimate.worker_hours:,.0f}"
     if estimate.cost is not None:
         yield "Cost", f"{estimate.cost:,.0f} for the workers; traffic and storage not counted"
@@ -136,8 +136,8 @@ def _facts(job: Job, rate: Rate, estimate: Plan) -> Iterable[tuple[str, str]]:
     shard = _duration(estimate.shard_seconds / 3600)
     yield "Shards", f"{estimate.shards:,} of {job.shard_size:,} images, {shard} each"
     yield "Manifest", _bytes(estimate.manifest_bytes)
-    lost = f"{estimate.repeated_images:,.0f} images are done twice"
-    yield "Failures", f"{estimate.failures:,.1f} workers, so {lost}"
+    repeated = f"{estimate.repeated_images:,.0f} images classified twice"
+    yield "Failures", f"{estimate.failures:,.1f} workers expected to fail, {repeated}"
     if rate.memory_mb is not None:
         yield "Memory", f"{rate.memory_mb:,.0f} MiB a worker"
 

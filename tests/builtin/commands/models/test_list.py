@@ -16,7 +16,7 @@ from measurements import measured
 from stores import model_files, write_files
 
 from clsctl.bench.records import save_measurements
-from clsctl.builtin.commands.models._filters import on_pareto_front
+from clsctl.builtin.commands.models._filters import latencies, on_pareto_front
 from clsctl.main import run
 from clsctl.models.catalog import get_entry
 
@@ -131,6 +131,36 @@ def test_measured_figures_for_scripts(capsys):
     assert (best["measured_memory_mb"], next_one["measured_memory_mb"]) == ("96.0", "")
 
 
+def test_a_choice_by_what_this_machine_measured(capsys):
+    save_measurements(
+        [
+            measured("StarNet-S4", ms=8.0),
+            measured("StarNet-S4", ms=1.0, precision="bf16"),
+            measured("StarNet-S3", ms=4.0),
+            measured("StarNet-S2", ms=5.0),
+            measured("StarNet-S1", ms=2.0),
+        ]
+    )
+    family = ("--family", "StarNet")
+    assert names(capsys, *family, "--max-ms", "5") == ["StarNet-S3", "StarNet-S2", "StarNet-S1"]
+    assert names(capsys, *family, "--max-ms", "5", "--min-top1", "75") == ["StarNet-S3"]
+    fastest_first = ["StarNet-S1", "StarNet-S3", "StarNet-S2", "StarNet-S4"]
+    assert names(capsys, *family, "--sort", "measured") == fastest_first
+    front = names(capsys, *family, "--measured", "--pareto", "--sort", "measured")
+    assert front == ["StarNet-S1", "StarNet-S3", "StarNet-S4"]
+    assert {row["measured_ms"] for row in listed(capsys, "--max-ms", "2")} == {2.0}
+
+
+def test_a_choice_by_what_was_never_measured(capsys):
+    assert run(["models", "list", "--family", "StarNet", "--max-ms", "5"]) == 0
+    out, err = capsys.readouterr()
+    assert out == ""
+    assert err == (
+        "nothing was measured on this machine yet: `clsctl bench -m NAME` does it\n"
+        "no model matches; without --max-ms 5 there would be 4\n"
+    )
+
+
 # ---- which models, in which order ----------------------------------------------------------
 
 
@@ -217,7 +247,7 @@ def test_pareto_leaves_out_exactly_what_something_it_keeps_beats(figures):
         replace(model, name=f"m{number}", top1=float(top1), cpu_ms=(float(cpu), 0.0))
         for number, (top1, cpu) in enumerate(figures)
     ]
-    front = on_pareto_front(models)
+    front = on_pareto_front(models, latencies(None))
     assert [entry for entry in models if not any(_beats(best, entry) for best in front)] == front
 
 

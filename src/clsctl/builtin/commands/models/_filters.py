@@ -1,14 +1,18 @@
-"""Choose and order models by what the catalog says of them."""
+"""Choose and order models by the catalog's figures, or by this machine's."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from clsctl.errors import UsageError, unknown_name
 from clsctl.values import ModelEntry
 
+if TYPE_CHECKING:
+    from clsctl.bench.records import Measurement
+
 Keep = Callable[[ModelEntry], bool]
+Latency = Callable[[ModelEntry], "float | None"]
 
 
 def requested(filters: Mapping[str, tuple[object, Keep]]) -> dict[str, Keep]:
@@ -56,19 +60,31 @@ def spelled_family(name: str, models: Iterable[ModelEntry]) -> str:
     return families[name.lower()]
 
 
-def on_pareto_front(models: Sequence[ModelEntry]) -> list[ModelEntry]:
-    """Return the models that no other equals or beats in both top-1 and CPU latency, normal mode.
+def latencies(measured: Mapping[str, Measurement] | None) -> Latency:
+    """Return a function that gives a model's latency: measured ones where there are any to use.
+
+    Args:
+        measured: This machine's figures by name; None for the published latency of a CPU.
+    """
+    if measured is None:
+        return lambda entry: normal_mode(entry.cpu_ms)
+    figures = {name: record.all_threads.p50 for name, record in measured.items()}
+    return lambda entry: figures.get(entry.name)
+
+
+def on_pareto_front(models: Sequence[ModelEntry], latency_of: Latency) -> list[ModelEntry]:
+    """Return the models that no other equals or beats in both top-1 and latency.
 
     Models without these figures are left out; of two with the same figures both stay.
     """
-    from clsctl.bench.recommend import undominated
+    from clsctl.bench.pareto import pareto_front
 
     figures = {
-        entry.name: (entry.top1, -entry.cpu_ms[0])
+        entry.name: (entry.top1, -ms)
         for entry in models
-        if entry.top1 is not None and entry.cpu_ms is not None
+        if entry.top1 is not None and (ms := latency_of(entry)) is not None
     }
-    best = undominated(figures)
+    best = pareto_front(figures)
     return [entry for entry in models if entry.name in best]
 
 
@@ -92,11 +108,17 @@ def _known_first(value: float | None) -> tuple[bool, float]:
     return value is None, value or 0.0
 
 
-ORDERS: Mapping[str, Callable[[ModelEntry], Any]] = {
+def order(name: str, latency_of: Latency) -> Callable[[ModelEntry], Any]:
+    """Return the sort key that a value of `--sort` stands for."""
+    if name == "measured":
+        return lambda entry: _known_first(latency_of(entry))
+    return _ORDERS[name]
+
+
+_ORDERS: Mapping[str, Callable[[ModelEntry], Any]] = {
     "top1": lambda entry: _known_first(None if entry.top1 is None else -entry.top1),
     "size": lambda entry: _known_first(entry.size_mb),
     "cpu": lambda entry: _known_first(normal_mode(entry.cpu_ms)),
     "gpu": lambda entry: _known_first(normal_mode(entry.gpu_ms)),
     "name": lambda entry: entry.name.lower(),
 }
-"""Sort keys, by the values of `--sort`."""

@@ -38,28 +38,35 @@ def list_models(
     max_cpu_ms: Annotated[
         float | None, typer.Option(metavar="MS", help="At most this CPU latency, normal mode.")
     ] = None,
+    max_ms: Annotated[
+        float | None,
+        typer.Option(metavar="MS", help="At most this latency on this machine; as --measured."),
+    ] = None,
     pareto: Annotated[
         bool,
-        typer.Option("--pareto", help="Of these, only those with no better top-1 at less CPU ms."),
+        typer.Option("--pareto", help="Of these, only those with no better top-1 at less latency."),
     ] = False,
     measured: Annotated[
         bool, typer.Option("--measured", help="With what `clsctl bench` measured on this machine.")
     ] = False,
     sort: Annotated[
-        Literal["top1", "size", "cpu", "gpu", "name"],
+        Literal["top1", "size", "cpu", "gpu", "measured", "name"],
         typer.Option(help="Best top-1, smallest or fastest first, or by name."),
     ] = "top1",
     format_: Annotated[Literal["table", "json", "csv"], typer.Option("--format")] = "table",
 ) -> None:
     """List the catalog's models with their published figures.
 
-    Where several filters are given, a model has to pass all of them.
+    Where several filters are given, a model has to pass all of them. Latency is the published one
+    of a CPU, in normal mode; with --measured, --max-ms or --sort measured it is this machine's, of
+    one image in fp32 on the fastest backend.
     """
     from clsctl.builtin.commands.models._filters import (
-        ORDERS,
         advice,
+        latencies,
         normal_mode,
         on_pareto_front,
+        order,
         passing,
         requested,
         spelled_family,
@@ -71,6 +78,8 @@ def list_models(
     models = list(load_catalog().values())
     here = frozenset(open_store().pulled("inference"))
     family = family and spelled_family(family, models)
+    ours = _measured() if measured or max_ms is not None or sort == "measured" else None
+    latency_of = latencies(ours)
     filters = requested(
         {
             "--core": (core, lambda entry: entry.core),
@@ -82,11 +91,15 @@ def list_models(
                 max_cpu_ms,
                 lambda entry: within(normal_mode(entry.cpu_ms), max_cpu_ms),
             ),
+            "--max-ms": (max_ms, lambda entry: within(latency_of(entry), max_ms)),
         }
     )
     chosen = passing(models, filters.values())
-    chosen = sorted(on_pareto_front(chosen) if pareto else chosen, key=ORDERS[sort])
-    _PRINTERS[format_](chosen, here, _measured() if measured else None)
+    chosen = on_pareto_front(chosen, latency_of) if pareto else chosen
+    chosen.sort(key=order(sort, latency_of))
+    _PRINTERS[format_](chosen, here, ours)
+    if ours == {}:
+        status("nothing was measured on this machine yet: `clsctl bench -m NAME` does it")
     if not chosen:
         status(advice(models, filters))
     uncatalogued = here.difference(entry.name for entry in models)
