@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from dataclasses import replace
 
 from clsctl.errors import UsageError
-from clsctl.inference.backend_choice import select
+from clsctl.inference.backend_choice import select_placement
 from clsctl.inference.temperature import CalibratedSession, read_calibration
 from clsctl.plugin.descriptors import Backend, Executor, PredictJob
 from clsctl.plugin.registry import default_registry
@@ -42,7 +42,7 @@ def prepare_job(
         DeviceError: The device or the backend is not there.
     """
     temperature, least = read_calibration(model.directory) if calibrated else (1.0, 0.0)
-    backend, placement = select(model, settings, default_registry(), single=single)
+    backend, placement = select_placement(model, settings, default_registry(), single=single)
     return PredictJob(
         model,
         (),
