@@ -1,4 +1,4 @@
-"""Scores -> frozen Result: print it, save it, draw it."""
+"""Hold what was found in one image; print it, save it, draw it."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ class OutputNames:
     owners: dict[Path, tuple[str, int | None]] = field(default_factory=dict)
 
     def claim(self, folder: Path, stem: str, suffix: str, owner: tuple[str, int | None]) -> Path:
-        """`folder/stem_res.suffix`, numbered where another input already took that name."""
+        """Return `folder/stem_res.suffix`, numbered where another input already took that name."""
         number = 1
         path = folder / f"{stem}_res{suffix}"
         while self.owners.setdefault(path, owner) != owner:
@@ -64,14 +64,14 @@ class Result:
     _names: OutputNames = field(default_factory=OutputNames, repr=False)
 
     def __getitem__(self, key: str) -> Any:
-        """`result["scores"]`, as PaddleX's results allow."""
+        """Return a field, so that `result["scores"]` works as in PaddleX."""
         fields = self._fields()
         if key not in fields:
             raise KeyError(f"a result has {', '.join(fields)}; not '{key}'")
         return fields[key]
 
     def as_dict(self) -> dict[str, Any]:
-        """One flat object of plain values, as a line of `--format jsonl` holds it."""
+        """Return one flat object of plain values, as a line of `--format jsonl` holds it."""
         plain = {
             key: value.tolist() if hasattr(value, "tolist") else value
             for key, value in self._fields().items()
@@ -97,7 +97,7 @@ class Result:
         return {"res": draw_label(self.pixels(), self._caption())}
 
     def pixels(self) -> NDArray[np.uint8]:
-        """The image, read again: uint8 [height, width, 3], RGB.
+        """Read the image again: uint8 [height, width, 3], RGB.
 
         Raises:
             ClsctlError: The image could not be read.
@@ -172,7 +172,7 @@ class Result:
         return f"{label} {self.scores[0]:.2f}"
 
     def _target(self, save_path: str | Path, suffixes: Collection[str], default: str) -> Path:
-        """`save_path` itself, or a file in that folder that no other input was saved to."""
+        """Return `save_path` itself, or a file in that folder that no other input was saved to."""
         path = Path(save_path)
         if path.suffix.lower() in suffixes:
             return path
@@ -183,14 +183,14 @@ class Result:
 
 
 def are_probabilities(scores: NDArray[Any]) -> bool:
-    """Whether they all lie in 0 to 1, and are numbers."""
+    """Return whether all of them lie in 0 to 1, and are numbers."""
     return bool(scores.min() >= -ROUNDING and scores.max() <= 1 + ROUNDING)
 
 
 def top_k(
     scores: NDArray[np.float32], k: int, exact: bool = False
 ) -> tuple[NDArray[np.int32], NDArray[np.float32]]:
-    """The k best classes of one image, best first.
+    """Return the k best classes of one image, best first.
 
     Args:
         scores: float32 [classes].
@@ -206,28 +206,28 @@ def top_k(
 
 
 def result_of(
-    sample: InputImage,
+    image: InputImage,
     class_ids: NDArray[np.int32],
     scores: NDArray[np.float32],
     labels: Sequence[str],
     load: Callable[[], NDArray[np.uint8]],
     saved: OutputNames,
 ) -> Result:
-    """The result for a sample that was classified; `load` reads its pixels again."""
+    """Return the result for an image that was classified; `load` reads its pixels again."""
     names = [labels[i] for i in class_ids] if labels else []
-    return Result(sample.source, sample.page, class_ids, scores, names, _load=load, _names=saved)
+    return Result(image.source, image.page, class_ids, scores, names, _load=load, _names=saved)
 
 
-def error_of(sample: InputImage) -> Result:
-    """The error record for a sample that could not be read."""
+def error_of(image: InputImage) -> Result:
+    """Return the error record for an image that could not be used."""
     import numpy as np
 
     nothing = np.empty(0, np.int32), np.empty(0, np.float32)
-    return Result(sample.source, sample.page, *nothing, [], sample.error)
+    return Result(image.source, image.page, *nothing, [], image.error)
 
 
 def apply_threshold(result: Result, threshold: float) -> Result:
-    """The result without the classes that score below the threshold."""
+    """Return the result without the classes that score below the threshold."""
     keep = result.scores >= threshold
     names = [name for name, kept in zip(result.label_names, keep, strict=False) if kept]
     return replace(
@@ -236,7 +236,7 @@ def apply_threshold(result: Result, threshold: float) -> Result:
 
 
 def stem_of(source: str) -> str:
-    """An input's name without folder and suffix, fit to begin the name of a file."""
+    """Return an input's name without folder and suffix, fit to begin the name of a file."""
     stem = Path(_url_path(source)).stem.replace("\0", "_") or "image"
     return stem.encode()[:LONGEST_STEM].decode(errors="ignore")
 
@@ -250,7 +250,7 @@ def _url_path(source: str) -> str:
 
 
 def softmax(logits: NDArray[np.float64]) -> NDArray[np.float64]:
-    """Probabilities along the last axis, of the same shape as the logits."""
+    """Compute probabilities along the last axis, of the same shape as the logits."""
     import numpy as np
 
     powers = np.exp(logits - logits.max(axis=-1, keepdims=True))

@@ -172,3 +172,24 @@ def test_two_generators_of_one_model_do_not_disturb_each_other(model, photo):
     first, second = model.predict([photo] * 5), model.predict([photo] * 5)
     mixed = [next(source) for _ in range(5) for source in (first, second)]
     assert len({tuple(result.scores.tolist()) for result in mixed}) == 1
+
+
+SIDE_EFFECTS = """\
+import os, sys
+before = dict(os.environ)
+import clsctl
+from clsctl.system.memory import reuse_memory
+results = list(clsctl.create_model(model_dir=sys.argv[1]).predict(sys.argv[2:]))
+assert [result.error is None for result in results] == [True, False]
+changed = {name for name, value in os.environ.items() if before.get(name) != value}
+# What OpenCV's own package sets when it is imported is no business of clsctl.
+print(changed - {"LD_LIBRARY_PATH"}, reuse_memory.cache_info().currsize)
+"""
+
+
+def test_the_environment_and_the_allocator_are_left_as_they_are(ready, photo, tmp_path):
+    broken = tmp_path / "broken.jpg"
+    broken.write_bytes(pictures.encoded(pictures.photo(), "JPEG")[:-200])
+    command = [sys.executable, "-c", SIDE_EFFECTS, ready, photo, broken]
+    done = subprocess.run(command, capture_output=True, check=True, text=True)
+    assert done.stdout == "set() 0\n"

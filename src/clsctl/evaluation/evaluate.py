@@ -335,7 +335,7 @@ def evaluate_scorer(
     """
     import numpy as np
 
-    from clsctl.prediction.job import find_executor
+    from clsctl.prediction.executors import find_executor
 
     classes, run = scorer.classes, scorer.run
     samples = matched(samples_of(dataset, split), dataset.class_names, scorer.labels, classes)

@@ -1,1 +1,1 @@
-"""From an input (file, folder, URL, array) to pixels and from pixels to the network's input."""
+"""Turn inputs (files, folders, URLs, arrays) into pixels, and pixels into the network's input."""

@@ -27,7 +27,7 @@ INK, PAPER = (255, 255, 255), (20, 78, 140)
 
 
 def draw_label(pixels: NDArray[np.uint8], caption: str) -> Image:
-    """The image with a caption in its top left corner.
+    """Draw a caption in the top left corner of an image.
 
     The text takes 5 % of the image's width, shrinks to 2 % where it is long, and is cut with an
     ellipsis where it does not fit even then.

@@ -1,4 +1,4 @@
-"""The bytes of an image: from a file, a stream or a web server, and never too many of them."""
+"""Read the bytes of an image from a file, a stream or a web server, and never too many of them."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ CHUNK = 1 << 20
 
 
 def read_file(path: Path) -> bytes:
-    """The content of a file.
+    """Read a file.
 
     Raises:
         DataError: It is missing (`E_INPUT_MISSING`), cannot be read (`E_INPUT_UNREADABLE`), is no
@@ -40,7 +40,7 @@ def read_file(path: Path) -> bytes:
 
 
 def download(url: str, settings: Settings) -> bytes:
-    """The content of an http(s) URL, redirects followed.
+    """Download an http(s) URL, following redirects.
 
     Raises:
         NetworkError: The server cannot be reached (`E_URL_UNREACHABLE`), refuses
@@ -68,13 +68,13 @@ def download(url: str, settings: Settings) -> bytes:
 
 
 def read_all(stream: IO[bytes], head: bytes = b"") -> bytes:
-    """What was already read of a stream and the rest of it; raises as `read_file` does."""
+    """Read the rest of a stream, after what was read already; raises as `read_file` does."""
     rest = iter(lambda: stream.read(CHUNK), b"")
     return _join(itertools.chain([head], rest) if head else rest)
 
 
 def unreadable(error: Exception) -> DataError:
-    """The error for a file or folder that the system does not let us read."""
+    """Return the error for a file or folder that the system does not let us read."""
     if isinstance(error, FileNotFoundError):
         return DataError(
             "there is no such file",
@@ -86,7 +86,7 @@ def unreadable(error: Exception) -> DataError:
 
 
 def _join(chunks: Iterable[bytes], limit: int = MAX_BYTES) -> bytes:
-    """The first chunk shows whether it is worth waiting for the others."""
+    """Join the chunks, unless the first one is no image or they are too many."""
     parts: list[bytes] = []
     size = 0
     for chunk in chunks:
@@ -106,7 +106,7 @@ def _check_bytes(size: int, limit: int) -> None:
 
 @functools.cache
 def _client(timeout: int) -> httpx.Client:
-    """One for all threads: a client keeps connections open, and takes long to make."""
+    """Return the client of all threads: it keeps connections open, and takes long to make."""
     import httpx
 
     from clsctl.values import __version__

@@ -1,4 +1,4 @@
-"""What the first bytes of an image file say: its format, its size, whether the file is whole."""
+"""Read the first bytes of an image file: its format, its size, whether the file is whole."""
 
 from __future__ import annotations
 
@@ -43,13 +43,13 @@ class Header(NamedTuple):
 
 
 def format_of(data: bytes) -> str | None:
-    """The one of `FORMATS` in which these bytes begin, or None."""
+    """Return the one of `FORMATS` in which these bytes begin, or None."""
     match = _SIGNATURE.match(data)
     return FORMATS[match.lastindex - 1] if match and match.lastindex else None
 
 
 def read_header(kind: str, data: bytes) -> Header:
-    """The header of a JPEG, PNG, BMP, WebP, PNM or Sun raster file.
+    """Read the header of a JPEG, PNG, BMP, WebP, PNM or Sun raster file.
 
     Raises:
         ValueError: The data end before it.
@@ -61,7 +61,7 @@ def read_header(kind: str, data: bytes) -> Header:
 
 
 def _jpeg(data: bytes) -> Header:
-    """From the frame header SOF (ITU-T T.81, B.2.2); what comes before may be a thumbnail."""
+    """Read the frame header SOF (ITU-T T.81, B.2.2); what comes before may be a thumbnail."""
     position = 2
     while True:
         position = data.index(b"\xff", position)
@@ -81,13 +81,13 @@ def _png(data: bytes) -> Header:
 
 
 def _bmp(data: bytes) -> Header:
-    """A height below 0 means that rows run from top to bottom."""
+    """Read either header; a height below 0 means that rows run from top to bottom."""
     width, height = struct.unpack_from("<HH" if data[14] == 12 else "<ii", data, 18)
     return Header(width, abs(height))
 
 
 def _webp(data: bytes) -> Header:
-    """From the first chunk: extended, lossless or lossy (RFC 9649, 2.5 to 2.7)."""
+    """Read the first chunk: extended, lossless or lossy (RFC 9649, 2.5 to 2.7)."""
     chunk, whole = data[12:16], len(data) >= 8 + struct.unpack_from("<I", data, 4)[0]
     if chunk == b"VP8X":
         low_w, high_w, low_h, high_h = struct.unpack_from("<HBHB", data, 24)

@@ -1,4 +1,4 @@
-"""A faster decoder for large JPEGs (the extra `fast`), where its pixels are OpenCV's to the bit."""
+"""Decode large JPEGs faster (the extra `fast`), where the pixels are OpenCV's to the bit."""
 
 from __future__ import annotations
 
@@ -41,7 +41,7 @@ def decode_large(data: bytes, pixels: int) -> NDArray[np.uint8] | None:
 
 @functools.cache
 def _decoder() -> Decoder | None:
-    """simplejpeg's, where it is installed and its version of the library gives the same pixels."""
+    """Return simplejpeg's decoder, if it is installed and gives the same pixels as OpenCV."""
     try:
         import simplejpeg
     except ImportError:
@@ -68,7 +68,7 @@ def _decoder() -> Decoder | None:
 
 
 def _is_plain(data: bytes) -> bool:
-    """Eight bits, three components, YCbCr as far as is said, and the right way up."""
+    """Return whether it has 8 bits, three components, YCbCr if it says so, and is upright."""
     position = 2
     try:
         while True:
@@ -86,7 +86,7 @@ def _is_plain(data: bytes) -> bool:
 
 
 def _turned(tiff: bytes) -> bool:
-    """Whether EXIF data ask for the image to be turned (EXIF 2.32, 4.6)."""
+    """Return whether EXIF data ask for the image to be turned (EXIF 2.32, 4.6)."""
     order = {b"II": "<", b"MM": ">"}[tiff[:2]]
     (first,) = struct.unpack_from(f"{order}I", tiff, 4)
     (count,) = struct.unpack_from(f"{order}H", tiff, first)

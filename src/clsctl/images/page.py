@@ -1,4 +1,4 @@
-"""The pages of which an image file consists."""
+"""Hold a page of an image file until it is decoded."""
 
 from __future__ import annotations
 

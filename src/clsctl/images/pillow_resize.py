@@ -1,4 +1,4 @@
-"""Pillow's resize where only a part of the result is wanted: the same pixels to the bit, for less.
+"""Compute a part of what Pillow's resize gives: the same pixels to the bit, in less time.
 
 Pillow resizes in two passes, first every row, then every column, and rounds to 8 bits after each.
 So the first can leave out the rows that no wanted pixel is made of, and the second the columns that
@@ -24,7 +24,7 @@ SUPPORT = {"NEAREST": 0.5, "BOX": 0.5, "BILINEAR": 1.0, "BICUBIC": 2.0, "LANCZOS
 def resized_part(
     pixels: NDArray[Any], size: tuple[int, int], box: Box, resample: Resampling
 ) -> NDArray[np.uint8]:
-    """`Image.fromarray(pixels).resize(size, resample).crop(box)` as an array.
+    """Return `Image.fromarray(pixels).resize(size, resample).crop(box)` as an array.
 
     Args:
         pixels: uint8 [H, W, 3].
@@ -50,13 +50,13 @@ def resized_part(
 
 
 def _may_begin_with_columns(before: tuple[int, ...], after: tuple[int, int]) -> bool:
-    """Pillow 13 does, where the height shrinks by more than twice what the width does."""
+    """Return what Pillow 13 asks: whether the height shrinks by twice what the width does."""
     narrower, lower = before[0] - after[0], before[1] - after[1]
     return lower > 0 and lower > 2 * narrower
 
 
 def _rows(before: int, after: int, top: int, bottom: int, support: float) -> tuple[int, int]:
-    """The first row, and the one after the last, of which rows `top` to `bottom` are made."""
+    """Return the first row, and the one after the last, that rows `top` to `bottom` are made of."""
     scale = before / after
     reach = support * max(scale, 1) + 1
     first = math.floor((top + 0.5) * scale - reach)

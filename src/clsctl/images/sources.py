@@ -102,7 +102,7 @@ def _argument(text: str) -> Iterator[Source]:
 
 
 def _name(text: str) -> Iterator[Source]:
-    """What may stand on a line of a list: a URL, a file, a folder or a glob."""
+    """Find what a line of a list may name: a URL, a file, a folder or a glob."""
     if _is_url(text):
         yield Source(text, text)
     elif glob.has_magic(text) and "\0" not in text and not os.path.lexists(text):
@@ -127,12 +127,12 @@ def _path(text: str) -> Iterator[Source]:
 
 
 def _file(text: str) -> Source:
-    """An empty Path would be the current folder."""
+    """Return a file's source; an empty name is none, because Path takes it for the folder."""
     return Source(text, Path(text) if text else unreadable(FileNotFoundError()))
 
 
 def _folder(folder: str) -> Iterator[Source]:
-    """Its images in the order of their full paths, which a `/` after folder names gives."""
+    """Find its images, in the order of their full paths: hence the `/` after folder names."""
     try:
         with os.scandir(folder) as entries:
             names = sorted(
@@ -150,7 +150,7 @@ def _folder(folder: str) -> Iterator[Source]:
 
 
 def _glob(pattern: str) -> Iterator[Source]:
-    """`**` already finds what is in a folder, so a folder that it finds is left out."""
+    """Find what matches; folders that `**` finds are left out, because it finds their files."""
     matches = sorted(glob.glob(pattern, recursive=True))  # noqa: PTH207 - also absolute patterns
     if "**" in pattern:
         matches = [path for path in matches if not _is_folder(path)]
@@ -191,7 +191,7 @@ def _list(name: str, stream: IO[bytes], folder: Path, head: bytes = b"") -> Iter
 
 
 def _lines(stream: IO[bytes], head: bytes) -> Iterator[bytes]:
-    """The lines that are not blank, of what was already read and of the rest."""
+    """Yield the lines that are not blank, of what was read already and of the rest."""
     head += stream.readline()
     yield from filter(bytes.strip, head.removeprefix(b"\xef\xbb\xbf").splitlines())
     for line in stream:

@@ -125,7 +125,7 @@ def _centre_box(side: tuple[int, int], width: int, height: int) -> Box:
 
 
 def _fraction_box(fraction: float, width: int, height: int) -> Box:
-    """Return the centre square as TensorFlow's EfficientNet cuts it; an odd pixel goes top left."""
+    """Return the centre square as TensorFlow's EfficientNet cuts it: an odd pixel goes top left."""
     side = max(1, int(fraction * min(height, width)))
     left, top = (width - side + 1) // 2, (height - side + 1) // 2
     return left, top, left + side, top + side

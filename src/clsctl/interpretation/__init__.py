@@ -1,1 +1,1 @@
-"""What a network sees: embeddings and Grad-CAM."""
+"""Look into a network: embeddings and Grad-CAM."""

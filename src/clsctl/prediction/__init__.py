@@ -1,1 +1,1 @@
-"""From inputs to results: the classifier, the pipeline, and where results go."""
+"""Classify inputs: the classifier, jobs, the pipeline, and where results go."""

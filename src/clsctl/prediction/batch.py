@@ -12,18 +12,16 @@ from clsctl.console.progress import no_progress
 from clsctl.errors import UsageError
 from clsctl.images.sources import iter_sources
 from clsctl.plugin.descriptors import Executor, PredictJob, Writer
-from clsctl.plugin.registry import default_registry
-from clsctl.prediction.job import find_executor, require_in_process
+from clsctl.prediction.executors import find_executor, require_in_process
 from clsctl.prediction.output import (
     Counts,
-    choose_writer,
     image_savers,
-    suffix_format,
     write_results,
 )
 from clsctl.prediction.resume import ResumeState, open_for_resume, reader_of
 from clsctl.prediction.shard import parse_shard, select_shard
 from clsctl.prediction.watch import require_watchable, watch
+from clsctl.prediction.writers import find_writer, suffix_format
 from clsctl.system.files import open_output
 from clsctl.values import Progress
 
@@ -113,8 +111,7 @@ class BatchPrediction:
     @property
     def writer(self) -> Writer:
         """The format of the results."""
-        registry = default_registry()
-        return choose_writer(self.format, self._path, registry, folder=self._folder is not None)
+        return find_writer(self.format, self._path, folder=self._folder is not None)
 
     def _write(self, executor: Executor, job: PredictJob, progress: Progress) -> Counts:
         savers = image_savers(self.save_img, self.save_json, self.sort_into)
@@ -169,4 +166,4 @@ class BatchPrediction:
         """The output where the executor writes it itself."""
         if find_executor(self.executor).run_to is None:
             return None
-        return None if suffix_format(self._path, default_registry()) else self._path
+        return None if suffix_format(self._path) else self._path

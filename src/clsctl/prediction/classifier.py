@@ -1,4 +1,4 @@
-"""`create_model(...)` -> Classifier -> `predict(...)`, as PaddleX names and means them."""
+"""Load a model and classify with it, under the names that PaddleX uses."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""A prediction job: prepared from the settings, and run in this process."""
+"""Prepare a prediction job from the settings, and run it in this process."""
 
 from __future__ import annotations
 
@@ -6,10 +6,9 @@ import functools
 from collections.abc import Iterator
 from dataclasses import replace
 
-from clsctl.errors import UsageError
 from clsctl.inference.backend_choice import select_placement
 from clsctl.inference.temperature import CalibratedSession, read_calibration
-from clsctl.plugin.descriptors import Backend, Executor, PredictJob
+from clsctl.plugin.descriptors import Backend, PredictJob
 from clsctl.plugin.registry import default_registry
 from clsctl.prediction.pipeline import OpenSession, classify
 from clsctl.result import Result, apply_threshold
@@ -82,32 +81,3 @@ def run_job(job: PredictJob, open_session: OpenSession | None = None) -> Iterato
     return (
         (apply_threshold(result, job.threshold) for result in results) if job.threshold else results
     )
-
-
-def find_executor(name: str | None = None) -> Executor:
-    """Return the executor of that name, or the one that runs jobs in this process.
-
-    Raises:
-        UsageError: There is none of that name (`E_EXECUTOR_UNKNOWN`).
-    """
-    registry = default_registry()
-    if name is not None:
-        executor: Executor = registry.get("executors", name)
-        return executor
-    executors: dict[str, Executor] = registry.items("executors")
-    return next(executor for executor in executors.values() if executor.in_process)
-
-
-def require_in_process(name: str | None) -> None:
-    """Refuse an executor that does not answer each input at once.
-
-    Raises:
-        UsageError: It does not (`E_EXECUTOR_OPTION`), or there is none of that name.
-    """
-    executor = find_executor(name)
-    if not executor.in_process:
-        raise UsageError(
-            f"--watch needs an executor that answers at once, which {executor.name} does not",
-            code="E_EXECUTOR_OPTION",
-            hint=f"use --executor {find_executor().name}",
-        )

@@ -1,4 +1,4 @@
-"""Where results go: into a writer's stream, and into files for each image."""
+"""Write results: into a writer's stream, and into files for each image."""
 
 from __future__ import annotations
 
@@ -11,12 +11,11 @@ from typing import TYPE_CHECKING, NamedTuple
 from clsctl.console.messages import note
 from clsctl.console.progress import no_progress
 from clsctl.errors import DataError, Interrupted, NetworkError
-from clsctl.plugin.descriptors import RecordWriter, Writer
+from clsctl.plugin.descriptors import RecordWriter
 from clsctl.prediction.sort import sort_into
 from clsctl.values import Progress
 
 if TYPE_CHECKING:
-    from clsctl.plugin.registry import Registry
     from clsctl.result import Result
 
 Saver = Callable[["Result"], None]
@@ -62,32 +61,6 @@ def write_results(
     finally:
         writer.close()
     return Counts(done, errors)
-
-
-def choose_writer(
-    name: str | None, output: Path | None, registry: Registry, folder: bool = False
-) -> Writer:
-    """Return the writer of that name, or of the output's suffix, or else the default one.
-
-    Args:
-        folder: The output is a folder, which no terminal shows.
-
-    Raises:
-        UsageError: There is no writer of that name (`E_WRITER_UNKNOWN`).
-    """
-    writers: dict[str, Writer] = registry.items("writers")
-    chosen = name or suffix_format(output, registry)
-    if chosen:
-        writer: Writer = registry.get("writers", chosen)
-        return writer
-    able = [writer for writer in writers.values() if writer.for_terminals != folder]
-    return max(able, key=lambda writer: writer.priority)
-
-
-def suffix_format(output: Path | None, registry: Registry) -> str | None:
-    """Return the name of the writer that is called like the file's suffix."""
-    suffix = output.suffix.lower().removeprefix(".") if output else ""
-    return suffix if suffix in registry.items("writers") else None
 
 
 def image_savers(

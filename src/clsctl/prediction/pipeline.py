@@ -1,4 +1,4 @@
-"""Inputs -> batches -> backend -> results, in input order, with every core busy.
+"""Classify a stream of inputs in batches, with every core busy and results in input order.
 
 Each thread takes a batch of inputs and does everything for it: read, decode, preprocess, run, rank.
 On a CPU that is one single-threaded run a core, which beats one run over all cores; only where

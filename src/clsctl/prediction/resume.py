@@ -1,4 +1,4 @@
-"""What the output of an earlier run holds, even of a run that was killed, and what it lacks."""
+"""Find what the output of an earlier run holds, even of one that was killed, and add the rest."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ _Reader = Callable[[IO[bytes]], Iterator[StoredResult]]
 
 @dataclass
 class ResumeState:
-    """The results in an output.
+    """What an output holds.
 
     Attributes:
         results: How many there are.
@@ -123,7 +123,7 @@ def reader_of(path: Path, writer: Writer) -> _Reader:
 
 
 def _lock(stream: TextIO, path: Path) -> None:
-    """Two writers would mix their lines; the system ends the lock with the process."""
+    """Keep other processes out, whose lines would mix with ours; it ends with the process."""
     try:
         fcntl.flock(stream, fcntl.LOCK_EX | fcntl.LOCK_NB)
     except BlockingIOError:

@@ -1,4 +1,4 @@
-"""One part of the inputs of many: `clsctl predict --shard 2/8`."""
+"""Select one part of the inputs: `clsctl predict --shard 2/8`."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Images into a folder for each class: `clsctl predict --sort-into`."""
+"""Sort images into a folder for each class: `clsctl predict --sort-into`."""
 
 from __future__ import annotations
 
@@ -47,7 +47,7 @@ def sort_into(result: Result, folder: Path) -> None:
 
 
 def _folder_name(result: Result) -> str:
-    """The class's name; where it is not fit to be a folder's, its id keeps it apart from others."""
+    """Return the class's name, with its id where the name had to be changed to be a folder's."""
     number = int(result.class_ids[0])
     label = result.label_names[0] if result.label_names else f"class {number}"
     fit = _UNFIT.sub("_", label).strip(" .").encode()[:LONGEST_STEM].decode(errors="ignore")

@@ -1,4 +1,4 @@
-"""Image files as they arrive in folders: `clsctl predict --watch`."""
+"""Find image files as they arrive in folders: `clsctl predict --watch`."""
 
 from __future__ import annotations
 
@@ -81,7 +81,7 @@ def watch(folders: Sequence[str | os.PathLike[str]]) -> Iterator[Source]:
 
 
 def _stamp(source: Source) -> _Stamp | None:
-    """None where there is no file, which may have gone since the folder was listed."""
+    """Return what changes with a file; None where it has gone since the folder was listed."""
     if not isinstance(source.content, Path):
         return None
     try:

@@ -9,7 +9,7 @@ import os
 from pathlib import Path
 from typing import NamedTuple
 
-# Of glibc's mallopt: from which size memory is mapped anew, and how much is kept when it is free.
+# Of glibc's mallopt: from which size memory is mapped by itself, and how much is kept when free.
 _M_MMAP_THRESHOLD, _M_TRIM_THRESHOLD = -3, -1
 _KEPT = 1 << 30
 
@@ -51,8 +51,9 @@ def _available(default: int) -> int:
 def reuse_memory() -> None:
     """Keep the memory of large images for the next one, for as long as this process runs.
 
-    The system would otherwise clear every page anew, which for a photo of 12 megapixels takes as
-    long as half its decoding, and lets threads wait for each other.
+    The system would otherwise clear every page again, which for a photo of 12 megapixels takes as
+    long as half its decoding, and lets threads wait for each other. It is a setting of the whole
+    process, so the library leaves it to those whose process it is: the command line, Ray's workers.
     """
     with contextlib.suppress(OSError, AttributeError):  # not glibc
         mallopt = ctypes.CDLL(None).mallopt

@@ -1,4 +1,4 @@
-"""Work done in threads whose results come in the order of the items, a bounded number ahead."""
+"""Work in threads, a bounded number of items ahead, with results in the order of the items."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ AHEAD = 8
 """Items of each thread that may be under way, or done and not yet taken."""
 
 PAUSE_S = 0.005
-"""How long results gather before who takes them is woken again.
+"""How long the consumer sleeps when it has taken all results that are there.
 
 To be woken for every one of many short pieces of work takes as much of a processor as all else that
 is done for an image beside decoding and running it.
@@ -27,7 +27,7 @@ is done for an image beside decoding and running it.
 
 @contextmanager
 def ordered_map(work: Callable[[T], R], items: Iterable[T], threads: int) -> Iterator[Iterator[R]]:
-    """`work(item)` for each item, done by that many threads from now to the end of the block.
+    """Do `work(item)` for each item, in that many threads, from now to the end of the block.
 
     The threads take the items themselves, one thread at a time, so that a result never waits for
     an item that has not come yet. Nothing waits for them at the end: what they still do may take
@@ -36,28 +36,27 @@ def ordered_map(work: Callable[[T], R], items: Iterable[T], threads: int) -> Ite
     Yields:
         The results, in the order of the items. What `items` or `work` raise is raised in its place.
     """
-    line = _Line(work, items, threads * AHEAD)
+    tasks = _OrderedTasks(work, items, threads * AHEAD)
     for _ in range(threads):
-        threading.Thread(target=line.toil, name="clsctl", daemon=True).start()
+        threading.Thread(target=tasks.run, name="clsctl", daemon=True).start()
     try:
-        yield line.results()
+        yield tasks.results()
     finally:
-        line.over = True
-        line.slots.release(threads)
+        tasks.stop(threads)
 
 
-class _Line(Generic[T, R]):
-    """Items on their way: taken in order, done in any order, passed on in order.
+class _OrderedTasks(Generic[T, R]):
+    """Items that are taken in order, done in any order, and whose results come out in order.
 
     Whoever waits for results is woken when the next one is there, and not for any other.
     """
 
     def __init__(self, work: Callable[[T], R], items: Iterable[T], ahead: int) -> None:
-        self.slots, self.over = threading.Semaphore(ahead), False
         self._work, self._items = work, iter(items)
-        self._taking, self._passing = threading.Lock(), threading.Lock()
-        self._taken = self._passed = 0
-        # A function gives a result or raises an error; None stands after the last item.
+        self._slots, self._stopped = threading.Semaphore(ahead), False
+        self._taking, self._finishing = threading.Lock(), threading.Lock()
+        self._taken = self._released = 0
+        # A function returns a result or raises an error; None stands after the last item.
         self._done: dict[int, Callable[[], R] | None] = {}
         self._ready: queue.SimpleQueue[Callable[[], R] | None] = queue.SimpleQueue()
 
@@ -67,39 +66,46 @@ class _Line(Generic[T, R]):
             if result is None:
                 return
             yield result()
-            self.slots.release()
+            self._slots.release()
             if count > AHEAD and self._ready.empty():  # the first few come as they are
                 time.sleep(PAUSE_S)
 
-    def toil(self) -> None:
-        """What each thread does."""
+    def run(self) -> None:
+        """Do one item after the other; this is what each thread runs."""
         while (taken := self._take()) is not None:
             number, item = taken
-            self._pass(number, _attempt(self._work, item))
+            self._finish(number, _attempt(self._work, item))
+
+    def stop(self, threads: int) -> None:
+        """Let so many threads end after the item that they are doing."""
+        self._stopped = True
+        self._slots.release(threads)
 
     def _take(self) -> tuple[int, T] | None:
         with self._taking:
-            self.slots.acquire()
-            if self.over:
+            self._slots.acquire()
+            if self._stopped:
                 return None
             number, self._taken = self._taken, self._taken + 1
             try:
                 return number, next(self._items)
             except StopIteration:
-                self._pass(number, None)
+                self._finish(number, None)
             except BaseException as error:  # noqa: BLE001 - raised where the result is taken
-                self._pass(number, functools.partial(_raise, error))
+                self._finish(number, functools.partial(_raise, error))
             return None
 
-    def _pass(self, number: int, result: Callable[[], R] | None) -> None:
-        with self._passing:
+    def _finish(self, number: int, result: Callable[[], R] | None) -> None:
+        """Keep a result until those before it are there, and release all that are next."""
+        with self._finishing:
             self._done[number] = result
-            while self._passed in self._done:
-                self._ready.put(self._done.pop(self._passed))
-                self._passed += 1
+            while self._released in self._done:
+                self._ready.put(self._done.pop(self._released))
+                self._released += 1
 
 
 def _attempt(work: Callable[[T], R], item: T) -> Callable[[], R]:
+    """Do the work, and return a function that returns its result or raises its error."""
     try:
         result = work(item)
     except BaseException as error:  # noqa: BLE001 - raised where the result is taken

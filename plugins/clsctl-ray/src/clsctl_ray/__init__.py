@@ -1,16 +1,18 @@
-"""Batch prediction and evaluation over a Ray cluster: the executor `ray`."""
+"""Predict and evaluate on a Ray cluster: the executor `ray`."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from clsctl.plugin import Executor, PredictJob, hookimpl
-from clsctl.result import Result
+
+if TYPE_CHECKING:
+    from clsctl.result import Result
 
 
 @dataclass(frozen=True, slots=True)

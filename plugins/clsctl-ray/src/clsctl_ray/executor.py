@@ -1,4 +1,4 @@
-"""A job on the cluster, from its inputs to results one by one or to a folder of files."""
+"""Run a job on the cluster, into results one by one or into a folder of files."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Shards to workers, results back in the order of the shards; a lost worker loses nothing.
+"""Give shards to workers, and get results in the order of the shards; a lost worker loses nothing.
 
 Ray could restart actors and repeat their calls itself, but only where there is room for the new
 one: after a node is gone, its calls would wait for ever. Here a lost worker's shard goes to

@@ -26,7 +26,7 @@ _URL = re.compile(r"(?!https?:)[a-z][a-z0-9+.-]*://", re.IGNORECASE)
 
 
 def is_remote(item: object) -> bool:
-    """Whether it is a URL that clsctl itself does not read."""
+    """Return whether it is a URL that clsctl itself does not read."""
     return isinstance(item, str) and _URL.match(item) is not None
 
 

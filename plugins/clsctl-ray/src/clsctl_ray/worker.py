@@ -1,4 +1,4 @@
-"""What runs on the cluster: an actor that holds one model and runs jobs as the local executor."""
+"""Run on a node of the cluster: an actor that holds one model and classifies shards."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ class Encoded:
 
 
 class Worker:
-    """A Ray actor. What can fail is in `load`, for its error to reach the driver as it is."""
+    """A Ray actor; what can fail is in `load`, so that its error reaches the driver as it is."""
 
     def load(self, version: str, job: PredictJob, files: Mapping[str, bytes]) -> None:
         """Open the model.

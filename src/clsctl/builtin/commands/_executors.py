@@ -1,25 +1,75 @@
-"""The options that executors add to commands."""
+"""The option that chooses an executor, and those that executors add to commands."""
 
 from __future__ import annotations
 
 import functools
 import inspect
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from inspect import Parameter, Signature
 from typing import Any
+
+import typer
 
 from clsctl.errors import UsageError
 from clsctl.plugin import Executor
 from clsctl.plugin.registry import default_registry
+from clsctl.prediction.executors import find_executor
 
 
-def with_executor_options(run: Callable[..., object]) -> Callable[..., object]:
-    """Return the command with the options of every executor in place of its `**keywords`.
+class WithExecutorOptions:
+    """A command with the options of every executor in place of its `**keywords`.
+
+    What these are is found out when the signature is asked for, so that `clsctl --help` need not
+    load any executor.
+    """
+
+    def __init__(self, run: Callable[..., object]) -> None:
+        self._run = run
+        functools.update_wrapper(self, run)
+
+    def __call__(self, **options: Any) -> object:
+        return self._run(**options)
+
+    @property
+    def __signature__(self) -> Signature:
+        """Its own parameters and those of every executor; raises as `_executor_parameters`."""
+        signature = inspect.signature(self._run, eval_str=True)
+        *own, _keywords = signature.parameters.values()
+        return signature.replace(parameters=[*own, *_executor_parameters(own)])
+
+
+def executor_option(purpose: str) -> Any:
+    """Make the option `--executor`, whose help names every executor."""
+    names = " or ".join(executor.name for executor in _executors())
+    return typer.Option(help=f"{purpose}: {names}.", show_default=find_executor().name)
+
+
+def executor_options(name: str | None, given: Mapping[str, Any]) -> object:
+    """Return what the executor makes of its own options.
 
     Raises:
-        UsageError: Two executors claim one option (`E_PLUGIN_CONFLICT`).
+        UsageError: An option was given that belongs to another executor (`E_EXECUTOR_OPTION`).
     """
-    signature = inspect.signature(run, eval_str=True)
-    *own, _keywords = signature.parameters.values()
+    executor = find_executor(name)
+    own = inspect.signature(executor.options).parameters
+    for other in _executors():
+        for option, parameter in inspect.signature(other.options).parameters.items():
+            if option not in own and given.get(option, parameter.default) != parameter.default:
+                raise UsageError(
+                    f"{_spelt(option)} is an option of --executor {other.name}, "
+                    f"and this one is {executor.name}",
+                    code="E_EXECUTOR_OPTION",
+                )
+    return executor.options(**{option: given[option] for option in own if option in given})
+
+
+def _executor_parameters(own: Sequence[Parameter]) -> Iterator[Parameter]:
+    """Yield the parameters of every executor.
+
+    Raises:
+        UsageError: Two executors claim one option, or one that the command has
+            (`E_PLUGIN_CONFLICT`).
+    """
     owners = dict.fromkeys((parameter.name for parameter in own), "the command")
     for executor in _executors():
         for parameter in _parameters(executor):
@@ -31,42 +81,14 @@ def with_executor_options(run: Callable[..., object]) -> Callable[..., object]:
                     code="E_PLUGIN_CONFLICT",
                     hint="set CLSCTL_DISABLED_PLUGINS to switch one plugin off",
                 )
-            own.append(parameter)
-
-    @functools.wraps(run)
-    def command(**options: Any) -> object:
-        return run(**options)
-
-    command.__signature__ = signature.replace(parameters=own)  # type: ignore[attr-defined]
-    return command
-
-
-def executor_options(name: str | None, given: Mapping[str, Any]) -> object:
-    """Return what the executor makes of its own options.
-
-    Raises:
-        UsageError: An option was given that belongs to another executor (`E_EXECUTOR_OPTION`).
-    """
-    from clsctl.prediction.job import find_executor
-
-    executor = find_executor(name)
-    own = inspect.signature(executor.options).parameters
-    for other in _executors():
-        for name, parameter in inspect.signature(other.options).parameters.items():
-            if name not in own and given.get(name, parameter.default) != parameter.default:
-                raise UsageError(
-                    f"{_spelt(name)} is an option of --executor {other.name}, "
-                    f"and this one is {executor.name}",
-                    code="E_EXECUTOR_OPTION",
-                )
-    return executor.options(**{name: given[name] for name in own if name in given})
+            yield parameter
 
 
 def _executors() -> Iterable[Executor]:
     return default_registry().items("executors").values()
 
 
-def _parameters(executor: Executor) -> list[inspect.Parameter]:
+def _parameters(executor: Executor) -> list[Parameter]:
     """Return the parameters of its options as keywords, which Typer wants."""
     try:
         signature = inspect.signature(executor.options, eval_str=True)
@@ -75,8 +97,10 @@ def _parameters(executor: Executor) -> list[inspect.Parameter]:
             f"the options of executor '{executor.name}' cannot be read: {error}"
         )
         return []
-    keyword = inspect.Parameter.KEYWORD_ONLY
-    return [parameter.replace(kind=keyword) for parameter in signature.parameters.values()]
+    return [
+        parameter.replace(kind=Parameter.KEYWORD_ONLY)
+        for parameter in signature.parameters.values()
+    ]
 
 
 def _spelt(parameter: str) -> str:

@@ -7,7 +7,11 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from clsctl.builtin.commands._executors import executor_options, with_executor_options
+from clsctl.builtin.commands._executors import (
+    WithExecutorOptions,
+    executor_option,
+    executor_options,
+)
 from clsctl.builtin.commands._options import Batch, Device, Offline, Precision
 from clsctl.plugin import Command, hookimpl
 
@@ -18,8 +22,9 @@ if TYPE_CHECKING:
 
 @hookimpl
 def clsctl_commands() -> list[Command]:
-    run = with_executor_options(evaluate)
-    return [Command("eval", "Measure how good a model is on a dataset.", run)]
+    return [
+        Command("eval", "Measure how good a model is on a dataset.", WithExecutorOptions(evaluate))
+    ]
 
 
 def evaluate(
@@ -49,10 +54,7 @@ def evaluate(
     ] = None,
     precision: Precision = None,
     batch: Batch = 32,
-    executor: Annotated[
-        str | None,
-        typer.Option(help="Where an exported model runs.", show_default="in this process"),
-    ] = None,
+    executor: Annotated[str | None, executor_option("Where an exported model runs")] = None,
     offline: Offline = None,
     **own_options: Any,
 ) -> None:
@@ -65,7 +67,7 @@ def evaluate(
     from clsctl.evaluation.class_mapping import samples_of
     from clsctl.evaluation.evaluate import evaluate_scorer
     from clsctl.evaluation.scorer import open_named, open_scorer
-    from clsctl.prediction.job import find_executor
+    from clsctl.prediction.executors import find_executor
     from clsctl.settings import load_settings
     from clsctl.system.memory import reuse_memory
 

@@ -8,16 +8,36 @@ from typing import Annotated, Any
 
 import typer
 
-from clsctl.builtin.commands._executors import executor_options, with_executor_options
+from clsctl.builtin.commands._executors import (
+    WithExecutorOptions,
+    executor_option,
+    executor_options,
+)
 from clsctl.builtin.commands._options import Backend, Batch, Device, Model, Offline, Precision
 from clsctl.console.messages import status
 from clsctl.plugin import Command, hookimpl
+from clsctl.plugin.registry import default_registry
+from clsctl.prediction.writers import find_writer
 
 
 @hookimpl
 def clsctl_commands() -> list[Command]:
-    run = with_executor_options(predict)
-    return [Command("predict", "Classify images: files, folders, globs, URLs, PDFs.", run)]
+    return [
+        Command(
+            "predict",
+            "Classify images: files, folders, globs, URLs, PDFs.",
+            WithExecutorOptions(predict),
+        )
+    ]
+
+
+def _format_option() -> Any:
+    """Make the option `--format`, whose help names every writer."""
+    return typer.Option(
+        "--format",
+        help=f"{', '.join(default_registry().items('writers'))}.",
+        show_default=f"{find_writer().name}, or by the suffix of -o",
+    )
 
 
 def predict(
@@ -66,14 +86,7 @@ def predict(
             "--calibrated", help="Apply what `clsctl calibrate` stored.", show_default=False
         ),
     ] = False,
-    format_: Annotated[
-        str | None,
-        typer.Option(
-            "--format",
-            help="table, json, jsonl, csv or parquet.",
-            show_default="table, or by the suffix of -o",
-        ),
-    ] = None,
+    format_: Annotated[str | None, _format_option()] = None,
     output: Annotated[
         Path | None, typer.Option("-o", "--output", help="Write to this file, not the terminal.")
     ] = None,
@@ -102,9 +115,7 @@ def predict(
             "--watch", help="Then classify what arrives in the folders.", show_default=False
         ),
     ] = False,
-    executor: Annotated[
-        str | None, typer.Option(help="Where the job runs.", show_default="in this process")
-    ] = None,
+    executor: Annotated[str | None, executor_option("Where the job runs")] = None,
     offline: Offline = None,
     **own_options: Any,
 ) -> None:

@@ -1,1 +1,1 @@
-"""Places where prediction runs."""
+"""Executors: where prediction runs."""

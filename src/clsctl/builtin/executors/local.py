@@ -1,4 +1,4 @@
-"""Prediction in this process, on all cores."""
+"""Predict in this process, on all cores: `--executor local`."""
 
 from __future__ import annotations
 

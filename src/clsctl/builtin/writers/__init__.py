@@ -1,1 +1,1 @@
-"""Formats for prediction results."""
+"""Writers: formats for prediction results."""

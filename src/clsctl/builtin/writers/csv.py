@@ -1,4 +1,4 @@
-"""One row a class: `--format csv`."""
+"""Write one row a class: `--format csv`."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ def clsctl_writers() -> list[Writer]:
 
 
 class CsvWriter:
-    """A failed input is one row with its error; an input without any class is no row."""
+    """Writes one row for a failed input, and none for an input without any class."""
 
     def __init__(self, stream: TextIO, header: bool = True) -> None:
         self._stream = stream
@@ -41,7 +41,7 @@ class CsvWriter:
             self._rows.writerow(COLUMNS)
 
     def write(self, result: Result) -> None:
-        """The rows of a result go into the file together, and at once."""
+        """Write the rows of a result, which go into the file together and at once."""
         self._write_rows(result)
         self._stream.flush()
 

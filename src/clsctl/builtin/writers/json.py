@@ -1,4 +1,4 @@
-"""One JSON array of all results: `--format json`."""
+"""Write one JSON array of all results: `--format json`."""
 
 from __future__ import annotations
 
@@ -29,5 +29,5 @@ class JsonWriter:
         self._separator = ",\n"
 
     def close(self) -> None:
-        """Right at any time, even where Ctrl-C came in the middle of `write`."""
+        """End the array, which is right even where Ctrl-C came in the middle of `write`."""
         self._stream.write("\n]\n")

@@ -1,4 +1,4 @@
-"""One flat JSON object a line: `--format jsonl`."""
+"""Write one flat JSON object a line: `--format jsonl`."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""One row an image, with lists of classes: `--format parquet`."""
+"""Write one row an image, with lists of classes: `--format parquet`."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ def clsctl_writers() -> list[Writer]:
 
 
 class ParquetWriter:
-    """The fields of a line of `--format jsonl`, as columns; see `_schema`."""
+    """Writes the fields of a line of `--format jsonl` as columns; see `_schema`."""
 
     def __init__(self, stream: TextIO) -> None:
         if stream.isatty():
@@ -50,7 +50,7 @@ class ParquetWriter:
 
 
 def _schema() -> pyarrow.Schema:
-    """Where there is an error, the lists are null; where there is none, `error` is."""
+    """Return the columns: with an error the lists are null, without one `error` is."""
     pa = _pyarrow()
     return pa.schema(
         {

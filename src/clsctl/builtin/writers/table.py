@@ -1,4 +1,4 @@
-"""A table to read in a terminal: `--format table`."""
+"""Write a table to read in a terminal: `--format table`."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ def clsctl_writers() -> list[Writer]:
 
 
 class TableWriter:
-    """A block for each image: its path, then a line for each class with a bar."""
+    """Writes a block for each image: its path, then a line for each class with a bar."""
 
     def __init__(self, stream: TextIO) -> None:
         from clsctl.console.tables import open_console
@@ -42,7 +42,7 @@ class TableWriter:
             self._print(_classes(result))
 
     def _print_error(self, error: ClsctlError) -> None:
-        """Its message begins with the input's name."""
+        """Print an error, whose message begins with the input's name."""
         from rich.text import Text
 
         self._print(Text.assemble((error.message, "red"), (f" [{error.code}]", "dim")))

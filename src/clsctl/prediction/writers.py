@@ -1,0 +1,35 @@
+"""Find the writer that gives an output its format."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from clsctl.plugin.descriptors import Writer
+from clsctl.plugin.registry import default_registry
+
+
+def find_writer(
+    name: str | None = None, output: Path | None = None, folder: bool = False
+) -> Writer:
+    """Return the writer of that name, or of the output's suffix, or else the default one.
+
+    Args:
+        folder: The output is a folder, which no terminal shows.
+
+    Raises:
+        UsageError: There is no writer of that name (`E_WRITER_UNKNOWN`).
+    """
+    registry = default_registry()
+    chosen = name or suffix_format(output)
+    if chosen:
+        writer: Writer = registry.get("writers", chosen)
+        return writer
+    writers: dict[str, Writer] = registry.items("writers")
+    able = [writer for writer in writers.values() if writer.for_terminals != folder]
+    return max(able, key=lambda writer: writer.priority)
+
+
+def suffix_format(output: Path | None) -> str | None:
+    """Return the name of the writer that is called like the file's suffix."""
+    suffix = output.suffix.lower().removeprefix(".") if output else ""
+    return suffix if suffix in default_registry().items("writers") else None
