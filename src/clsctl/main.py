@@ -64,6 +64,7 @@ def _invoke(arguments: Sequence[str]) -> int:
     named = None
     try:
         named = registry.find_command(arguments)
+        _keep_matplotlib_in_our_cache(named)
         app = build_app(registry, named)
         return app(args=list(arguments), prog_name="clsctl", standalone_mode=False) or 0
     except ClsctlError as error:
@@ -201,6 +202,14 @@ def _quieten_libraries() -> None:
     warnings.filterwarnings("ignore", message="No ccache found")
     os.environ.setdefault("GLOG_minloglevel", "2")
     os.environ.setdefault("OPENCV_LOG_LEVEL", "SILENT")
+
+
+def _keep_matplotlib_in_our_cache(named: Command | None) -> None:
+    """Matplotlib lists fonts in a folder of its own below the home folder, unless told where."""
+    if named is not None:
+        from clsctl.settings import folders
+
+        os.environ.setdefault("MPLCONFIGDIR", str(folders().cache / "matplotlib"))
 
 
 def _write_utf8() -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -25,6 +26,18 @@ CPU: Provider = ("CPUExecutionProvider", {})
 
 INEXACT = ["WeightBiasQuantization"]
 """Puts convolutions that a quantised graph leaves in floats into integers, by one scale each."""
+
+
+def import_onnxruntime() -> Any:
+    """Import ONNX Runtime without its telemetry.
+
+    At its import that would queue the machine's identity in a folder of its own below the home
+    folder, and open sockets to its maker's server.
+    """
+    os.environ["ORT_DISABLE_TELEMETRY"] = "1"
+    import onnxruntime
+
+    return onnxruntime
 
 
 class OnnxSession:
@@ -52,7 +65,7 @@ def open_file(path: Path, threads: int, provider: Provider = CPU, hint: str = ""
         ModelError: It cannot be loaded (`E_MODEL_UNREADABLE`).
         DeviceError: The provider cannot start (`E_BACKEND_MISSING`).
     """
-    import onnxruntime
+    onnxruntime = import_onnxruntime()
 
     options = _options(threads)
     if provider is CPU:
@@ -79,7 +92,7 @@ def provider_for(placement: Placement) -> Provider:
 
 def require_provider(name: str) -> None:
     """Raise DeviceError where the installed ONNX Runtime has no such execution provider."""
-    import onnxruntime
+    onnxruntime = import_onnxruntime()
 
     if name not in onnxruntime.get_available_providers():
         raise _missing_provider(name)
@@ -91,7 +104,7 @@ def require_onnxruntime() -> None:
 
 def write_compiled(source: str | bytes, target: Path, placement: Placement) -> None:
     """Let ONNX Runtime fuse the graph for this processor once, not at every start."""
-    import onnxruntime
+    onnxruntime = import_onnxruntime()
 
     level = onnxruntime.GraphOptimizationLevel
     options = _options(1)
@@ -110,7 +123,7 @@ def load_compiled(path: Path, placement: Placement) -> OnnxSession:
 
 def cache_key(placement: Placement) -> str:
     """Optimised graphs hold layouts of one processor and one runtime, so both are in the name."""
-    import onnxruntime
+    onnxruntime = import_onnxruntime()
 
     kind = processor_name() if provider_for(placement) is CPU else placement.device.kind
     return f"{kind}-ort{onnxruntime.__version__}"
@@ -122,7 +135,7 @@ COMPILED = CompiledModel(
 
 
 def _options(threads: int) -> Any:
-    import onnxruntime
+    onnxruntime = import_onnxruntime()
 
     options = onnxruntime.SessionOptions()
     options.intra_op_num_threads = threads

@@ -18,6 +18,7 @@ from typing import TYPE_CHECKING, Any
 
 from clsctl.errors import ModelError
 from clsctl.inference.int8_cache import is_in_integers
+from clsctl.inference.onnx_session import import_onnxruntime
 
 if TYPE_CHECKING:
     import numpy as np
@@ -46,6 +47,7 @@ def write_int8(plain: Path, target: Path, batches: Iterable[NDArray[np.float32]]
     Raises:
         ModelError: The graph is in integers already (`E_CONVERSION`).
     """
+    import_onnxruntime()
     from onnxruntime.quantization import QuantType, quantize_static
 
     with TemporaryDirectory() as scratch:
@@ -69,7 +71,8 @@ def write_int8(plain: Path, target: Path, batches: Iterable[NDArray[np.float32]]
 def _fold(plain: Path, folded: Path) -> Any:
     """Fold batch norm and constants; returns the graph."""
     import onnx
-    import onnxruntime
+
+    onnxruntime = import_onnxruntime()
     from onnxruntime.quantization.shape_inference import quant_pre_process
 
     # It warns of every constant that folding leaves without use.
