@@ -33,7 +33,7 @@ SIGPIPE_STATUS = 141
 
 
 def main() -> NoReturn:
-    """The `clsctl` command."""
+    """Run the `clsctl` command and end the process."""
     status = run(sys.argv[1:])
     # Python would wait for every thread, though one may wait for a server, and then take apart what
     # the libraries hold, which lasts longer than to classify an image. The system does it at once.
@@ -83,7 +83,7 @@ def _invoke(arguments: Sequence[str]) -> int:
 
 
 def _usage_error(error: Any, named: Command | None) -> UsageError:
-    """What the command line's parser found wrong, in the form of every other error."""
+    """Put what the command line's parser found wrong into the form of every other error."""
     message = " ".join(error.format_message().split()).rstrip(".")
     context = getattr(error, "ctx", None)
     command = f"clsctl {named.name}" if named else getattr(context, "command_path", "clsctl")
@@ -134,13 +134,13 @@ def _add_command(parent: typer.Typer, command: Command, whole: bool) -> None:
 
 
 def _paragraphs(docstring: str) -> str:
-    """The docstring without the source's line breaks, which Typer would show."""
+    """Return the docstring without the source's line breaks, which Typer would show."""
     paragraphs = inspect.cleandoc(docstring).split("\n\n")
     return "\n\n".join(" ".join(paragraph.split()) for paragraph in paragraphs)
 
 
 def _output_failed(error: OSError, as_json: bool) -> int:
-    """Whoever reads has seen enough, which is no failure to talk about; or the disk is full."""
+    """Report that standard output cannot be written, unless its reader has seen enough."""
     sys.stdout = io.StringIO()  # Python would try once more at its end.
     if error.errno == errno.EPIPE:
         return SIGPIPE_STATUS
@@ -213,7 +213,7 @@ def _keep_matplotlib_in_our_cache(named: Command | None) -> None:
 
 
 def _write_utf8() -> None:
-    """Results hold any language; a pipe in the C locale must carry them too."""
+    """Write UTF-8, in the C locale too: results hold any language."""
     for stream in (sys.stdout, sys.stderr):
         reconfigure = getattr(stream, "reconfigure", None)
         if reconfigure is not None:

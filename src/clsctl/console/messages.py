@@ -10,7 +10,7 @@ if TYPE_CHECKING:
 
 
 def status(text: str) -> None:
-    """Print a line about what is going on."""
+    """Print a line about what happens."""
     print(text, file=sys.stderr, flush=True)
 
 
@@ -20,7 +20,7 @@ def note(text: str) -> None:
 
 
 def warn(text: str) -> None:
-    """Print what is wrong although the work goes on."""
+    """Print what is wrong although the work continues."""
     status(f"warning: {text}")
 
 

@@ -84,4 +84,4 @@ def _show(label: str, *columns: ProgressColumn) -> Iterator[Progress]:
 
 
 def no_progress(done: int, total: int | None) -> None:
-    """Take progress that nobody looks at."""
+    """Take progress and show nothing."""

@@ -1,1 +1,1 @@
-"""Datasets: read the three layouts, find what breaks training, split what is to be trusted."""
+"""Read datasets of three layouts, find what breaks training, split them and convert them."""

@@ -62,7 +62,7 @@ def replace_lists(root: Path, lists: Mapping[str, str | None]) -> dict[str, str]
 def recover(root: Path) -> None:
     """Tidy up after a process that was killed while it replaced lists.
 
-    Nobody has to call this to read the right lists; it turns the links into plain files.
+    The right lists are read without it; it turns the links into plain files.
 
     Raises:
         DataError: The folder cannot be written (`E_DATASET_WRITE`).
@@ -92,7 +92,7 @@ def _stage(root: Path, lists: Mapping[str, str | None], backups: Mapping[str, st
 
 
 def _switch(root: Path) -> None:
-    """The one step that makes the new lists visible."""
+    """Make the new lists visible, in one step."""
     update = root / UPDATE
     _link(root, "new", update / "current")
     sync(update)
@@ -129,7 +129,7 @@ def _target(name: str) -> str:
 
 
 def _backup_name(path: Path) -> str:
-    """`train.txt.bak`, or the first of `.bak1`, `.bak2` ... that is free."""
+    """Return `train.txt.bak`, or the first of `.bak1`, `.bak2` ... that is free."""
     names = (f"{path.name}.bak{number or ''}" for number in itertools.count())
     return next(name for name in names if not os.path.lexists(path.with_name(name)))
 

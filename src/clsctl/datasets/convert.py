@@ -1,4 +1,4 @@
-"""Convert a dataset: any layout into lists beside an `images` folder, or into folders of classes.
+"""Convert a dataset of any layout to lists beside an `images` folder, or to class folders.
 
 A conversion makes a new folder, which appears when it is complete; nothing is ever overwritten.
 """
@@ -107,7 +107,7 @@ def export_dataset(
 
 
 def _lists(dataset: Dataset, names: Mapping[str, str] | None = None) -> dict[str, list[ListLine]]:
-    """The dataset's lists as they are, or with other names by normalised path."""
+    """Return the dataset's lists as they are, or with other names by normalised path."""
     return {
         split: [
             ListLine(names[normpath(item.path)] if names else item.path, item.label)
@@ -126,7 +126,7 @@ def _converted(root: Path, dataset: Dataset, warnings: Iterable[Problem]) -> Con
 
 
 def _names_below_images(dataset: Dataset) -> dict[str, str]:
-    """The new path of each image, by its normalised path.
+    """Choose the new path of each image, by its normalised path.
 
     Raises:
         DataError: Two images would get one name, which paths out of the dataset can lead to.
@@ -147,12 +147,12 @@ def _names_below_images(dataset: Dataset) -> dict[str, str]:
 
 
 def _inside(path: str) -> str:
-    """The path without what leads out of the dataset."""
+    """Return the path without what leads out of the dataset."""
     return "/".join(part for part in path.split("/") if part not in ("", ".", ".."))
 
 
 def _files_in_folders(dataset: Dataset) -> dict[str, str]:
-    """The normalised path of each image by its new one."""
+    """Map the new path of each image to its normalised one."""
     files: dict[str, str] = {}
     for split, items in dataset.splits.items():
         for sample in sorted(items, key=lambda sample: sample.path):
@@ -163,7 +163,7 @@ def _files_in_folders(dataset: Dataset) -> dict[str, str]:
 
 
 def _free_name(files: Mapping[str, str], folder: str, path: str) -> str:
-    """`a.jpg`, or the first of `a-2.jpg`, `a-3.jpg` ... that no other image has."""
+    """Return `a.jpg`, or the first of `a-2.jpg`, `a-3.jpg` ... that no other image has."""
     name = PurePosixPath(path)
     endings = itertools.chain([""], (f"-{number}" for number in itertools.count(2)))
     candidates = (f"{folder}/{name.stem}{ending}{name.suffix}" for ending in endings)
@@ -171,11 +171,11 @@ def _free_name(files: Mapping[str, str], folder: str, path: str) -> str:
 
 
 def _split_folder(dataset: Dataset, split: str) -> str:
-    """Without a validation split there is nothing to tell apart."""
+    """Return the split's folder; one split alone has none."""
     return split if len(dataset.splits) > 1 else "."
 
 
-# ---- what a person should know -----------------------------------------------------------------
+# ---- warnings and refusals ---------------------------------------------------------------------
 
 
 def _import_warnings(dataset: Dataset, root: Path, names: Mapping[str, str]) -> Iterator[Problem]:

@@ -20,7 +20,7 @@ def place_images(
     mode: Literal["copy", "link"],
     progress: Progress,
 ) -> None:
-    """Bring each image to its new path.
+    """Copy or link each image to its new path.
 
     Args:
         dataset: Where the images are.
@@ -57,7 +57,7 @@ def _hard_link(source: Path, target: Path) -> None:
 
 
 def _sizes(dataset: Dataset, paths: Iterable[str]) -> dict[str, int]:
-    """Bytes by path.
+    """Return sizes in bytes, by path.
 
     Raises:
         DataError: An image is missing.

@@ -1,4 +1,4 @@
-"""What can be wrong with a dataset: one stable code each, how much it matters, and the fix."""
+"""List what can be wrong with a dataset: a stable code, how much it matters, and the fix."""
 
 from __future__ import annotations
 
@@ -158,7 +158,7 @@ UNSPLIT = ("D_LIST_MISSING", "D_LIST_EMPTY", "D_NOT_SPLIT")
 
 
 def problem(code: str, message: str, file: str, line: int | None = None, hint: str = "") -> Problem:
-    """A problem with its code's severity, and its code's hint where none is given."""
+    """Make a problem with its code's severity, and its code's hint where none is given."""
     known = CODES[code]
     return Problem(code, known.severity, message, file, line, hint or known.hint)
 

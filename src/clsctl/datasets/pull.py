@@ -1,6 +1,6 @@
 """Download a demo dataset, through the same mirrors, sources and checks as a model.
 
-What breaks off is continued by the next call. The dataset's folder appears when it is complete;
+The next call resumes what was interrupted. The dataset's folder appears when it is complete;
 its clsctl.json says where it came from, with the size and SHA256 of every file.
 """
 
@@ -49,7 +49,7 @@ class Published:
 
 
 def published_datasets() -> dict[str, Published]:
-    """What can be pulled, by name."""
+    """Read what can be pulled, by name."""
     text = files("clsctl.datasets").joinpath("datasets.toml").read_text(encoding="utf-8")
     found = (Published(**entry) for entry in tomllib.loads(text)["datasets"])
     return {dataset.name: dataset for dataset in found}
@@ -110,7 +110,7 @@ def _find(name: str) -> Published:
 
 
 def _as_entry(dataset: Published) -> ModelEntry:
-    """The dataset as weight sources know what they fetch: by a name, without a preprocessing."""
+    """Describe the dataset as weight sources expect: by a name, without a preprocessing."""
     unused = Preprocessing(resize_short=0, crop=0)
     return ModelEntry(dataset.name, "datasets", dataset.summary, "datasets", unused, unused)
 

@@ -1,4 +1,4 @@
-"""What every layout is read into: samples, splits and class names."""
+"""Hold what every layout is read into: samples, splits and class names."""
 
 from __future__ import annotations
 

@@ -1,1 +1,1 @@
-"""The catalog, the store of weights on this machine, and model directories."""
+"""Find models: in the catalog, in the store on this machine, and in model directories."""

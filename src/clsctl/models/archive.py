@@ -1,6 +1,6 @@
-"""Extraction of tar archives that trusts nothing.
+"""Extract tar archives without trusting them.
 
-Only regular files are written, each opened anew by this module, so the protection does not depend
+Only regular files are written, each opened by this module itself, so the protection does not depend
 on the extraction filters of `tarfile`, which the first releases of CPython 3.10 and 3.11 lack.
 """
 
@@ -44,7 +44,7 @@ def extract(archive: Path, into: Path, max_bytes: int) -> None:
 
 
 def model_folder(extracted: Path) -> Path:
-    """The one model directory of an extracted archive: the top, or a folder below it.
+    """Find the one model directory of an extracted archive: the top, or a folder below it.
 
     Raises:
         ModelError: There is none, or more than one (`E_MODEL_DIR_INVALID`).
@@ -59,7 +59,7 @@ def model_folder(extracted: Path) -> Path:
 
 
 def too_large(what: str, max_bytes: int) -> ModelError:
-    """The error for something beyond the limit of the setting `max_download`."""
+    """Make the error for something beyond the limit of the setting `max_download`."""
     return ModelError(
         f"{what} more than the limit of {max_bytes:,} bytes",
         code="E_TOO_LARGE",

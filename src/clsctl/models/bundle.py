@@ -1,4 +1,4 @@
-"""Models carried by hand: what someone brought goes into the store, and bundles come out of it.
+"""Carry models by hand: what was brought goes into the store, and bundles come out of it.
 
 A bundle is an uncompressed tar: first `clsctl-bundle.json`, which lists the size and SHA256 of
 every other entry, then NAME/KIND/... as in the store.
@@ -17,9 +17,10 @@ from typing import Any, BinaryIO
 
 from clsctl.errors import ModelError, UsageError
 from clsctl.models.archive import extract, model_folder
+from clsctl.models.checks import check_weights, pdparams_path, repair_hint
 from clsctl.models.directory import read_model_dir
 from clsctl.models.provenance import origin
-from clsctl.models.store import KINDS, Store, check_weights, pdparams_path, repair_hint
+from clsctl.models.store import KINDS, Store
 from clsctl.system.files import atomic_output, file_facts, file_sha256
 from clsctl.values import WeightKind
 
@@ -32,7 +33,7 @@ def import_path(store: Store, path: Path, name: str = "") -> Imported:
 
     Args:
         store: Where it goes.
-        path: What someone brought.
+        path: What was brought.
         name: What to call it; by default the name in its inference.yml, or the file's own.
 
     Returns:
@@ -191,7 +192,7 @@ def _require_intact(name: str, states: Mapping[str, str]) -> None:
 
 
 def _add(tar: tarfile.TarFile, name: str, stream: BinaryIO, size: int) -> None:
-    """Owner and time stay zero, so that the same models give the same bundle."""
+    """Add a file; owner and time stay zero, so that the same models give the same bundle."""
     member = tarfile.TarInfo(name)
     member.size = size
     tar.addfile(member, stream)

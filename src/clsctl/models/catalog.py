@@ -1,4 +1,4 @@
-"""model_catalog.toml, and the catalogs of plugins, -> ModelEntry.
+"""Read model_catalog.toml and the catalogs of plugins.
 
 A plugin ships a file of the same shape and hands over `read_catalog(path, name)`; the comments on
 top of model_catalog.toml describe every key.
@@ -27,7 +27,7 @@ T = TypeVar("T")
 
 @functools.cache
 def load_catalog() -> Mapping[str, ModelEntry]:
-    """Every model that a catalog knows, by name.
+    """Load every model that a catalog knows, by name.
 
     Raises:
         UsageError: Two catalogs have a model of one name (`E_PLUGIN_CONFLICT`).
@@ -47,7 +47,7 @@ def load_catalog() -> Mapping[str, ModelEntry]:
 
 
 def get_entry(name: str) -> ModelEntry:
-    """What the catalogs know about one model.
+    """Look up what the catalogs know about one model.
 
     Raises:
         ModelError: No catalog has it (`E_MODEL_UNKNOWN`); the message holds the nearest names.
@@ -63,7 +63,7 @@ def get_entry(name: str) -> ModelEntry:
 
 
 def default_model() -> str:
-    """The model to predict with where none is named, configured or in the store."""
+    """Return the model to predict with where none is named, configured or in the store."""
     return read_document(CatalogFile, catalog_path()).catalog.default_model
 
 
@@ -72,7 +72,7 @@ def _models_of(catalog: Contribution, registry: Registry) -> Iterable[ModelEntry
         return list(catalog.item.load())
     try:
         return list(catalog.item.load())
-    except Exception as error:  # noqa: BLE001 - a stranger's code may raise anything
+    except Exception as error:  # noqa: BLE001 - third-party code may raise anything
         registry.report(f"the catalog of plugin '{catalog.plugin}' was left out: {error}")
         return []
 
@@ -90,7 +90,7 @@ def _conflict(model: str, first: Contribution, second: Contribution) -> UsageErr
 
 
 def catalog_path() -> Path:
-    """The catalog in the box: in the package once installed, else on top of the checkout."""
+    """Find the catalog in the box: in the package once installed, else on top of the checkout."""
     package = Path(__file__).resolve().parents[1]
     installed = package / "model_catalog.toml"
     return installed if installed.is_file() else package.parents[1] / installed.name

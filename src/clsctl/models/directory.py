@@ -1,4 +1,4 @@
-"""A model directory <-> ModelSpec.
+"""Read a model directory, and write its inference.yml.
 
 The directory is what PaddleX 3 reads and writes: `inference.json` (or the legacy
 `inference.pdmodel`), `inference.pdiparams` and `inference.yml`; beside them our own `clsctl.json`
@@ -77,7 +77,7 @@ def write_settings(
 
 
 def weights_sha256(spec: ModelSpec) -> str:
-    """SHA256 over graph and parameters, the key of everything derived from the model.
+    """Compute the SHA256 over graph and parameters, the key of everything derived from them.
 
     The checksums recorded in clsctl.json are taken where the files still have the recorded size
     and are no newer than it; otherwise the files are read.
@@ -98,7 +98,7 @@ def _sha256_now(path: Path) -> str:
 
 @functools.lru_cache(maxsize=16)
 def _sha256_of(path: Path, *state: int) -> str:
-    """Several steps of a command ask for it, and a large file takes a while."""
+    """Read a file once, though several steps of a command ask for its checksum."""
     return file_sha256(path)
 
 
@@ -149,7 +149,7 @@ def _read_settings(graph: Path) -> Mapping[str, Any]:
 
 
 def _read_metadata(graph: Path) -> Mapping[str, Any]:
-    """What an ONNX file says of itself, in the words of inference.yml."""
+    """Read what an ONNX file says of itself, in the words of inference.yml."""
     if graph.suffix != ".onnx":
         raise _invalid(graph.parent, f"it holds no {SETTINGS}")
     from clsctl.models.onnx_metadata import read_metadata

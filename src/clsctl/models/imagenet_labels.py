@@ -1,4 +1,4 @@
-"""Class names that belong to no dataset of the user's: ImageNet-1k."""
+"""Read the class names of ImageNet-1k."""
 
 from __future__ import annotations
 
@@ -6,6 +6,6 @@ from importlib import resources
 
 
 def imagenet_labels() -> tuple[str, ...]:
-    """The 1,000 class names of ILSVRC 2012 by class id: the lemmas of each WordNet synset."""
+    """Read the 1,000 class names of ILSVRC 2012 by class id: the lemmas of each WordNet synset."""
     text = (resources.files("clsctl") / "labels" / "imagenet.txt").read_text(encoding="utf-8")
     return tuple(text.splitlines())

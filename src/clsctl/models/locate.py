@@ -19,7 +19,7 @@ def find_model(
     settings: Settings,
     progress: Progress = no_progress,
 ) -> ModelSpec:
-    """The model that a name, a directory or neither stands for, pulled where necessary.
+    """Find the model that a name, a directory or neither stands for; pull it where necessary.
 
     Raises:
         ModelError: It is unknown or unusable, its preprocessing included.
@@ -41,7 +41,7 @@ def find_model(
 
 
 def default_name(store: Store) -> str:
-    """The best model that is already in the store, else the catalog's own default."""
+    """Choose the best model that is in the store already, else the catalog's default."""
     from clsctl.models.catalog import default_model, load_catalog
 
     pulled = store.pulled()

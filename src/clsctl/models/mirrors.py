@@ -1,4 +1,4 @@
-"""Where an artifact may come from: mirrors first, then its own URL, each through its source.
+"""Try the places of an artifact: mirrors first, then its own URL, each through its source.
 
 A mirror is a URL or a folder with the published files directly below it, under the names that end
 their URLs: `https://mirror.example/models` has `.../models/PP-LCNet_x1_0_infer.tar`.
@@ -19,7 +19,7 @@ from clsctl.plugin.registry import default_registry
 
 
 def candidates(url: str, mirrors: Iterable[str]) -> list[str]:
-    """The URLs to try, in order.
+    """List the URLs to try, in order.
 
     Mirrors stand in for web servers; an artifact of any other scheme has a source of its own.
     """
@@ -32,7 +32,7 @@ def candidates(url: str, mirrors: Iterable[str]) -> list[str]:
 def first_success(
     request: FetchRequest, mirrors: Iterable[str], obtain: Callable[[FetchRequest], Path]
 ) -> Path:
-    """What `obtain` returns for the first URL that works; each has a work folder of its own.
+    """Return what `obtain` does for the first URL that works; each has a work folder of its own.
 
     Raises:
         ClsctlError: None did; the message reports every attempt.
@@ -52,7 +52,7 @@ def first_success(
 
 
 def weight_source(url: str) -> WeightSource:
-    """The plugin that serves a URL's scheme.
+    """Find the plugin that serves a URL's scheme.
 
     Raises:
         UsageError: There is none (`E_SCHEME_UNKNOWN`).
@@ -71,12 +71,12 @@ def weight_source(url: str) -> WeightSource:
 
 
 def public(url: str) -> str:
-    """The URL without user name and password, fit for messages and records."""
+    """Return the URL without user name and password, fit for messages and records."""
     return re.sub(r"//[^/@]*@", "//", url)
 
 
 def all_failed(name: str, failures: Mapping[str, ClsctlError]) -> ClsctlError:
-    """One error that reports every attempt; code and hint are those of the last one."""
+    """Make one error that reports every attempt; code and hint are those of the last one."""
     last = list(failures.values())[-1]
     reasons = "; ".join(f"{public(url)}: {error.message}" for url, error in failures.items())
     return type(last)(f"cannot pull {name}: {reasons}", code=last.code, hint=last.hint)

@@ -1,4 +1,4 @@
-"""clsctl.json of a model in the store: where it came from, and what each of its files must be.
+"""Read and write clsctl.json: where a model came from, and what each of its files must be.
 
     {"source": {"url": ..., "catalog": ..., "date": ..., "sha256": ...},
      "files": {"inference.json": {"size": ..., "sha256": ...}, ...}}
@@ -21,7 +21,7 @@ from clsctl.system.files import FileFacts, atomic_replace, file_facts, file_sha2
 
 
 def origin(url: str, path: Path, **facts: str) -> dict[str, str]:
-    """The `source` of what came from `url` and lies at `path`; a folder has no checksum."""
+    """Describe the source of what came from `url` and lies at `path`; a folder has no checksum."""
     date = datetime.now(timezone.utc).isoformat(timespec="seconds")
     checksum = {"sha256": file_sha256(path)} if path.is_file() else {}
     return {"url": url, **facts, "date": date, **checksum}
@@ -55,7 +55,7 @@ def record(folder: Path, source: Mapping[str, str], **facts: object) -> None:
 
 
 def read_facts(folder: Path) -> dict[str, Any]:
-    """Everything that clsctl.json says; nothing where there is none.
+    """Read everything that clsctl.json says; nothing where there is none.
 
     Raises:
         ModelError: It cannot be read (`E_PROVENANCE`).
@@ -64,7 +64,7 @@ def read_facts(folder: Path) -> dict[str, Any]:
 
 
 def recorded_files(folder: Path) -> dict[str, FileFacts]:
-    """The files that clsctl.json lists, by path relative to the folder.
+    """Read the files that clsctl.json lists, by path relative to the folder.
 
     Raises:
         ModelError: It cannot be read (`E_PROVENANCE`).
@@ -74,7 +74,7 @@ def recorded_files(folder: Path) -> dict[str, FileFacts]:
 
 
 def compare(folder: Path) -> dict[str, str]:
-    """Read every file: `ok`, `changed`, `missing` or `unexpected`, by relative path."""
+    """Compare every file with its record: `ok`, `changed`, `missing` or `unexpected`, by path."""
     try:
         recorded = recorded_files(folder)
     except ModelError:

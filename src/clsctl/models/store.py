@@ -1,23 +1,21 @@
-"""ModelEntry -> verified local model directory: pull, lock, checksum, verify, remove.
+"""Keep models on this machine: pull, lock, check, verify and remove them.
 
 Below the data folder (`CLSCTL_HOME`, or the platform's own):
 
     models/NAME/inference/     inference.json (or .pdmodel), inference.pdiparams, inference.yml
     models/NAME/training/      NAME_pretrained.pdparams
-    partial/NAME-KIND/         broken-off downloads and folders being assembled
+    partial/NAME-KIND/         interrupted downloads and folders being assembled
     locks/NAME-KIND.lock
 
 Each models/NAME/KIND folder also holds clsctl.json: where the model came from, and the size and
 SHA256 of every file. A folder appears there in one rename, once it is checked and on the disk, so
-one with a clsctl.json is complete. The checksums of the first pull hold ever after: other content
-under the same name is refused until the model is removed.
+one with a clsctl.json is complete. The checksums of the first pull count: other content under
+the same name is refused until the model is removed.
 """
 
 from __future__ import annotations
 
 import functools
-import os
-import re
 import shutil
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -25,9 +23,18 @@ from pathlib import Path
 from typing import TYPE_CHECKING, get_args
 
 from clsctl.console.progress import no_progress
-from clsctl.errors import ModelError, UsageError
+from clsctl.errors import ModelError
 from clsctl.models import provenance
 from clsctl.models.archive import extract, model_folder
+from clsctl.models.checks import (
+    check_weights,
+    not_pulled,
+    pdparams_path,
+    require_artifact,
+    require_pinned,
+    require_unchanged,
+    safe_name,
+)
 from clsctl.models.directory import PROVENANCE, read_model_dir, weights_sha256
 from clsctl.models.mirrors import first_success, public, weight_source
 from clsctl.plugin.descriptors import FetchRequest
@@ -35,13 +42,12 @@ from clsctl.settings import Settings, folders, load_settings
 from clsctl.system.files import sync, sync_tree
 from clsctl.system.locks import locked
 from clsctl.system.os_errors import translate_store_errors
-from clsctl.values import Artifact, ModelEntry, Progress, WeightKind
+from clsctl.values import ModelEntry, Progress, WeightKind
 
 if TYPE_CHECKING:
     from contextlib import AbstractContextManager
 
 KINDS: tuple[WeightKind, ...] = get_args(WeightKind)
-_SAFE_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,99}")
 _FULL_HINT = (
     "free some space (`clsctl models remove NAME`), or set CLSCTL_HOME to a folder on another "
     "disk; a download then resumes where it stopped"
@@ -49,7 +55,7 @@ _FULL_HINT = (
 
 
 def open_store(settings: Settings | None = None) -> Store:
-    """The store in the data folder, with the mirrors and limits of the settings."""
+    """Open the store in the data folder, with the mirrors and limits of the settings."""
     settings = settings or load_settings()
     return Store(folders().data, settings.mirrors, settings.max_download, settings.offline)
 
@@ -71,18 +77,18 @@ class Store:
     offline: bool = False
 
     def find(self, name: str, kind: WeightKind = "inference") -> Path | None:
-        """The model directory, or the folder with the .pdparams file; None if not pulled."""
+        """Find the model directory, or the folder with the .pdparams file; None if not pulled."""
         folder = self.folder(name, kind)
         with translate_store_errors(self.root):
             return folder if (folder / PROVENANCE).is_file() else None
 
     def pulled(self, kind: WeightKind = "inference") -> list[str]:
-        """Names of the models whose weights of that kind are in the store, sorted."""
+        """List the models whose weights of that kind are in the store, sorted."""
         records = (self.root / "models").glob(f"*/{kind}/{PROVENANCE}")
         return sorted({record.parent.parent.name for record in records})
 
     def kinds(self, name: str) -> list[WeightKind]:
-        """The kinds of weights that are there.
+        """List the kinds of weights that are there.
 
         Raises:
             ModelError: There are none (`E_MODEL_NOT_PULLED`).
@@ -93,12 +99,12 @@ class Store:
         return kinds
 
     def folder(self, name: str, kind: WeightKind) -> Path:
-        """Where that model is or will be.
+        """Return where that model is or will be.
 
         Raises:
             UsageError: The name cannot be the name of a folder (`E_NAME`).
         """
-        return self.root / "models" / _safe(name) / kind
+        return self.root / "models" / safe_name(name) / kind
 
     def ensure(
         self,
@@ -110,7 +116,7 @@ class Store:
         offline: bool = False,
         progress: Progress = no_progress,
     ) -> Path:
-        """What `find` returns, after pulling the model if it is not there yet.
+        """Return what `find` does, after pulling the model if it is not there yet.
 
         Args:
             entry: What the catalog says of it.
@@ -128,7 +134,7 @@ class Store:
         found = self.find(entry.name, kind)
         if found and not force:
             return found
-        artifact = _artifact(entry, kind)
+        artifact = require_artifact(entry, kind)
         partial = self._partial(entry.name, kind)
         offline = offline or self.offline
         request = FetchRequest(
@@ -162,7 +168,7 @@ class Store:
             }
 
     def remove(self, name: str) -> None:
-        """Delete a model, what was derived from it, and whatever a broken-off pull of it left.
+        """Delete a model, what was derived from it, and whatever an interrupted pull of it left.
 
         Raises:
             ModelError: There is nothing of that name (`E_MODEL_NOT_PULLED`).
@@ -192,7 +198,7 @@ class Store:
         check_weights(content, name, kind)
         provenance.record(content, source)
         if (folder / PROVENANCE).is_file():
-            _require_unchanged(name, folder, content)
+            require_unchanged(name, folder, content)
         sync_tree(content)
         self._retire(name, kind)
         folder.parent.mkdir(parents=True, exist_ok=True)
@@ -209,14 +215,14 @@ class Store:
         shutil.rmtree(staged, ignore_errors=True)
         try:
             if fetched.is_file():
-                _require_pinned(source["sha256"], pin)
+                require_pinned(source["sha256"], pin)
                 content = self._unpack(fetched, staged, name, kind)
             return self.install(name, kind, content, source)
         finally:
             shutil.rmtree(staged, ignore_errors=True)
 
     def _unpack(self, file: Path, staged: Path, name: str, kind: WeightKind) -> Path:
-        """A folder with what was pulled as one file."""
+        """Make a folder of what was pulled as one file."""
         staged.mkdir()
         if kind == "inference":
             extract(file, staged, self.max_bytes)
@@ -233,83 +239,7 @@ class Store:
             folder.rename(old)
 
     def _partial(self, name: str, kind: WeightKind) -> Path:
-        return self.root / "partial" / f"{_safe(name)}-{kind}"
-
-
-def pdparams_path(folder: Path, name: str) -> Path:
-    """The file in a models/NAME/training folder."""
-    return folder / f"{_safe(name)}_pretrained.pdparams"
-
-
-def check_weights(folder: Path, name: str, kind: WeightKind) -> None:
-    """Raise ModelError where a folder is no model directory, or has no .pdparams of that name."""
-    if kind == "inference":
-        read_model_dir(folder)
-        return
-    path = pdparams_path(folder, name)
-    # The protocol mark and the STOP of a pickle: an error page or a cut-off file lacks them.
-    if not path.is_file() or _first_and_last(path) != b"\x80.":
-        raise ModelError("this is no complete .pdparams file", code="E_WEIGHTS_INVALID")
-
-
-def not_pulled(name: str) -> ModelError:
-    return ModelError(
-        f"'{name}' is not in the store",
-        code="E_MODEL_NOT_PULLED",
-        hint=f"`clsctl models pull {name}` gets it, `clsctl models import PATH` without a network",
-    )
-
-
-def repair_hint(name: str) -> str:
-    """Say what to do where files of a model in the store are damaged."""
-    return f"`clsctl models pull {name} --kind all --force` repairs a pulled model"
-
-
-def _first_and_last(path: Path) -> bytes:
-    with path.open("rb") as stream:
-        first = stream.read(1)
-        stream.seek(-1 if first else 0, os.SEEK_END)
-        return first + stream.read(1)
-
-
-def _safe(name: str) -> str:
-    if not _SAFE_NAME.fullmatch(name):
-        raise UsageError(
-            f"'{name}' cannot name a model: use letters, digits, '.', '_' and '-'",
-            code="E_NAME",
-            hint="`clsctl models list` shows the names; `models import --name` gives another",
-        )
-    return name
-
-
-def _artifact(entry: ModelEntry, kind: WeightKind) -> Artifact:
-    artifact = entry.artifact(kind)
-    if artifact is None:
-        raise ModelError(
-            f"the catalog '{entry.catalog}' names no {kind} weights for {entry.name}",
-            code="E_NO_WEIGHTS",
-        )
-    return artifact
-
-
-def _require_pinned(found: str, pin: str) -> None:
-    if pin and found != pin.lower():
-        raise ModelError(
-            f"the file has the SHA256 {found}, but the catalog says {pin}",
-            code="E_CHECKSUM",
-            hint="try another server with --mirror",
-        )
-
-
-def _require_unchanged(name: str, present: Path, coming: Path) -> None:
-    before, after = provenance.recorded_files(present), provenance.recorded_files(coming)
-    changed = sorted(file for file in before | after if before.get(file) != after.get(file))
-    if changed:
-        raise ModelError(
-            f"{', '.join(changed)} differs from the {name} that was pulled before",
-            code="E_MODEL_CHANGED",
-            hint=f"if you trust the new one: `clsctl models remove {name}`, then try again",
-        )
+        return self.root / "partial" / f"{safe_name(name)}-{kind}"
 
 
 def delete_cached(directory: Path) -> None:

@@ -59,7 +59,7 @@ class Registry:
     _found: dict[str, dict[str, Contribution]] = field(default_factory=dict)
 
     def contributions(self, kind: str) -> dict[str, Contribution]:
-        """What plugins add of one kind, by name.
+        """Return what plugins add of one kind, by name.
 
         Raises:
             UsageError: Two plugins claim one name (`E_PLUGIN_CONFLICT`).
@@ -70,11 +70,11 @@ class Registry:
         return self._found[kind]
 
     def items(self, kind: str) -> dict[str, Any]:
-        """The descriptors of one kind, by name."""
+        """Return the descriptors of one kind, by name."""
         return {name: found.item for name, found in self.contributions(kind).items()}
 
     def get(self, kind: str, name: str) -> Any:
-        """The descriptor of that kind and name.
+        """Look up the descriptor of that kind and name.
 
         Raises:
             UsageError: There is none; the message holds the nearest names.
@@ -92,7 +92,7 @@ class Registry:
         )
 
     def find_command(self, words: Sequence[str]) -> Command | None:
-        """The command that the words of a command line begin with, or None.
+        """Find the command that the words of a command line begin with, or None.
 
         Built-in modules are called like their commands (`models/list.py`), so that this one alone
         is imported. Where a third-party plugin claims a built-in command, None is returned, and
@@ -165,7 +165,7 @@ class Registry:
 
 
 def load_registry(disabled: Iterable[str] = ()) -> Registry:
-    """A registry with every third-party plugin loaded, except the disabled ones."""
+    """Load a registry with every third-party plugin, except the disabled ones."""
     manager = pluggy.PluginManager("clsctl")
     manager.add_hookspecs(hookspecs)
     registry = Registry(manager, frozenset(disabled))
@@ -177,13 +177,13 @@ def load_registry(disabled: Iterable[str] = ()) -> Registry:
 
 @functools.cache
 def default_registry() -> Registry:
-    """This process's registry; `CLSCTL_DISABLED_PLUGINS` names plugins to leave out."""
+    """Return this process's registry; `CLSCTL_DISABLED_PLUGINS` names plugins to leave out."""
     names = os.environ.get("CLSCTL_DISABLED_PLUGINS", "")
     return load_registry(name.strip() for name in names.split(",") if name.strip())
 
 
 def find_all(registry: Registry) -> dict[str, dict[str, list[str]]]:
-    """What every plugin adds: names by kind, by plugin; third-party plugins last."""
+    """List what every plugin adds: names by kind, by plugin; third-party plugins last."""
     added: dict[str, dict[str, list[str]]] = {}
     for kind in KINDS:
         for name, found in registry.contributions(kind).items():
@@ -204,7 +204,7 @@ def _load_entry_point(registry: Registry, entry: EntryPoint) -> None:
 
 
 def _command_module(words: Sequence[str]) -> str:
-    """The built-in module that holds a command; empty where there is none."""
+    """Find the built-in module that holds a command; empty where there is none."""
     if not all(word.isidentifier() and not word.startswith("_") for word in words):
         return ""
     module, is_group = f"{BUILTIN}.commands", True

@@ -1,1 +1,1 @@
-"""Lists of models."""
+"""Provide the lists of models."""

@@ -1,1 +1,1 @@
-"""One file a command or group of commands; each registers itself through the hook."""
+"""Hold the commands, one file each, in a folder for each group."""

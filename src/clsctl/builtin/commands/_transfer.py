@@ -1,4 +1,4 @@
-"""What the commands that download share."""
+"""Show transfers, and say how to resume them."""
 
 from __future__ import annotations
 

@@ -1,1 +1,1 @@
-"""Ways to obtain weights, by URL scheme."""
+"""Fetch weights, one file a way, by URL scheme."""

@@ -1,4 +1,4 @@
-"""Weights from a folder: `file:` URLs, which is also how a mirror folder is read."""
+"""Fetch weights from a folder: `file:` URLs, which is also how a mirror folder is read."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Weights over HTTP and HTTPS: broken transfers are resumed, stalled ones given up.
+"""Fetch weights over HTTP and HTTPS: broken transfers are resumed, stalled ones given up.
 
 The bytes go to `workdir/download`; beside it, `download.json` holds what identifies the file on
 the server (ETag or Last-Modified, and its length), so that a later attempt only ever continues
@@ -121,7 +121,7 @@ def _receive(
 
 
 def _require_room(request: FetchRequest, total: int | None, done: int) -> None:
-    """An inference model needs its size twice, as an archive and unpacked."""
+    """Require space for a file; an inference model needs it twice, as an archive and unpacked."""
     if total is None:
         return
     if total > request.max_bytes:

@@ -1,1 +1,1 @@
-"""`clsctl dataset check`: every rule, the scan behind it, and its reports."""
+"""Check a dataset: every rule, the scan behind it, and its reports."""

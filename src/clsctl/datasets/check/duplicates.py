@@ -53,7 +53,7 @@ class Fingerprints:
 
 
 def fingerprint(grids: NDArray[np.uint8]) -> Fingerprints:
-    """Fingerprints of images.
+    """Compute the fingerprints of images.
 
     Args:
         grids: uint8 [N, GRID, GRID, 3], RGB, each image squeezed to that size.
@@ -78,7 +78,7 @@ def fingerprint(grids: NDArray[np.uint8]) -> Fingerprints:
 
 
 def join(parts: Sequence[Fingerprints]) -> Fingerprints:
-    """The fingerprints of several groups of images as one."""
+    """Concatenate the fingerprints of several groups of images."""
     import numpy as np
 
     return Fingerprints(
@@ -89,7 +89,7 @@ def join(parts: Sequence[Fingerprints]) -> Fingerprints:
 
 
 def near_pairs(prints: Fingerprints) -> NDArray[np.int64]:
-    """Pairs of near-duplicates.
+    """Find pairs of near-duplicates.
 
     A hash is cut into eight blocks of eight bits. Where at most six bits differ, at least two
     blocks are equal; so images are sorted by each pair of blocks in turn and compared with those
@@ -118,7 +118,7 @@ def near_pairs(prints: Fingerprints) -> NDArray[np.int64]:
 
 
 def _first_equal(hashes: NDArray[np.uint64], colours: NDArray[np.uint8]) -> NDArray[np.int64]:
-    """For each image the position of the first one with the same fingerprint."""
+    """Find, for each image, the position of the first one with the same fingerprint."""
     import numpy as np
 
     rows = np.hstack([hashes.view(np.uint8).reshape(-1, _BLOCKS), colours])
@@ -128,7 +128,7 @@ def _first_equal(hashes: NDArray[np.uint64], colours: NDArray[np.uint8]) -> NDAr
 
 
 def _close(hashes: NDArray[np.uint64]) -> NDArray[np.int64]:
-    """Pairs of hashes of which at most `MAX_BITS` bits differ, as first * N + second."""
+    """Find pairs of hashes with at most `MAX_BITS` different bits, as first * N + second."""
     import numpy as np
 
     count = len(hashes)
@@ -147,7 +147,7 @@ def _close(hashes: NDArray[np.uint64]) -> NDArray[np.int64]:
 def _close_neighbours(
     order: NDArray[np.int64], key: NDArray[Any], hashes: NDArray[np.uint64]
 ) -> Iterator[tuple[NDArray[np.int64], NDArray[np.int64]]]:
-    """Pairs of close hashes among those that follow each other in an order and share a key."""
+    """Find pairs of close hashes among neighbours in an order that share a key."""
     import numpy as np
 
     key, hashes = key[order], hashes[order]
@@ -183,7 +183,7 @@ def _colour_distance(
 
 @functools.cache
 def _set_bits() -> NDArray[np.int64]:
-    """How many bits are set in each number of 16 bits."""
+    """Count the bits that are set in each number of 16 bits."""
     import numpy as np
 
     octets = np.arange(1 << 16, dtype=np.uint16).view(np.uint8).reshape(-1, 2)
@@ -193,7 +193,7 @@ def _set_bits() -> NDArray[np.int64]:
 
 @functools.cache
 def _cosines() -> NDArray[np.float32]:
-    """The waves 1 to 8 of a discrete cosine transform over `_SMALL` pixels, one a row."""
+    """Compute waves 1 to 8 of a discrete cosine transform over `_SMALL` pixels, one a row."""
     import numpy as np
 
     wave, pixel = np.arange(1, 9)[:, None], np.arange(_SMALL)
@@ -205,7 +205,7 @@ def _cosines() -> NDArray[np.float32]:
 def equal_files(
     root: Path, names: Sequence[str], signatures: NDArray[np.uint64]
 ) -> list[tuple[int, ...]]:
-    """Groups of files that are equal byte for byte.
+    """Find groups of files that are equal byte for byte.
 
     Args:
         root: What the names are relative to.

@@ -1,4 +1,4 @@
-"""Write what a check found into a folder, for people and for programs.
+"""Write what a check found into a folder, for the user and for programs.
 
 check_dataset_result.json        the result, written last: it is there when all else is
 check_dataset/report.html        one page that needs no other file
@@ -87,7 +87,7 @@ def write_failure(error: ClsctlError, output: Path) -> None:
 
 
 def load_pixels(path: Path) -> NDArray[np.uint8] | None:
-    """uint8 [H, W, 3], RGB, of an image or the first page; None where it cannot be read."""
+    """Read an image or its first page as uint8 [H, W, 3], RGB; None where it cannot be read."""
     try:
         return read_pixels(path, load_settings().max_pixels)
     except ClsctlError:
@@ -105,7 +105,7 @@ def _fields(
 
 
 def _label_file(dataset: Dataset, folder: Path) -> str:
-    """The dataset's own label.txt, or one written for it, relative to our folder as in PaddleX."""
+    """Find label.txt, or write one, and return its path relative to our folder, as in PaddleX."""
     path = dataset.root / LABEL_FILE
     if not dataset.class_lines:
         path = folder / LABEL_FILE
@@ -115,7 +115,7 @@ def _label_file(dataset: Dataset, folder: Path) -> str:
 
 
 def _write_histogram(report: CheckReport, folder: Path) -> bytes:
-    """The drawing; nothing where there are no classes to draw."""
+    """Write the drawing and return it; nothing where there are no classes to draw."""
     classes = report.statistics.classes
     if not classes or not report.dataset.splits:
         return b""
@@ -144,14 +144,14 @@ def _write_demos(dataset: Dataset, samples: Sequence[Sample], folder: Path) -> l
 
 
 def _demo_samples(samples: Sequence[Sample]) -> list[Sample]:
-    """Those that PaddleX's check draws."""
+    """Choose the samples that PaddleX's check draws."""
     order = list(range(len(samples)))
     random.Random(_DEMO_SEED).shuffle(order)
     return [samples[position] for position in order[:DEMOS]]
 
 
 def _demo_name(name: str) -> str:
-    """The image's own name, which PaddleX keeps, or with .png where its format is only read."""
+    """Return the image's own name, as in PaddleX, or with .png where its format is only read."""
     from PIL import Image
 
     suffix = Path(name).suffix.lower()

@@ -17,7 +17,7 @@ MOST_NAMES = 300
 
 
 def draw_histogram(classes: Sequence[ClassCount]) -> bytes:
-    """A PNG of samples by class and split, the class with the most training samples first.
+    """Draw a PNG of samples by class and split, the class with the most training samples first.
 
     Args:
         classes: At least one.

@@ -1,4 +1,4 @@
-"""A check as one HTML page that needs no other file."""
+"""Render a check as one HTML page that needs no other file."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ SIDE = 160
 
 
 def render_report(report: CheckReport, histogram: bytes, load: Load) -> str:
-    """The page.
+    """Render the page.
 
     Args:
         report: What was found.
@@ -78,7 +78,7 @@ def _problem_groups(problems: Sequence[Problem]) -> Iterator[str]:
 
 
 def _grid_samples(dataset: Dataset) -> list[Sample]:
-    """Samples spread evenly over the training list, and so over the classes of a sorted one."""
+    """Choose samples evenly over the training list, and so over the classes of a sorted one."""
     samples = dataset.splits.get("train", ())
     step = max(1, len(samples) // GRID_IMAGES)
     return list(samples[::step][:GRID_IMAGES])

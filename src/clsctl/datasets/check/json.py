@@ -1,4 +1,4 @@
-"""A check as plain values: what `check_dataset_result.json` holds.
+"""Put a check into plain values: what `check_dataset_result.json` holds.
 
 The keys of the specification are those of PaddleX's own check; `report` holds what only clsctl
 finds.
@@ -29,7 +29,7 @@ THRESHOLDS = {
 def passed_fields(
     report: CheckReport, label_file: str, histogram: str, demos: Mapping[str, Sequence[str]]
 ) -> dict[str, Any]:
-    """The result of a check that found no error.
+    """Return the result of a check that found no error.
 
     Args:
         report: What was found.
@@ -58,7 +58,7 @@ def passed_fields(
 
 
 def failed_fields(error: ClsctlError, report: CheckReport | None = None) -> dict[str, Any]:
-    """The result of a check that found an error, or nothing to check."""
+    """Return the result of a check that found an error, or nothing to check."""
     fields = {
         "done_flag": False,
         "check_pass": False,
@@ -69,7 +69,7 @@ def failed_fields(error: ClsctlError, report: CheckReport | None = None) -> dict
 
 
 def verdict(report: CheckReport) -> DataError | None:
-    """The error that a dataset with errors ends in, or None."""
+    """Return the error that a dataset with errors ends in, or None."""
     if report.passed:
         return None
     first = report.problems[0]
@@ -83,7 +83,7 @@ def verdict(report: CheckReport) -> DataError | None:
 
 
 def report_fields(report: CheckReport) -> dict[str, Any]:
-    """Everything that was found."""
+    """Return everything that was found."""
     return {
         "dataset": str(report.dataset.root),
         "layout": report.dataset.layout,

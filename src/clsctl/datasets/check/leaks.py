@@ -1,4 +1,4 @@
-"""Images that a dataset holds more than once, above all in training and validation alike."""
+"""Find images that a dataset holds twice, above all in training and validation alike."""
 
 from __future__ import annotations
 
@@ -70,7 +70,7 @@ def find_copies(dataset: Dataset, images: Mapping[str, SplitSample], scan: Scan)
 
 
 def copy_problems(copies: Copies) -> Iterator[Problem]:
-    """What is wrong about images that are there more than once."""
+    """Report what is wrong about images that are there more than once."""
     for pair in copies.equal:
         yield from _equal_problems(pair.first, pair.second)
     for pair in copies.near:
@@ -100,7 +100,7 @@ def _equal_problems(first: SplitSample, second: SplitSample) -> Iterator[Problem
 def _nearest_in_another_split(
     pairs: NDArray[np.int64], places: Sequence[SplitSample], groups: Sequence[Sequence[int]]
 ) -> NDArray[np.int64]:
-    """For each second image the closest first one in another split, where the files differ."""
+    """Find, for each second image, the closest first one in another split, if the files differ."""
     import numpy as np
 
     split = np.array([SPLITS.index(place.split) for place in places])

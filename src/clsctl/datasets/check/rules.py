@@ -1,4 +1,4 @@
-"""What is wrong with a dataset's listing and with its images, one by one."""
+"""Report what is wrong with a dataset's listing and with its images, one by one."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ _IMAGE_CODES = {
 
 
 def sample_problem(code: str, message: str, sample: Sample, hint: str = "") -> Problem:
-    """A problem with one sample, where it is listed."""
+    """Make a problem with one sample, where it is listed."""
     return problem(code, message, sample.file, sample.line or None, hint)
 
 
@@ -39,7 +39,7 @@ def sample_problem(code: str, message: str, sample: Sample, hint: str = "") -> P
 
 
 def listed_once(dataset: Dataset, problems: list[Problem]) -> dict[str, SplitSample]:
-    """The first listing of each file, by normalised path; the others become problems."""
+    """Return the first listing of each file, by normalised path; the others become problems."""
     first: dict[str, SplitSample] = {}
     for listed in dataset.samples():
         before = first.setdefault(normpath(listed.sample.path), listed)
@@ -49,7 +49,7 @@ def listed_once(dataset: Dataset, problems: list[Problem]) -> dict[str, SplitSam
 
 
 def class_problems(dataset: Dataset, classes: Iterable[ClassCount]) -> Iterator[Problem]:
-    """Classes that a split has no samples of; a split without any is a problem of its own."""
+    """Report classes that a split has no samples of; an empty split is a problem of its own."""
     for one in classes:
         for split, code, kind in (
             ("train", "D_CLASS_NO_TRAIN", "training"),
@@ -61,7 +61,7 @@ def class_problems(dataset: Dataset, classes: Iterable[ClassCount]) -> Iterator[
 
 
 def imbalance_problems(dataset: Dataset, statistics: Statistics) -> Iterator[Problem]:
-    """Whether the largest class has many times the training samples of the smallest."""
+    """Report whether the largest class has many times the training samples of the smallest."""
     if statistics.imbalance is None or statistics.imbalance < IMBALANCE:
         return
     classes = [one for one in statistics.classes if one.samples["train"]]
@@ -75,7 +75,7 @@ def imbalance_problems(dataset: Dataset, statistics: Statistics) -> Iterator[Pro
 
 
 def _repeated(before: SplitSample, again: SplitSample) -> Iterator[Problem]:
-    """What is wrong about a second line for the same file."""
+    """Report what is wrong about a second line for the same file."""
     path, sample = again.sample.path, again.sample
     if before.sample.label != sample.label:
         labels = f"class {sample.label} here and class {before.sample.label} in {before.where}"
@@ -107,7 +107,7 @@ def _split_place(dataset: Dataset, split: str) -> tuple[str, int | None]:
 def image_problems(
     dataset: Dataset, images: Mapping[str, SplitSample], scan: Scan
 ) -> Iterator[Problem]:
-    """Files that cannot be read, and images of a size or shape that a network sees little of."""
+    """Report files that cannot be read, and images that a network sees little of."""
     places = list(images.values())
     for position, error in scan.errors.items():
         yield _unreadable(dataset.root, places[position].sample, error)
@@ -116,7 +116,7 @@ def image_problems(
 
 
 def image_notes(images: Mapping[str, SplitSample], scan: Scan) -> Iterator[Problem]:
-    """How many images EXIF data turn, and how many are not RGB, with the first of each."""
+    """Report how many images EXIF data turn, and how many are not RGB, and the first of each."""
     places = list(images.values())
     rotated = scan.rotated.nonzero()[0]
     if len(rotated):
@@ -152,7 +152,7 @@ def _unreadable(root: Path, sample: Sample, error: ClsctlError) -> Problem:
 
 
 def _misspelt(root: Path, listed: str) -> str:
-    """A hint where the file exists under nearly the same name, which systems tell apart."""
+    """Return a hint where the file exists under nearly the same name."""
     if "\\" in listed:
         return "write / instead of \\ in paths"
     path = root / listed

@@ -1,1 +1,1 @@
-"""The layouts a dataset may have on disk: folders, lists and tables."""
+"""Read a dataset from class folders, from lists or from a table."""

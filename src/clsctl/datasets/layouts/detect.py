@@ -113,7 +113,7 @@ def _read_folder(folder: Path) -> Dataset | None:
 
 
 def _tables(folder: Path) -> list[Path]:
-    """The table of a folder, or the tables that are named after the splits.
+    """Find the table of a folder, or the tables that are named after the splits.
 
     Raises:
         DataError: There are several of which none can be preferred (`E_DATASET_LAYOUT`).

@@ -1,4 +1,4 @@
-"""A class-per-folder tree: `train/cat/1.jpg`, or `cat/1.jpg` where nothing is split yet."""
+"""Read class folders: `train/cat/1.jpg`, or `cat/1.jpg` where nothing is split yet."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ def read_folders(root: Path) -> Dataset:
 
 
 def find_split_folders(root: Path) -> dict[str, Path]:
-    """The folders of the splits, by split; none where there is no folder of training data."""
+    """Find the folders of the splits; none where there is no folder of training data."""
     found = {
         SPLIT_NAMES[folder.name.lower()]: folder
         for folder in subfolders(root)
@@ -43,7 +43,7 @@ def find_split_folders(root: Path) -> dict[str, Path]:
 
 
 def subfolders(folder: Path) -> list[Path]:
-    """Folders directly below a folder, without hidden ones, by name."""
+    """List the folders directly below a folder, without hidden ones, by name."""
     with os.scandir(folder) as entries:
         names = [entry.name for entry in entries if entry.is_dir() and entry.name[0] != "."]
     return [folder / name for name in sorted(names)]
@@ -62,7 +62,7 @@ def _samples(root: Path, base: Path, ids: Mapping[str, int]) -> Iterator[Sample]
 
 
 def _image_files(folder: Path) -> Iterator[Path]:
-    """Image files at any depth, by name; links to folders are followed nowhere."""
+    """Find image files at any depth, by name; links to folders are not followed."""
     for parent, folders, files in os.walk(folder):
         folders[:] = sorted(name for name in folders if name[0] != ".")
         for name in sorted(files):

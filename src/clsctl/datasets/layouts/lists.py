@@ -1,4 +1,4 @@
-"""The ClsDataset layout: label.txt with `id name`, train.txt, val.txt, test.txt with `path id`.
+"""Read the ClsDataset layout: label.txt with `id name`, and train.txt and so on with `path id`.
 
 The last field of a sample's line is the class id, so that paths may hold blanks; fields are
 separated by blanks or tabs. A byte order mark, CRLF, blank lines and a missing last newline are
@@ -22,7 +22,7 @@ _LAST_FIELD = re.compile(r"(.*[^ \t])[ \t]+([^ \t]+)")
 
 
 def list_file(split: str) -> str:
-    """The name of a split's list."""
+    """Return the name of a split's list."""
     return f"{split}.txt"
 
 
@@ -43,7 +43,7 @@ def read_lists(root: Path) -> Dataset:
 
 
 def read_class_names(root: Path, problems: list[Problem]) -> tuple[dict[int, str], dict[int, int]]:
-    """Names and lines by class id from label.txt; the first line of an id counts."""
+    """Read names and lines by class id from label.txt; the first line of an id counts."""
     path = root / LABEL_FILE
     if not path.is_file():
         problems.append(problem("D_LABEL_FILE_MISSING", f"there is no {LABEL_FILE}", LABEL_FILE))
@@ -63,7 +63,7 @@ def read_class_names(root: Path, problems: list[Problem]) -> tuple[dict[int, str
 
 
 def gaps(lines: Mapping[int, int], file: str) -> Iterator[Problem]:
-    """A problem for each run of class ids that is left out, at the line of the id after it."""
+    """Report each run of class ids that is left out, at the line of the id after it."""
     expected = 0
     for class_id in sorted(lines):
         if class_id > expected:
@@ -76,7 +76,7 @@ def gaps(lines: Mapping[int, int], file: str) -> Iterator[Problem]:
 def check_label(
     label: int, class_names: Mapping[int, str], file: str, line: int
 ) -> Iterator[Problem]:
-    """What is wrong with a sample's class id; nothing can be said where no class is known."""
+    """Report what is wrong with a sample's class id; nothing where no class is known."""
     if label < 0:
         yield problem("D_LABEL_NEGATIVE", f"the class id is {label}", file, line)
     elif class_names and label not in class_names:
@@ -86,7 +86,7 @@ def check_label(
 
 
 def whole_number(text: str) -> int | None:
-    """The number, or None where the text is something else."""
+    """Read a whole number; None where the text is something else."""
     return int(text) if _WHOLE.fullmatch(text) else None
 
 
@@ -140,7 +140,7 @@ def _repeated_names(names: Mapping[int, str], lines: Mapping[int, int]) -> Itera
 
 
 def _lines(path: Path, problems: list[Problem]) -> Iterator[tuple[int, str]]:
-    """Numbered lines that hold something, without surrounding blanks."""
+    """Read numbered lines that hold something, without surrounding blanks."""
     content = path.read_bytes()
     if content.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)):
         problems.append(problem("D_ENCODING", f"{path.name} is UTF-16", path.name, 1))

@@ -1,4 +1,4 @@
-"""A CSV, TSV or Parquet table with a column of paths, one of classes and perhaps one of splits.
+"""Read a CSV, TSV or Parquet table with columns of paths, classes and perhaps splits.
 
 Columns are found by name, in any case and order. The classes are ids where every one of them is a
 whole number, and then named by a label.txt beside the table; otherwise they are names, which get
@@ -85,7 +85,7 @@ def _rows(table: Path, problems: list[Problem]) -> Iterator[_Row]:
 
 
 def _csv(table: Path) -> Iterator[tuple[int, Sequence[str]]]:
-    """Rows with the line they end in, the header first; `,`, `;` or tab, as the header has it."""
+    """Read rows with the line they end in, the header first; `,`, `;` or tab, as in the header."""
     try:
         text = table.read_text(encoding="utf-8-sig")
     except UnicodeDecodeError as error:
@@ -100,7 +100,7 @@ def _csv(table: Path) -> Iterator[tuple[int, Sequence[str]]]:
 
 
 def _parquet(table: Path) -> Iterator[tuple[int, Sequence[str]]]:
-    """Rows numbered from 1, after the header."""
+    """Read rows numbered from 1, after the header."""
     try:
         import pyarrow as arrow
         from pyarrow import parquet
@@ -142,7 +142,7 @@ def _find_columns(table: Path, header: Sequence[str]) -> dict[str, int]:
 def _classes(
     root: Path, rows: Sequence[_Row], problems: list[Problem]
 ) -> tuple[dict[int, str], Mapping[str, int] | None]:
-    """Names by id, and ids by name where the table holds names."""
+    """Return names by id, and ids by name where the table holds names."""
     first = {row.label: row for row in reversed(rows) if row.label}
     numbers = [whole_number(label) for label in first]
     if None in numbers or not numbers:

@@ -1,1 +1,1 @@
-"""`clsctl dataset split`: stratified, grouped and reproducible."""
+"""Split a dataset: stratified, by group, and the same for the same seed."""

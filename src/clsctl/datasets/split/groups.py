@@ -1,4 +1,4 @@
-"""Which samples show one object and must stay together when a dataset is split."""
+"""Find which samples show one object and must stay together when a dataset is split."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ class Groups(NamedTuple):
 
     Attributes:
         names: The first path of its group, by path, of all that are in a group.
-        ungrouped: How many samples a person's `group` says nothing of.
+        ungrouped: How many samples the user's `group` says nothing of.
     """
 
     names: Mapping[str, str]
@@ -32,7 +32,7 @@ class Groups(NamedTuple):
 def group_samples(
     pool: Pool, group: Group | None, dedupe_groups: bool, progress: Progress
 ) -> Groups:
-    """The groups of a pool's samples, those held out included.
+    """Group a pool's samples, those held out included.
 
     Args:
         pool: The samples.
@@ -54,7 +54,7 @@ def group_samples(
 
 
 def find_groups(paths: Iterable[str], group: Group) -> dict[str, str]:
-    """The object of each path; a path of which none is known is left out.
+    """Find the object of each path; a path of which none is known is left out.
 
     Args:
         paths: Normalised paths (`images/a.jpg`, not `./images/a.jpg`).
@@ -83,7 +83,7 @@ def find_groups(paths: Iterable[str], group: Group) -> dict[str, str]:
 
 
 def near_duplicates(root: Path, paths: Sequence[str], progress: Progress) -> list[tuple[str, str]]:
-    """Pairs of images that are equal or nearly so; see `clsctl.datasets.check.duplicates`.
+    """Find pairs of images that are (nearly) equal; see `clsctl.datasets.check.duplicates`.
 
     An image that cannot be read resembles none; `dataset check` reports it.
 
@@ -110,14 +110,14 @@ def near_duplicates(root: Path, paths: Sequence[str], progress: Progress) -> lis
 
 
 def pairs_of(groups: Mapping[str, str]) -> Iterator[tuple[str, str]]:
-    """Each path with the first one of its group."""
+    """Pair each path with the first one of its group."""
     first: dict[str, str] = {}
     for path, name in groups.items():
         yield first.setdefault(name, path), path
 
 
 def join_pairs(pairs: Iterable[tuple[str, str]]) -> dict[str, str]:
-    """The groups of what is paired, directly or by way of others, each called by its first path."""
+    """Group what is paired, directly or by way of others; a group is named by its first path."""
     leader: dict[str, str] = {}
 
     def find(path: str) -> str:
@@ -145,7 +145,7 @@ def _matches(paths: Iterable[str], expression: str) -> dict[str, str]:
 
 
 def _read_objects(file: Path) -> dict[str, str]:
-    """Objects by path from a CSV file; a header `path,group` may be there."""
+    """Read objects by path from a CSV file; a header `path,group` may be there."""
     try:
         with file.open(encoding="utf-8-sig", newline="") as stream:
             reader = csv.reader(stream)

@@ -1,4 +1,4 @@
-"""A dataset's samples as one pool: each path once, whichever list it came from."""
+"""Read a dataset's samples as one pool: each path once, whichever list it came from."""
 
 from __future__ import annotations
 
@@ -62,7 +62,7 @@ def read_pool(path: Path, hold_test: bool) -> Pool:
 
 
 def _once(samples: Iterable[Sample]) -> dict[str, ListLine]:
-    """Samples by normalised path; of several spellings the first by alphabet is kept."""
+    """Return samples by normalised path; of several spellings the first by alphabet is kept."""
     first: dict[str, Sample] = {}
     found: dict[str, ListLine] = {}
     for sample in samples:

@@ -222,7 +222,7 @@ def _empty_split(name: str, share: Fraction, pool: Pool, groups: Groups) -> Data
 
 
 def _files(result: SplitResult, pool: Pool) -> dict[str, str | None]:
-    """Content by file name; None for a test list of which the samples were split as well."""
+    """Return content by file name; None for a test list of which the samples were split too."""
     files: dict[str, str | None] = {
         list_file(name): list_text(lines) for name, lines in result.splits.items()
     }

@@ -78,7 +78,7 @@ def apportion(sizes: Sequence[int], shares: Sequence[int]) -> Table:
 
 
 def _largest_remainders(size: int, shares: Sequence[int]) -> list[int]:
-    """Whole parts that sum to `size`: rounded down, the rest to the largest remainders."""
+    """Return whole parts that sum to `size`: rounded down, the rest to the largest remainders."""
     whole = sum(shares)
     parts = [size * share // whole for share in shares]
     remainders = [-(size * share % whole) for share in shares]
@@ -106,7 +106,7 @@ def _shift(
 def _row_to_change(
     table: Table, sizes: Sequence[int], shares: Sequence[int], source: int, target: int
 ) -> int:
-    """The row that has most too much at `source` and too little at `target`; -1 if none has."""
+    """Find the row with most too much at `source` and too little at `target`; -1 if none has."""
     whole = sum(shares)
     best, best_gain = -1, 0
     for row, (cells, size) in enumerate(zip(table, sizes, strict=True)):
@@ -133,7 +133,7 @@ def _targets(
 
 
 def _units(labels: Iterable[str], groups: Mapping[str, str], seed: int) -> list[list[str]]:
-    """The paths of each group, the largest group first, groups of one size shuffled."""
+    """Return the paths of each group, the largest group first, groups of one size shuffled."""
     members: defaultdict[tuple[bool, str], list[str]] = defaultdict(list)
     for path in sorted(labels):
         members[path in groups, groups.get(path, path)].append(path)
@@ -141,11 +141,11 @@ def _units(labels: Iterable[str], groups: Mapping[str, str], seed: int) -> list[
 
 
 def _need(lacking: Counter[int], counts: Counter[int]) -> int:
-    """How much a split's squared distance from its target shrinks, apart from a constant."""
+    """Return by how much a split's squared distance from its target shrinks, but for a constant."""
     return sum(count * lacking[label] for label, count in counts.items())
 
 
 def _shuffled(seed: int, key: str) -> tuple[bytes, str]:
-    """A sort key that looks random."""
+    """Return a sort key that looks random."""
     text = f"{seed}\0{key}".encode(errors="surrogateescape")
     return blake2b(text, digest_size=16).digest(), key

@@ -1,4 +1,4 @@
-"""What a person should know about a split before training on it."""
+"""Warn of what the user should know about a split before training on it."""
 
 from __future__ import annotations
 
@@ -67,7 +67,7 @@ def _empty_classes(
 
 
 def _uneven_totals(totals: Counter[str], shares: Mapping[str, float]) -> str:
-    """The splits that are a sample or more from their share; empty where none is."""
+    """Name the splits that are a sample or more from their share; empty where none is."""
     whole = sum(totals.values())
     return ", ".join(
         f"{split} has {100 * totals[split] / whole:.1f} % instead of {share:.4g} %"
@@ -82,7 +82,7 @@ def _uneven_class(
     shares: Mapping[str, float],
     class_names: Mapping[int, str],
 ) -> str:
-    """The class that is furthest from its share in a split; empty where all are within a sample."""
+    """Name the class furthest from its share in a split; empty where all are within a sample."""
 
     def distance(cell: tuple[str, int]) -> float:
         return abs(cells[cell] - shares[cell[0]] / 100 * sizes[cell[1]])
@@ -98,7 +98,7 @@ def _uneven_class(
 
 
 def _in_test(pool: Pool, groups: Groups) -> Iterator[Problem]:
-    """Groups that are in the test list, which stays as it is, and elsewhere too."""
+    """Warn of groups that are in the test list, which stays as it is, and elsewhere too."""
     tested = {groups.names[key] for key in pool.held_out if key in groups.names}
     shared = tested & {groups.names[key] for key in pool.samples if key in groups.names}
     if shared:

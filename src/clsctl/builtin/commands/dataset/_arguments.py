@@ -1,4 +1,4 @@
-"""Arguments and results that several commands of `clsctl dataset` share."""
+"""Define arguments, and print results, that several commands of `clsctl dataset` share."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""`clsctl dataset` and `clsctl dataset check`."""
+"""`clsctl dataset check`."""
 
 from __future__ import annotations
 
@@ -37,8 +37,8 @@ def check(
     """Find what would break or spoil training, each problem with its place and its fix.
 
     Reads label.txt with train.txt and val.txt, a folder for each class, or a table. Every image is
-    decoded. The result goes to check_dataset_result.json, and for people to
-    check_dataset/report.html, in the output folder. Exit status 3 if there is an error.
+    decoded. The result goes to check_dataset_result.json for programs, and to
+    check_dataset/report.html to read, in the output folder. Exit status 3 if there is an error.
     """
     from clsctl.console.progress import count_bar
     from clsctl.console.text import print_json

@@ -26,7 +26,7 @@ def pull(
     mirror: Mirrors = None,
     offline: Offline = None,
 ) -> None:
-    """Download a demo dataset, resuming where a download broke off, and print where it is.
+    """Download a demo dataset, resuming an interrupted download, and print where it is.
 
     The archive is unpacked safely and its lists are read before the folder appears. Its
     clsctl.json records the SHA256 of the archive and of every file.

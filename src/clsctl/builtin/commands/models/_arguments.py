@@ -1,4 +1,4 @@
-"""Arguments that mean the same in every command of `clsctl models`."""
+"""Define arguments that mean the same in every command of `clsctl models`."""
 
 from __future__ import annotations
 

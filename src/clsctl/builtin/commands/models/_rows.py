@@ -1,4 +1,4 @@
-"""The rows of `clsctl models list` as programs read them."""
+"""Write the rows of `clsctl models list` as programs read them."""
 
 from __future__ import annotations
 

@@ -14,7 +14,7 @@ from clsctl.plugin import Command, hookimpl
 if TYPE_CHECKING:
     from clsctl.values import ModelEntry, WeightKind
 
-HELP = "Download models, resuming where a download broke off."
+HELP = "Download models, resuming interrupted downloads."
 
 
 @hookimpl

@@ -12,7 +12,7 @@ def clsctl_commands() -> list[Command]:
 
 
 def remove(names: Names) -> None:
-    """Delete models, and what broken-off pulls of them left."""
+    """Delete models, and what interrupted pulls of them left."""
     from clsctl.models.store import open_store
 
     store = open_store()

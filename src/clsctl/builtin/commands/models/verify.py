@@ -24,7 +24,8 @@ def verify(
     ] = "table",
 ) -> None:
     """Read every file and compare it with the checksum recorded when the model came in."""
-    from clsctl.models.store import KINDS, open_store, repair_hint
+    from clsctl.models.checks import repair_hint
+    from clsctl.models.store import KINDS, open_store
 
     store = open_store()
     chosen = names or sorted({name for kind in KINDS for name in store.pulled(kind)})

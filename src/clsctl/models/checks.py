@@ -1,0 +1,99 @@
+"""Check what is to enter the store: its name, its files and their checksums."""
+
+from __future__ import annotations
+
+import os
+import re
+from pathlib import Path
+
+from clsctl.errors import ModelError, UsageError
+from clsctl.models import provenance
+from clsctl.models.directory import read_model_dir
+from clsctl.values import Artifact, ModelEntry, WeightKind
+
+_SAFE_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,99}")
+
+
+def pdparams_path(folder: Path, name: str) -> Path:
+    """Return the path of the .pdparams file in a models/NAME/training folder."""
+    return folder / f"{safe_name(name)}_pretrained.pdparams"
+
+
+def check_weights(folder: Path, name: str, kind: WeightKind) -> None:
+    """Raise ModelError where a folder is no model directory, or has no .pdparams of that name."""
+    if kind == "inference":
+        read_model_dir(folder)
+        return
+    path = pdparams_path(folder, name)
+    # The protocol mark and the STOP of a pickle: an error page or a cut-off file lacks them.
+    if not path.is_file() or _first_and_last_byte(path) != b"\x80.":
+        raise ModelError("this is no complete .pdparams file", code="E_WEIGHTS_INVALID")
+
+
+def _first_and_last_byte(path: Path) -> bytes:
+    with path.open("rb") as stream:
+        first = stream.read(1)
+        stream.seek(-1 if first else 0, os.SEEK_END)
+        return first + stream.read(1)
+
+
+def safe_name(name: str) -> str:
+    """Return a model's name that can be the name of a folder.
+
+    Raises:
+        UsageError: It cannot (`E_NAME`).
+    """
+    if not _SAFE_NAME.fullmatch(name):
+        raise UsageError(
+            f"'{name}' cannot name a model: use letters, digits, '.', '_' and '-'",
+            code="E_NAME",
+            hint="`clsctl models list` shows the names; `models import --name` gives another",
+        )
+    return name
+
+
+def require_pinned(found: str, pin: str) -> None:
+    """Raise ModelError (`E_CHECKSUM`) where the catalog states another SHA256."""
+    if pin and found != pin.lower():
+        raise ModelError(
+            f"the file has the SHA256 {found}, but the catalog says {pin}",
+            code="E_CHECKSUM",
+            hint="try another server with --mirror",
+        )
+
+
+def require_unchanged(name: str, present: Path, coming: Path) -> None:
+    """Raise ModelError (`E_MODEL_CHANGED`) where files differ from those in the store."""
+    before, after = provenance.recorded_files(present), provenance.recorded_files(coming)
+    changed = sorted(file for file in before | after if before.get(file) != after.get(file))
+    if changed:
+        raise ModelError(
+            f"{', '.join(changed)} differs from the {name} that was pulled before",
+            code="E_MODEL_CHANGED",
+            hint=f"if you trust the new one: `clsctl models remove {name}`, then try again",
+        )
+
+
+def not_pulled(name: str) -> ModelError:
+    """Make the error for a model that is not in the store."""
+    return ModelError(
+        f"'{name}' is not in the store",
+        code="E_MODEL_NOT_PULLED",
+        hint=f"`clsctl models pull {name}` gets it, `clsctl models import PATH` without a network",
+    )
+
+
+def repair_hint(name: str) -> str:
+    """Say what to do where files of a model in the store are damaged."""
+    return f"`clsctl models pull {name} --kind all --force` repairs a pulled model"
+
+
+def require_artifact(entry: ModelEntry, kind: WeightKind) -> Artifact:
+    """Return the artifact of that kind, or raise ModelError (`E_NO_WEIGHTS`)."""
+    artifact = entry.artifact(kind)
+    if artifact is None:
+        raise ModelError(
+            f"the catalog '{entry.catalog}' names no {kind} weights for {entry.name}",
+            code="E_NO_WEIGHTS",
+        )
+    return artifact
