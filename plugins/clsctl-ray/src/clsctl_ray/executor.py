@@ -10,12 +10,12 @@ from importlib import metadata
 from pathlib import Path
 from typing import Any
 
+from clsctl import __version__
 from clsctl.console.progress import image_counter
 from clsctl.errors import Interrupted
 from clsctl.models.directory import weights_sha256
 from clsctl.plugin import PredictJob
 from clsctl.result import OutputNames, Result
-from clsctl.values import __version__
 from clsctl_ray.cluster import connect, plan_workers
 from clsctl_ray.folder import OutputFolder, open_folder
 from clsctl_ray.pool import WorkerPool

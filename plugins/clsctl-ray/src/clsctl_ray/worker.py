@@ -8,6 +8,7 @@ import os
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 
+from clsctl import __version__
 from clsctl.errors import DeviceError
 from clsctl.images.sources import Source
 from clsctl.plugin import ModelSpec, PredictJob
@@ -18,7 +19,6 @@ from clsctl.settings import folders
 from clsctl.system.files import atomic_replace
 from clsctl.system.locks import locked
 from clsctl.system.memory import reuse_memory
-from clsctl.values import __version__
 from clsctl_ray.remote import fetch_remote, is_remote
 
 
