@@ -104,15 +104,13 @@ def require_onnxruntime() -> None:
 
 def write_compiled(source: str | bytes, target: Path, placement: Placement) -> None:
     """Let ONNX Runtime fuse the graph for this processor once, not at every start."""
-    onnxruntime = import_onnxruntime()
-
-    level = onnxruntime.GraphOptimizationLevel
-    options = _options(1)
-    on_cpu = provider_for(placement) is CPU
     # Fusions for this processor mean nothing to an accelerator, whose provider makes its own.
-    options.graph_optimization_level = level.ORT_ENABLE_ALL if on_cpu else level.ORT_ENABLE_BASIC
-    options.optimized_model_filepath = str(target)
-    onnxruntime.InferenceSession(source, options, [CPU], disabled_optimizers=INEXACT)
+    _optimize(source, target, "ALL" if provider_for(placement) is CPU else "BASIC")
+
+
+def fold_constants(source: Path, target: Path) -> None:
+    """Fold constants and batch norm of an ONNX file, for no processor in particular."""
+    _optimize(str(source), target, "BASIC")
 
 
 def load_compiled(path: Path, placement: Placement) -> OnnxSession:
@@ -132,6 +130,15 @@ def cache_key(placement: Placement) -> str:
 COMPILED = CompiledModel(
     "onnxruntime", "ONNX Runtime", ".onnx", cache_key, write_compiled, load_compiled
 )
+
+
+def _optimize(source: str | bytes, target: Path, level: str) -> None:
+    onnxruntime = import_onnxruntime()
+    options = _options(1)
+    levels = onnxruntime.GraphOptimizationLevel
+    options.graph_optimization_level = getattr(levels, f"ORT_ENABLE_{level}")
+    options.optimized_model_filepath = str(target)
+    onnxruntime.InferenceSession(source, options, [CPU], disabled_optimizers=INEXACT)
 
 
 def _options(threads: int) -> Any:

@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING, Any
 
 from clsctl.errors import ModelError
 from clsctl.inference.int8_cache import is_in_integers
-from clsctl.inference.onnx_session import import_onnxruntime
+from clsctl.inference.onnx_session import fold_constants, import_onnxruntime
 
 if TYPE_CHECKING:
     import numpy as np
@@ -71,13 +71,11 @@ def write_int8(plain: Path, target: Path, batches: Iterable[NDArray[np.float32]]
 def _fold(plain: Path, folded: Path) -> Any:
     """Fold batch norm and constants; returns the graph."""
     import onnx
-
-    onnxruntime = import_onnxruntime()
     from onnxruntime.quantization.shape_inference import quant_pre_process
 
-    # It warns of every constant that folding leaves without use.
-    onnxruntime.set_default_logger_severity(3)
-    quant_pre_process(plain, folded, skip_symbolic_shape=True)
+    # ONNX Runtime's own step would warn of every constant that folding leaves without use.
+    fold_constants(plain, folded)
+    quant_pre_process(folded, folded, skip_optimization=True, skip_symbolic_shape=True)
     model = onnx.load(folded)
     if is_in_integers(model.graph):
         raise ModelError(f"the graph of {plain} is in integers already", code="E_CONVERSION")

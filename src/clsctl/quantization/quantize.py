@@ -1,7 +1,7 @@
-"""`clsctl.quantize(...)`: a model in 8-bit integers, kept only where it still answers as before.
+"""Quantise a model to 8-bit integers, and keep the result only where it answers as before.
 
-What is kept is an ONNX file in the cache, keyed by the weights' SHA256, and beside it a report.
-Backends make forms of their own of it, as they do of exact models.
+The result is an ONNX file in the cache, keyed by the weights' SHA256, and a report beside it.
+Backends compile it as they do models in float32.
 """
 
 from __future__ import annotations
@@ -24,8 +24,9 @@ from clsctl.inference.onnx_session import COMPILED
 from clsctl.inference.paddle2onnx import write_onnx
 from clsctl.models.directory import write_settings
 from clsctl.models.provenance import origin, record
+from clsctl.quantization.calibration_split import sample_calibration_split
 from clsctl.quantization.int8 import write_int8
-from clsctl.quantization.judge import Share, accuracy, agreement, draw, milliseconds, open_graph
+from clsctl.quantization.judge import Share, accuracy, agreement, measure_speed, open_graph
 from clsctl.settings import Settings, folders, load_settings
 from clsctl.system.cpu import require_int8
 from clsctl.system.files import atomic_replace, new_folder
@@ -46,7 +47,7 @@ TMPDIR_HINT = "set TMPDIR to a folder on another disk"
 
 @dataclass(frozen=True, slots=True)
 class Quantized:
-    """A model that was quantised; pairs are of fp32 and int8.
+    """A model that was quantised, in figures; pairs are of fp32 and int8.
 
     Attributes:
         path: The ONNX file in the cache.
@@ -118,7 +119,7 @@ def quantize(
         max_drop: Points of top-1 accuracy that may be lost, in percent.
         min_agreement: Share of images for which int8 has to choose fp32's class, 0 to 1.
         output: A folder to make: a model directory around the quantised ONNX file.
-        seed: Draws the images.
+        seed: Random seed of the choice of images.
         progress: Told of each pass over the images: calibrating, fp32, int8.
 
     Raises:
@@ -132,7 +133,7 @@ def quantize(
 
     require_int8()
     settings = load_settings()
-    drawn = draw(read_valid_dataset(Path(dataset)), images, seed)
+    sampled = sample_calibration_split(read_valid_dataset(Path(dataset)), images, seed)
     spec = find_model(model_name, model_dir, settings)
     with (
         new_folder(Path(output)) if output else nullcontext() as folder,
@@ -141,8 +142,8 @@ def quantize(
     ):
         graphs = Path(scratch) / "fp32.onnx", Path(scratch) / "int8.onnx"
         _write_plain(spec, graphs[0])
-        write_int8(*graphs, _calibrating(spec, drawn, settings, progress))
-        result = _judge(spec, graphs, drawn, settings, progress)
+        write_int8(*graphs, _calibrating(spec, sampled, settings, progress))
+        result = _judge(spec, graphs, sampled, settings, progress)
         _require_good(result, max_drop, min_agreement)
         _keep(graphs[1], result)
         if folder is not None:
@@ -151,12 +152,12 @@ def quantize(
 
 
 def _calibrating(
-    spec: ModelSpec, drawn: Dataset, settings: Settings, progress: Progress
+    spec: ModelSpec, sampled: Dataset, settings: Settings, progress: Progress
 ) -> Iterator[NDArray[np.float32]]:
     from clsctl.evaluation.evaluate import open_loader
 
-    samples, done = drawn.splits["train"], 0
-    loader = open_loader(samples, drawn.root, spec.transforms, settings, CALIBRATION_BATCH)
+    samples, done = sampled.splits["train"], 0
+    loader = open_loader(samples, sampled.root, spec.transforms, settings, CALIBRATION_BATCH)
     for batch in loader.batches(0):
         yield batch.images
         done += len(batch.images)
@@ -166,32 +167,32 @@ def _calibrating(
 def _judge(
     spec: ModelSpec,
     graphs: tuple[Path, Path],
-    drawn: Dataset,
+    sampled: Dataset,
     settings: Settings,
     progress: Progress,
 ) -> Quantized:
     from clsctl.evaluation.evaluate import open_loader, score_with
 
-    loader = open_loader(drawn.splits["val"], drawn.root, spec.transforms, settings)
+    loader = open_loader(sampled.splits["val"], sampled.root, spec.transforms, settings)
     scores = [score_with(open_graph(graph), loader, progress)[0] for graph in graphs]
     return Quantized(
         spec.name,
-        drawn.root,
+        sampled.root,
         int8_target(spec),
-        len(drawn.splits["train"]),
-        len(drawn.splits["val"]),
-        _top1(scores, drawn, spec),
+        len(sampled.splits["train"]),
+        len(sampled.splits["val"]),
+        _top1(scores, sampled, spec),
         agreement(*scores),
         (graphs[0].stat().st_size, graphs[1].stat().st_size),
-        milliseconds(graphs, spec),
+        measure_speed(graphs, spec),
     )
 
 
 def _top1(
-    scores: Sequence[NDArray[np.float32]], drawn: Dataset, spec: ModelSpec
+    scores: Sequence[NDArray[np.float32]], sampled: Dataset, spec: ModelSpec
 ) -> tuple[Share, Share] | None:
     try:
-        before, after = (accuracy(each, drawn, spec.labels) for each in scores)
+        before, after = (accuracy(each, sampled, spec.labels) for each in scores)
     except DataError as error:
         if error.code != "E_CLASSES_DIFFER":
             raise
@@ -205,7 +206,7 @@ def _require_good(result: Quantized, max_drop: float, min_agreement: float) -> N
     if result.drop > max_drop:
         faults.append(f"top-1 falls by {result.drop:.2f} points (at most {max_drop:g} are allowed)")
     if result.agreement.value < min_agreement:
-        share = f"{result.agreement.value:.1%} of them (at least {min_agreement:.1%} are wanted)"
+        share = f"{result.agreement.value:.1%} of them (at least {min_agreement:.1%} are required)"
         faults.append(f"int8 chooses fp32's class for {share}")
     if faults:
         raise ModelError(
@@ -220,7 +221,7 @@ def _require_good(result: Quantized, max_drop: float, min_agreement: float) -> N
 
 
 def _write_plain(spec: ModelSpec, target: Path) -> None:
-    """The exact graph as it was converted, once the gate has found it right."""
+    """Write the graph in float32 as it was converted, after its compiled model passed the gate."""
     if spec.format == "onnx":
         shutil.copyfile(spec.graph, target)
         return
@@ -229,7 +230,7 @@ def _write_plain(spec: ModelSpec, target: Path) -> None:
 
 
 def _keep(int8: Path, result: Quantized) -> None:
-    """The report first: who finds the model finds what it is worth."""
+    """Write the report first, so that no model is there without one."""
     report = json.dumps(result.as_dict(), indent=1, ensure_ascii=False)
     with locked(folders().cache, f"int8-{result.path.stem}"):
         result.path.parent.mkdir(parents=True, exist_ok=True)

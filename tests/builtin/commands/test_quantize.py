@@ -102,7 +102,7 @@ def test_what_loses_too_much_is_not_kept(call, home, tmp_path, dataset, model):
     assert (done.returncode, done.stdout) == (4, "")
     assert re.search(
         r"MobileNetV1_x0_25 was not quantised: on 36 images .*int8 chooses fp32's class for "
-        r"[\d.]+% of them \(at least 100.0% are wanted\) \[E_QUANTIZE_DROP\]",
+        r"[\d.]+% of them \(at least 100.0% are required\) \[E_QUANTIZE_DROP\]",
         done.stderr,
     )
     assert kept(home) == []

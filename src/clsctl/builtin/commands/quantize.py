@@ -36,7 +36,7 @@ def quantize(
     output: Annotated[
         Path | None, typer.Option("-o", "--output", help="Write a model's folder, too.")
     ] = None,
-    seed: Annotated[int, typer.Option(min=0, help="Draws the images.")] = 0,
+    seed: Annotated[int, typer.Option(min=0, help="Random seed of the choice of images.")] = 0,
 ) -> None:
     """Quantise a model to int8, judged on images that it was not calibrated with.
 

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from clsctl.datasets.samples import Dataset, Sample
 from clsctl.errors import DataError
-from clsctl.quantization.judge import draw
+from clsctl.quantization.calibration_split import sample_calibration_split
 
 
 def dataset_of(**splits: list[int]) -> Dataset:
@@ -23,7 +23,7 @@ def dataset_of(**splits: list[int]) -> Dataset:
 
 def drawn_of(dataset: Dataset, images: int, seed: int) -> list[tuple[Sample, ...]]:
     """What calibrates, and what judges."""
-    splits = draw(dataset, images, seed).splits
+    splits = sample_calibration_split(dataset, images, seed).splits
     return [splits["train"], splits["val"]]
 
 
@@ -67,5 +67,5 @@ def test_an_image_that_is_in_both_splits_does_not_judge():
 @pytest.mark.parametrize("splits", [{}, {"train": [0]}])
 def test_too_few(splits):
     with pytest.raises(DataError, match="too few images") as error:
-        draw(dataset_of(**splits), 300, 0)
+        sample_calibration_split(dataset_of(**splits), 300, 0)
     assert error.value.code == "E_QUANTIZE_IMAGES"
