@@ -1,4 +1,4 @@
-"""What all figures share: colours, fonts, axes, and how a figure becomes a PNG file."""
+"""Make figures and save them as PNG: the colours, fonts and axes that all of them share."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ DPI = 110
 
 
 def new_figure(width: float, height: float) -> Figure:
-    """A figure of its own, in inches; pyplot would keep it in a global list."""
+    """Make a figure of this size in inches; pyplot would keep it in a global list."""
     from matplotlib.figure import Figure
 
     return Figure((width, height), dpi=DPI, layout="constrained")
@@ -34,7 +34,7 @@ def save_figure(figure: Figure, path: Path) -> None:
 
 
 def style_axes(axes: Axes, title: str, below: str) -> None:
-    """Title above, label below, a faint grid and no frame."""
+    """Write a title above and a label below; draw a faint grid and no frame."""
     axes.set_title(title, fontsize="medium")
     axes.set_xlabel(below)
     axes.grid(alpha=0.25)
@@ -42,7 +42,7 @@ def style_axes(axes: Axes, title: str, below: str) -> None:
 
 
 def font_for_any_script() -> FontProperties:
-    """The bundled font: Matplotlib's own has no Chinese, Japanese or Korean."""
+    """Load the bundled font: Matplotlib's own has no Chinese, Japanese or Korean."""
     from matplotlib.font_manager import FontProperties
 
     with resources.as_file(resources.files("clsctl") / "fonts" / FONT) as file:

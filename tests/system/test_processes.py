@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from clsctl.system.processes import last_words, run_module
+from clsctl.system.processes import failure_of, run_module
 
 SHOWS = """
 import os, sys, tempfile
@@ -39,7 +39,7 @@ def test_no_planted_module_is_executed(tmp_path, monkeypatch, shows, where):
     monkeypatch.chdir(user)
     child = run_module(shows, "a b", folder=cache)
     assert child.stdout == "__main__ ['a b'] [] True\n"
-    assert last_words(child) == "these are my last words"
+    assert failure_of(child) == "these are my last words"
 
 
 def test_what_libraries_leave_in_the_temporary_folder_is_removed(tmp_path, shows):
@@ -51,5 +51,5 @@ def test_what_libraries_leave_in_the_temporary_folder_is_removed(tmp_path, shows
 def test_a_signal_is_named(tmp_path, shows):
     (tmp_path / "library" / "dies.py").write_text("import os\nos.kill(os.getpid(), 9)\n")
     child = run_module("dies", folder=tmp_path)
-    assert last_words(child) == "it was ended by signal 9"
+    assert failure_of(child) == "it was ended by signal 9"
     assert sys.executable in child.args

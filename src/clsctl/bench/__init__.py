@@ -1,1 +1,1 @@
-"""`clsctl bench`: what models cost on this machine, measured and kept."""
+"""Measure what models cost on this machine, keep the figures, and estimate jobs from them."""

@@ -221,7 +221,7 @@ def _loads(job: Workload, rate: Rate, workers: int) -> tuple[Load, ...]:
 
 
 def _useful_workers(job: Workload, rate: Rate, shards: int) -> int:
-    """As many as the store can serve, and as there are shards."""
+    """How many workers the store can serve, and there are shards for."""
     one = min(rate.images_per_second, _per_link(job))
     return min(shards, math.ceil(job.store_requests / one)) if job.store_requests else shards
 

@@ -1,4 +1,4 @@
-"""What runs in a process of its own for each measurement: `python -m clsctl.bench.child TASK`.
+"""Make one measurement in a process of its own: `python -m clsctl.bench.child TASK`.
 
 A task is JSON: the settings to work with, what to do, and its arguments. The outcome is JSON too,
 the last line of standard output.
@@ -19,18 +19,16 @@ from typing import TYPE_CHECKING, Any
 
 from clsctl.bench.records import Percentiles
 from clsctl.errors import ClsctlError
-from clsctl.inference.backend_choice import select_backend
-from clsctl.inference.devices import select_device
 from clsctl.inference.timing import time_sessions
 from clsctl.models.directory import read_model_dir
-from clsctl.plugin import PredictJob
+from clsctl.plugin import Backend, PredictJob
 from clsctl.plugin.registry import default_registry
-from clsctl.prediction.job import run_job, session_factory
+from clsctl.prediction.job import prepare_job, run_job, session_factory
 from clsctl.prediction.pipeline import OpenSession
 from clsctl.settings import Settings, load_settings
 from clsctl.system.cpu import available_cores
 from clsctl.system.memory import reuse_memory
-from clsctl.values import ModelSpec, Placement, Session
+from clsctl.values import ModelSpec, Session
 
 if TYPE_CHECKING:
     import numpy as np
@@ -42,14 +40,14 @@ WARM_UP, RUNS, MAX_RUNS, SECONDS = 3, 10, 1000, 1.0
 def speed(
     settings: Settings, model_dir: str, pictures: list[str], batch: int, images: int
 ) -> dict[str, Any]:
-    """Throughput, memory and latency of one model; see `Measurement` for units.
+    """Measure throughput, memory and latency of a model; see `Measurement` for units.
 
     Args:
         pictures: Paths; they are taken in turn.
         images: How many to classify for the throughput.
     """
     reuse_memory()  # as `clsctl predict` does
-    job = _job(settings, model_dir, batch)
+    job = replace(prepare_job(read_model_dir(Path(model_dir)), settings), batch_size=batch)
     open_session = session_factory(job)
     cores = settings.threads or available_cores()
     _classify(job, open_session, pictures, cores * batch)
@@ -68,10 +66,9 @@ def speed(
 
 
 def prepare(settings: Settings, model_dir: str, dataset: str | None, split: str) -> dict[str, Any]:
-    """What runs the model, in which versions; its top-1 on a dataset, in percent."""
-    registry, model = default_registry(), read_model_dir(Path(model_dir))
-    placement = Placement(select_device(settings.device, registry), precision=settings.precision)
-    backend = select_backend(settings.backend, model, placement, registry)
+    """Find what runs the model, in which versions; with a dataset, its top-1 in percent, too."""
+    job = prepare_job(read_model_dir(Path(model_dir)), settings)
+    backend: Backend = default_registry().get("backends", job.backend)
     found = {
         "backend": backend.name,
         "threads": settings.threads or available_cores(),
@@ -82,7 +79,7 @@ def prepare(settings: Settings, model_dir: str, dataset: str | None, split: str)
 
 
 def accuracy(settings: Settings, model_dir: str, dataset: str, split: str) -> dict[str, Any]:
-    """Top-1 and its 95 % interval, in percent, as `clsctl eval` finds them."""
+    """Compute top-1 and its 95 % interval, in percent, as `clsctl eval` does."""
     from clsctl.datasets.layouts.detect import read_valid_dataset
     from clsctl.evaluation.evaluate import evaluate_scorer
     from clsctl.evaluation.scorer import open_scorer
@@ -95,18 +92,19 @@ def accuracy(settings: Settings, model_dir: str, dataset: str, split: str) -> di
 
 
 def latency(session: Session, tensor: NDArray[np.float32]) -> dict[str, float]:
-    """Milliseconds of a run, from about a second of runs one after the other."""
+    """Measure the milliseconds of a run: percentiles over about a second of runs."""
     import numpy as np
 
-    [times] = time_sessions(
-        {"": session}, tensor, warm_up=WARM_UP, rounds=RUNS, max_rounds=MAX_RUNS, seconds=SECONDS
-    ).values()
-    names = Percentiles.__dataclass_fields__
-    return dict(zip(names, np.percentile(times, [50, 90, 99]).tolist(), strict=True))
+    one = {"session": session}
+    times = time_sessions(
+        one, tensor, warm_up=WARM_UP, rounds=RUNS, max_rounds=MAX_RUNS, seconds=SECONDS
+    )
+    percentiles = np.percentile(times["session"], [50, 90, 99]).tolist()
+    return dict(zip(Percentiles.__dataclass_fields__, percentiles, strict=True))
 
 
 def peak_memory() -> float | None:
-    """Largest resident memory of this process, in MiB; None where the system does not tell.
+    """Read the largest resident memory of this process, in MiB; None where it is not known.
 
     `getrusage` would count the parent's memory at the fork as well.
     """
@@ -116,15 +114,6 @@ def peak_memory() -> float | None:
         return None
     found = re.search(r"^VmHWM:\s+(\d+) kB", status, re.MULTILINE)
     return int(found[1]) / 1024 if found else None
-
-
-def _job(settings: Settings, model_dir: str, batch: int) -> PredictJob:
-    model, device = (
-        read_model_dir(Path(model_dir)),
-        select_device(settings.device, default_registry()),
-    )
-    placement = Placement(device, precision=settings.precision)
-    return PredictJob(model, (), settings.backend, placement, settings, batch, model.topk)
 
 
 def _classify(
@@ -155,7 +144,7 @@ def _tensor(model: ModelSpec, picture: str, batch: int) -> NDArray[np.float32]:
 
 
 def _versions(packages: Iterable[str]) -> dict[str, str]:
-    """Of those that are installed."""
+    """Versions of those packages that are installed."""
     installed = {dist.metadata["Name"].lower(): dist.version for dist in metadata.distributions()}
     return {name: installed[name] for name in packages if name in installed}
 

@@ -1,7 +1,7 @@
-"""Every combination of model, backend, precision and batch -> what it costs on this machine.
+"""Measure what every combination of model, backend, precision and batch size costs.
 
 Each is measured in processes of its own, so that memory and cold start are true, and a crash in
-native code is one failure and not the end. The rounds go through all combinations in turn (A B, A
+native code ends one measurement only. The rounds go through all combinations in turn (A B, A
 B, ...): a machine that is slower for a while is so for all of them, and medians are taken.
 """
 
@@ -23,13 +23,13 @@ from clsctl.bench.records import Measurement, Percentiles
 from clsctl.console.progress import no_progress
 from clsctl.errors import ClsctlError, ModelError
 from clsctl.models.directory import read_model_dir, weights_sha256
-from clsctl.system.processes import last_words, run_module
+from clsctl.system.processes import failure_of, run_module
 from clsctl.values import DeviceId, ModelSpec, Progress
 
 
 @dataclass(frozen=True, slots=True)
 class Combination:
-    """What one row of the report is about.
+    """What one row of the report measures.
 
     Attributes:
         path: The model directory, or the graph's file; absolute.
@@ -47,7 +47,7 @@ class Combination:
 
     @property
     def settings(self) -> dict[str, str]:
-        """What a process that runs it has to be told."""
+        """Settings for a process that runs it."""
         return {
             "device": str(self.device),
             "backend": self.backend,
@@ -70,8 +70,8 @@ class Failure:
 
 
 @dataclass(frozen=True, slots=True)
-class Protocol:
-    """How to measure.
+class Method:
+    """How to measure, and on what.
 
     Attributes:
         folder: One of ours, for processes to run in.
@@ -97,7 +97,7 @@ def combine(
     precisions: Sequence[str],
     batches: Sequence[int],
 ) -> list[Combination]:
-    """All combinations; with each model comes the path that the user named, if it is so."""
+    """List all combinations; with each model comes its path, where the user named that."""
     return [
         Combination(
             spec.name,
@@ -116,13 +116,13 @@ def combine(
 
 
 def measure(
-    combinations: Sequence[Combination], protocol: Protocol, progress: Progress = no_progress
+    combinations: Sequence[Combination], method: Method, progress: Progress = no_progress
 ) -> tuple[list[Measurement], list[Failure]]:
     """Measure combinations in rounds; one that fails is left out from then on."""
     subjects = [_Subject(combination) for combination in combinations]
     failures: list[Failure] = []
-    done, total = 0, len(subjects) * (1 + protocol.rounds)
-    for stage in _stages(protocol):
+    done, total = 0, len(subjects) * (1 + method.rounds)
+    for stage in _stages(method):
         for subject in subjects:
             progress(done, total)
             done += 1
@@ -132,27 +132,25 @@ def measure(
                 failures.append(Failure(subject.combination, error))
         failed = [failure.combination for failure in failures]
         subjects = [subject for subject in subjects if subject.combination not in failed]
-    return [_summary(subject, protocol) for subject in subjects], failures
+    return [_summary(subject, method) for subject in subjects], failures
 
 
 @dataclass(slots=True)
 class _Subject:
-    """A combination and what was found out about it; `rounds` holds a dict for each."""
+    """A combination and its figures: facts that hold for all rounds, and a dict for each round."""
 
     combination: Combination
     facts: dict[str, Any] = field(default_factory=dict)
     rounds: list[dict[str, Any]] = field(default_factory=list)
 
 
-def _stages(protocol: Protocol) -> Iterator[Callable[[_Subject], None]]:
-    """Convert models, choose for `auto` and find accuracies; then measure, round after round."""
+def _stages(method: Method) -> Iterator[Callable[[_Subject], None]]:
+    """Convert models, resolve `auto` and find accuracies; then measure, round after round."""
 
     @functools.cache
     def facts(combination: Combination) -> dict[str, Any]:
-        dataset = protocol.dataset and str(protocol.dataset)
-        return _in_child(
-            combination, protocol, work="prepare", dataset=dataset, split=protocol.split
-        )
+        dataset = method.dataset and str(method.dataset)
+        return _in_child(combination, method, work="prepare", dataset=dataset, split=method.split)
 
     def prepare(subject: _Subject) -> None:
         # None of this depends on the batch size, and an accuracy may take long to find.
@@ -160,44 +158,44 @@ def _stages(protocol: Protocol) -> Iterator[Callable[[_Subject], None]]:
         subject.combination = replace(subject.combination, backend=subject.facts.pop("backend"))
 
     yield prepare
-    yield from [functools.partial(_measure_once, protocol=protocol)] * protocol.rounds
+    yield from [functools.partial(_measure_once, method=method)] * method.rounds
 
 
-def _measure_once(subject: _Subject, protocol: Protocol) -> None:
+def _measure_once(subject: _Subject, method: Method) -> None:
     combination = subject.combination
     figures = _in_child(
         combination,
-        protocol,
+        method,
         work="speed",
-        pictures=[str(picture) for picture in protocol.pictures],
+        pictures=[str(picture) for picture in method.pictures],
         batch=combination.batch,
-        images=protocol.images,
+        images=method.images,
     )
-    figures["cold_start_s"] = _cold_start(combination, protocol)
+    figures["cold_start_s"] = _cold_start(combination, method)
     subject.rounds.append(figures)
 
 
-def _in_child(combination: Combination, protocol: Protocol, **task: object) -> dict[str, Any]:
-    """The outcome of one task of `clsctl.bench.child`, in a fresh process."""
+def _in_child(combination: Combination, method: Method, **task: object) -> dict[str, Any]:
+    """Run one task of `clsctl.bench.child` in a fresh process; returns its outcome."""
     task |= {"settings": combination.settings, "model_dir": str(combination.path)}
-    child = run_module("clsctl.bench.child", json.dumps(task), folder=protocol.folder)
+    child = run_module("clsctl.bench.child", json.dumps(task), folder=method.folder)
     if child.returncode:
-        raise _failed(combination, last_words(child))
+        raise _failed(combination, failure_of(child))
     outcome: dict[str, Any] = json.loads(child.stdout.splitlines()[-1])
     if "error" in outcome:
         raise ModelError(**outcome["error"])
     return outcome
 
 
-def _cold_start(combination: Combination, protocol: Protocol) -> float:
-    """Seconds from the start of a `clsctl predict` to its first result."""
-    command = [sys.executable, "-m", "clsctl", "predict", str(protocol.pictures[0])]
+def _cold_start(combination: Combination, method: Method) -> float:
+    """Measure the seconds from the start of a `clsctl predict` to its first result."""
+    command = [sys.executable, "-m", "clsctl", "predict", str(method.pictures[0])]
     command += ["--model-dir", str(combination.path), "--format", "jsonl"]
     for option, value in combination.settings.items():
         command += [f"--{option}", value]
     start = time.perf_counter()
     with subprocess.Popen(
-        command, cwd=protocol.folder, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL
+        command, cwd=method.folder, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL
     ) as child:
         first = child.stdout.readline() if child.stdout else b""
         seconds = time.perf_counter() - start
@@ -218,7 +216,7 @@ def _failed(combination: Combination, reason: str) -> ModelError:
 # ---- what remains of the rounds ----------------------------------------------------------------
 
 
-def _summary(subject: _Subject, protocol: Protocol) -> Measurement:
+def _summary(subject: _Subject, method: Method) -> Measurement:
     combination = subject.combination
     spec = read_model_dir(combination.path)
     return Measurement(
@@ -233,7 +231,7 @@ def _summary(subject: _Subject, protocol: Protocol) -> Measurement:
         size_mb=sum(path.stat().st_size for path in (spec.graph, spec.params) if path) / 2**20,
         **_medians(subject.rounds),
         **subject.facts,
-        dataset=f"{protocol.dataset}, {protocol.split}" if protocol.dataset else "",
+        dataset=f"{method.dataset}, {method.split}" if method.dataset else "",
     )
 
 

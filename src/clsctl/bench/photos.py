@@ -1,4 +1,4 @@
-"""Photos to measure with, where no dataset is given."""
+"""Make photos to measure with, where no dataset is given."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ def write_photos(folder: Path) -> list[Path]:
 
 
 def _write_photo(path: Path, seed: int) -> Path:
-    """Noise at every scale, as photos have it: the finer, the weaker."""
+    """Write noise at every scale, as photos have it: the finer, the weaker."""
     import cv2
     import numpy as np
 

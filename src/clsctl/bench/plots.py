@@ -1,4 +1,4 @@
-"""The figure of accuracy over latency, with its Pareto front."""
+"""Draw accuracy over latency, with the Pareto front."""
 
 from __future__ import annotations
 
@@ -53,7 +53,7 @@ def _columns(
 
 
 def _corners(front: Sequence[tuple[float, float]], end: float) -> list[tuple[float, float]]:
-    """The stairs over a front: what accuracy can be had for each time."""
+    """The steps of a front: which accuracy can be had for each latency."""
     return [
         corner
         for (ms, top1), (next_ms, _) in itertools.pairwise([*front, (end, 0)])
@@ -62,7 +62,7 @@ def _corners(front: Sequence[tuple[float, float]], end: float) -> list[tuple[flo
 
 
 def _plain_numbers(axes: Axes) -> None:
-    """Milliseconds as people write them, not as powers of ten."""
+    """Write milliseconds as plain numbers, not as powers of ten."""
     from matplotlib.ticker import LogLocator, NullFormatter
 
     axes.xaxis.set_major_locator(LogLocator(subs=(1, 2, 5)))

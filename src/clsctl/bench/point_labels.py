@@ -1,4 +1,4 @@
-"""Names beside the points of a picture, where there is room for them."""
+"""Write names beside the points of a figure, where there is room for them."""
 
 from __future__ import annotations
 

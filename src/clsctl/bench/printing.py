@@ -1,16 +1,15 @@
-"""The report of `clsctl bench`: a row for each combination, below the model's published figures."""
+"""Print the report of `clsctl bench`: a row a combination, below the model's published figures."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 
 from rich.console import Console
-from rich.table import Table
 from rich.text import Text
 
 from clsctl.bench.measure import Failure
 from clsctl.bench.records import Measurement, machine
-from clsctl.console.tables import open_console
+from clsctl.console.tables import new_table, open_console
 from clsctl.console.text import format_figure
 from clsctl.values import ModelEntry
 
@@ -62,8 +61,9 @@ def _by_model(measurements: Sequence[Measurement]) -> dict[tuple[str, str], list
 def _print_rows(
     console: Console, columns: Sequence[_Column], rows: Sequence[Measurement], header: bool
 ) -> None:
-    """Tables of the same widths, so that one header stands above all of them."""
-    table = Table(box=None, pad_edge=False, padding=(0, 2, 0, 0), show_header=header)
+    """Print tables of the same widths, so that one header stands above all of them."""
+    table = new_table()
+    table.show_header = header
     for number, (title, width, _, _) in enumerate(columns):
         table.add_column(title, width=width, justify="right" if number > 1 else "left")
     for row in rows:

@@ -1,9 +1,9 @@
-"""What was measured on this machine, kept in the data folder: one file for each kind of machine.
+"""Keep what was measured on this machine in the data folder: one file a kind of machine.
 
     bench/PROCESSOR-CORES.json
     {"machine": {"processor": ..., "cores": ...}, "measurements": [{...}, ...]}
 
-A home that several machines share thus holds the figures of each.
+A home folder that several machines share thus holds the figures of each.
 """
 
 from __future__ import annotations
@@ -88,20 +88,20 @@ class Measurement:
 
 
 def machine() -> dict[str, Any]:
-    """This kind of machine: its processor and how many cores of it may be used."""
-    from clsctl.system.cpu import available_cores, model_name
+    """Describe this kind of machine: its processor and how many cores of it may be used."""
+    from clsctl.system.cpu import available_cores, processor_name
 
-    return {"processor": model_name(), "cores": available_cores()}
+    return {"processor": processor_name(), "cores": available_cores()}
 
 
 def records_file() -> Path:
-    """Where this machine's measurements are, or will be."""
+    """Return the file of this machine's measurements."""
     words = re.findall(r"[a-z0-9]+", "{processor}-{cores}".format(**machine()).lower())
     return folders().data / "bench" / f"{'-'.join(words)}.json"
 
 
 def load_measurements() -> list[Measurement]:
-    """The newest measurement of each combination on this machine, in the order they were made.
+    """Load the newest measurement of each combination on this machine, in the order they were made.
 
     Raises:
         DataError: The file is damaged (`E_BENCH_RECORDS`).
@@ -111,7 +111,7 @@ def load_measurements() -> list[Measurement]:
 
 
 def best_of_each(measurements: Iterable[Measurement]) -> dict[str, Measurement]:
-    """For each model of the store, the fastest way that computes as exactly as published."""
+    """Return the fastest measurement in fp32 of each model of the store, by name."""
     exact = [
         record
         for record in measurements
@@ -139,7 +139,7 @@ def save_measurements(measurements: Iterable[Measurement]) -> Path:
 
 
 def as_json(measurements: Iterable[Measurement], **more: object) -> str:
-    """Measurements and the machine they were made on, as a JSON text."""
+    """Write measurements and the machine they were made on as JSON."""
     content = {"machine": machine(), "measurements": [asdict(record) for record in measurements]}
     return json.dumps(content | more, indent=1, ensure_ascii=False) + "\n"
 

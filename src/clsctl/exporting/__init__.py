@@ -1,1 +1,1 @@
-"""From trained weights to model files that other programs load."""
+"""Turn trained weights into model files that other programs load."""

@@ -1,4 +1,4 @@
-"""What exporters share that convert Paddle's files with another library."""
+"""Convert Paddle's files with other libraries: what exporters share."""
 
 from __future__ import annotations
 

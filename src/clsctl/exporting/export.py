@@ -1,4 +1,4 @@
-"""A network -> a model directory that clsctl and PaddleX load, behind a parity gate."""
+"""Export trained weights to a model directory, behind a parity gate."""
 
 from __future__ import annotations
 
@@ -97,7 +97,7 @@ def export(
 
 
 def _with_base(name: str, registry: Registry) -> list[Exporter]:
-    """The exporter of that name, after those whose files it stands beside.
+    """Find the exporter of that name, after those whose files it stands beside.
 
     Raises:
         UsageError: There is no such exporter (`E_EXPORTER_UNKNOWN`).
@@ -117,7 +117,7 @@ def _check_scores(
 
 
 def _photos(dataset: str | Path | None) -> list[NDArray[np.uint8]]:
-    """Some images of a dataset, spread evenly over its largest held-out split."""
+    """Read some images of a dataset, spread evenly over its largest held-out split."""
     from clsctl.datasets.layouts.detect import read_valid_dataset
     from clsctl.images.read import naming, read_pixels
 
@@ -134,7 +134,7 @@ def _photos(dataset: str | Path | None) -> list[NDArray[np.uint8]]:
 
 
 def _check_accuracy(model: TrainedModel, folder: Path, dataset: str | Path) -> tuple[float, float]:
-    """Top-1 of the network and of the exported model, which have to be the same."""
+    """Compute top-1 of the network and of the exported model, which have to be the same."""
     from clsctl.evaluation.evaluate import evaluate
 
     before = evaluate(dataset, model.name, weights=model.weights, device=str(HOST))

@@ -1,4 +1,4 @@
-"""Write a network as the files from which Paddle predicts."""
+"""Write a network as the files that Paddle Inference loads."""
 
 from __future__ import annotations
 

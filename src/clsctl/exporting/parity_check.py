@@ -1,4 +1,4 @@
-"""The gate of every export: what was written gives the network's own scores."""
+"""Check that exported files give the network's own scores."""
 
 from __future__ import annotations
 

@@ -1,1 +1,1 @@
-"""Exported models: sessions, conversion behind the parity gate, and the choice of a backend."""
+"""Run exported models: devices, sessions, compiled models and the choice of a backend."""

@@ -25,10 +25,10 @@ from clsctl.models.directory import read_model_dir, weights_sha256
 from clsctl.plugin.descriptors import Backend
 from clsctl.plugin.registry import Registry, default_registry
 from clsctl.settings import folders
-from clsctl.system.cpu import processor_name
+from clsctl.system.cpu import instruction_set
 from clsctl.system.files import atomic_replace
 from clsctl.system.locks import locked
-from clsctl.system.processes import last_words, run_module
+from clsctl.system.processes import failure_of, run_module
 from clsctl.values import ModelSpec, Placement
 
 FOLDER = "timings"
@@ -120,7 +120,7 @@ def _measure_in_child(
     child = run_module(__name__, spec.graph.absolute(), *where, *names, folder=folder)
     if child.returncode != 0:
         raise ModelError(
-            f"the backends for {spec.name} could not be compared: {last_words(child)}",
+            f"the backends for {spec.name} could not be compared: {failure_of(child)}",
             code="E_MEASUREMENT",
             hint=f"name one, such as --backend {names[0]}",
         )
@@ -136,7 +136,7 @@ def _path(spec: ModelSpec, placement: Placement) -> Path:
 def _machine(registry: Registry) -> dict[str, str]:
     backends = registry.items("backends").items()
     versions = {name: _version(backend) for name, backend in backends}
-    return {"processor": processor_name()} | versions
+    return {"processor": instruction_set()} | versions
 
 
 def _version(backend: Backend) -> str:

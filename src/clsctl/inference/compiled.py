@@ -23,7 +23,7 @@ from clsctl.settings import folders
 from clsctl.system.cpu import require_int8
 from clsctl.system.files import atomic_replace
 from clsctl.system.locks import locked
-from clsctl.system.processes import last_words, run_module
+from clsctl.system.processes import failure_of, run_module
 from clsctl.values import ModelSpec, Placement
 
 
@@ -94,7 +94,7 @@ def _compile_in_child(
         child = run_module("clsctl.inference.convert", *task, folder=target.parent)
         if child.returncode != 0:
             _raise_verdict(target)
-            raise refusal(compiled, spec, last_words(child))
+            raise refusal(compiled, spec, failure_of(child))
 
 
 def _raise_verdict(target: Path) -> None:

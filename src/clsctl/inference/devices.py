@@ -1,4 +1,4 @@
-"""The devices of this machine: which one a text names, and how Paddle is told to use it."""
+"""Find devices by name, and let Paddle use them."""
 
 from __future__ import annotations
 

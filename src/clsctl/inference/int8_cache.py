@@ -1,4 +1,4 @@
-"""Where the 8-bit version of a model is kept, and how a quantised graph is recognised."""
+"""Find the 8-bit version of a model in the cache, and recognise a quantised graph."""
 
 from __future__ import annotations
 

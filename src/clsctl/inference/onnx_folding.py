@@ -1,4 +1,4 @@
-"""relu(z) * s + b, with two numbers s and b, becomes clip(s * z + b): one operation, not three.
+"""Fold relu(z) * s + b, with two numbers s and b, into clip(s * z + b): one operation, not three.
 
 PP-HGNetV2 scales and shifts each activation by two learnt numbers. Libraries fuse a convolution
 with its batch norm and its clipping; a product and a sum they compute on their own, and change the
@@ -27,7 +27,7 @@ class Affine(NamedTuple):
 
 
 def fold_affine(content: bytes) -> bytes:
-    """The same function as another ONNX file; the same file where it has no such layers."""
+    """Fold every such layer of an ONNX file; returns the same file where it has none."""
     import onnx
 
     model = onnx.load_from_string(content)
@@ -70,7 +70,7 @@ def _only_reader(node: Any, readers: Mapping[str, list[Any]]) -> Any:
 
 
 def _readers(graph: Any) -> dict[str, list[Any]]:
-    """The nodes that read each tensor; None stands for who runs the graph."""
+    """The nodes that read each tensor; None stands for the graph's own output."""
     readers = defaultdict(list)
     for node in graph.node:
         for name in node.input:

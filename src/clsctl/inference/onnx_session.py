@@ -1,4 +1,4 @@
-"""ONNX Runtime: sessions, and the graph that it optimises once for this processor."""
+"""Run models with ONNX Runtime, from graphs that it optimises once for this processor."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 from clsctl.errors import DeviceError, ModelError, require_library
 from clsctl.inference.devices import get_device
 from clsctl.plugin.descriptors import CompiledModel
-from clsctl.system.cpu import processor_name
+from clsctl.system.cpu import instruction_set
 from clsctl.values import Placement
 
 if TYPE_CHECKING:
@@ -48,7 +48,7 @@ class OnnxSession:
         self._input = session.get_inputs()[0].name
 
     def run(self, batch: NDArray[np.float32]) -> NDArray[np.float32]:
-        """Scores [N, classes] for a batch [N, 3, H, W]."""
+        """Compute scores [N, classes] for a batch [N, 3, H, W]."""
         scores: NDArray[np.float32] = self._session.run(None, {self._input: batch})[0]
         return scores
 
@@ -78,14 +78,14 @@ def open_file(path: Path, threads: int, provider: Provider = CPU, hint: str = ""
             code="E_MODEL_UNREADABLE",
             hint=hint,
         ) from None
-    # It logs an error and goes on on the CPU.
+    # It logs an error and continues on the CPU.
     if session.get_providers()[0] != provider[0]:
         raise _missing_provider(provider[0])
     return OnnxSession(session)
 
 
 def provider_for(placement: Placement) -> Provider:
-    """The execution provider that uses a device, and its options."""
+    """Return the execution provider that uses a device, and its options."""
     provider = get_device(placement.device).onnx_provider
     return provider(placement.device) if provider else CPU
 
@@ -120,10 +120,10 @@ def load_compiled(path: Path, placement: Placement) -> OnnxSession:
 
 
 def cache_key(placement: Placement) -> str:
-    """Optimised graphs hold layouts of one processor and one runtime, so both are in the name."""
+    """Name the processor and the release whose memory layouts an optimised graph holds."""
     onnxruntime = import_onnxruntime()
 
-    kind = processor_name() if provider_for(placement) is CPU else placement.device.kind
+    kind = instruction_set() if provider_for(placement) is CPU else placement.device.kind
     return f"{kind}-ort{onnxruntime.__version__}"
 
 

@@ -1,4 +1,4 @@
-"""OpenVINO: sessions, and the graph that it compiles once for this processor."""
+"""Run models with OpenVINO, from graphs that it compiles once for this processor."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 from clsctl.errors import ModelError
 from clsctl.plugin.descriptors import CompiledModel
-from clsctl.system.cpu import processor_name
+from clsctl.system.cpu import instruction_set
 from clsctl.values import Placement
 
 if TYPE_CHECKING:
@@ -32,14 +32,14 @@ COPIES_BYTES = 256 << 20
 
 
 class OpenvinoSession:
-    """Compiled models, taken in turn; each thread that runs has a request of its own to one."""
+    """Compiled copies of a model, taken in turn; each thread has a request of its own to one."""
 
     def __init__(self, compiled: Sequence[Any]) -> None:
         self._compiled = itertools.cycle(compiled)
         self._idle: queue.SimpleQueue[Any] = queue.SimpleQueue()
 
     def run(self, batch: NDArray[np.float32]) -> NDArray[np.float32]:
-        """Scores [N, classes] for a batch [N, 3, H, W]."""
+        """Compute scores [N, classes] for a batch [N, 3, H, W]."""
         request = self._take()
         try:
             scores: NDArray[np.float32] = request.infer({0: batch}, share_inputs=True)[0]
@@ -77,7 +77,7 @@ def open_file(path: Path) -> OpenvinoSession:
 
 
 def write_compiled(source: str | bytes, target: Path, placement: Placement) -> None:
-    """Keep what OpenVINO has after compiling a graph, which it loads in half the time."""
+    """Save the compiled graph, which loads in half the time."""
     openvino = import_openvino()
     core = openvino.Core()
     compiled = core.compile_model(core.read_model(source), DEVICE, _config(placement))
@@ -113,9 +113,9 @@ def load_compiled(path: Path, placement: Placement) -> OpenvinoSession:
 
 
 def cache_key(placement: Placement) -> str:
-    """A compiled graph is one processor's and one release's, so both are in the name."""
+    """Name the processor and the release that a compiled graph is for."""
     version = import_openvino().__version__.partition("-")[0]
-    return f"{processor_name()}-ov{version}"
+    return f"{instruction_set()}-ov{version}"
 
 
 COMPILED = CompiledModel("openvino", "OpenVINO", ".blob", cache_key, write_compiled, load_compiled)

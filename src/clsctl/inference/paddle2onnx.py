@@ -1,4 +1,4 @@
-"""A Paddle model -> ONNX by paddle2onnx: not optimised for a processor, and not checked."""
+"""Convert Paddle models to ONNX by paddle2onnx: neither optimised nor checked."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ CONVERTER = "paddle2onnx"
 
 
 def write_onnx(spec: ModelSpec, target: Path) -> None:
-    """Write the model as ONNX; the converter, which prints as it likes, runs on its own.
+    """Write a model as ONNX; the converter, which prints as it likes, runs in a process of its own.
 
     Raises:
         ModelError: It cannot be converted (`E_CONVERSION`).
@@ -27,7 +27,7 @@ def write_onnx(spec: ModelSpec, target: Path) -> None:
 
 
 def onnx_bytes(spec: ModelSpec) -> bytes:
-    """The same in this process.
+    """Convert a model to ONNX in this process.
 
     Raises:
         ModelError: It cannot be converted (`E_CONVERSION`).
@@ -51,7 +51,7 @@ def onnx_bytes(spec: ModelSpec) -> bytes:
 
 def _inconvertible(spec: ModelSpec) -> ModelError:
     return ModelError(
-        f"{spec.name} has no ONNX form: {CONVERTER} cannot convert it",
+        f"{CONVERTER} cannot convert {spec.name} to ONNX",
         code="E_CONVERSION",
         hint="use --backend paddle",
     )

@@ -1,4 +1,4 @@
-"""A Paddle predictor as a session: the reference that converted models are held against."""
+"""Run models with Paddle Inference: the reference that compiled models are compared with."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ class PaddleSession:
         self._idle.put(self._original)
 
     def run(self, batch: NDArray[np.float32]) -> NDArray[np.float32]:
-        """Scores [N, classes] for a batch [N, 3, H, W]."""
+        """Compute scores [N, classes] for a batch [N, 3, H, W]."""
         predictor = self._take()
         try:
             predictor.get_input_handle(predictor.get_input_names()[0]).copy_from_cpu(batch)

@@ -1,4 +1,4 @@
-"""Calibrated probabilities: a stored temperature applied to what a session returns.
+"""Calibrate probabilities: apply a stored temperature to what a session returns.
 
 A temperature T divides the logits (Guo et al. 2017, arXiv:1706.04599). Exported models give
 probabilities, whose logarithms are logits but for a constant that the softmax takes out again, so
@@ -24,7 +24,7 @@ KEY = "calibration"
 
 
 def apply_temperature(scores: NDArray[np.float32], temperature: float) -> NDArray[np.float32]:
-    """Probabilities float32 [N, C] as they would be with the logits divided by the temperature."""
+    """Return probabilities float32 [N, C] as if their logits were divided by the temperature."""
     import numpy as np
 
     if temperature == 1:
@@ -33,7 +33,7 @@ def apply_temperature(scores: NDArray[np.float32], temperature: float) -> NDArra
 
 
 def read_calibration(directory: Path) -> tuple[float, float]:
-    """The temperature and the threshold of a model directory; 0 where there is no threshold.
+    """Read the temperature and the threshold of a model directory; 0 where there is no threshold.
 
     Raises:
         ModelError: The model was never calibrated (`E_NOT_CALIBRATED`), or what is stored is
@@ -65,12 +65,12 @@ class CalibratedSession:
         self._session, self._temperature = session, temperature
 
     def run(self, batch: NDArray[np.float32]) -> NDArray[np.float32]:
-        """Calibrated scores [N, classes] for a batch [N, 3, H, W]."""
+        """Compute calibrated scores [N, classes] for a batch [N, 3, H, W]."""
         return apply_temperature(self._session.run(batch), self._temperature)
 
 
 def log_probabilities(scores: NDArray[np.float32]) -> NDArray[np.float64]:
-    """Logarithms in double precision; what float32 rounded to 0 is its least number."""
+    """Take logarithms in double precision; what float32 rounded to 0 counts as its least number."""
     import numpy as np
 
     return np.log(np.maximum(scores, np.finfo(np.float32).tiny), dtype=np.float64)

@@ -21,7 +21,7 @@ LONGEST_TEXT = 64 << 20
 
 
 def read_metadata(path: Path) -> dict[str, str]:
-    """The texts that an ONNX file holds beside its graph, by key.
+    """Read the texts that an ONNX file holds beside its graph, by key.
 
     Raises:
         ModelError: The file is not ONNX, or cannot be read (`E_MODEL_UNREADABLE`).
@@ -42,7 +42,7 @@ def read_metadata(path: Path) -> dict[str, str]:
 
 
 def _spans(stream: IO[bytes], end: int) -> Iterator[tuple[int, int]]:
-    """Number and end of each field that has a length; whoever takes one may read up to its end."""
+    """Number and end of each field that has a length; the caller may read up to its end."""
     while stream.tell() < end:
         key = _varint(stream)
         number, kind = key >> 3, key & 7

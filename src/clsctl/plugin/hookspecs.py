@@ -1,4 +1,4 @@
-"""The plugin contract: what a plugin may offer, one hook a kind.
+"""Specify the hooks that a plugin may implement, one a kind.
 
 A plugin is a module (or object) named by an entry point of the group `clsctl`. It implements any
 of these hooks with `clsctl.plugin.hookimpl` and returns descriptors, which `clsctl.plugin` holds

@@ -1,1 +1,1 @@
-"""Models in 8-bit integers, and whether they are good enough."""
+"""Quantise models to 8-bit integers, and judge whether they are good enough."""

@@ -1,4 +1,4 @@
-"""A float ONNX graph -> the same in 8-bit integers, by ONNX Runtime's static quantisation.
+"""Quantise a float ONNX graph to 8-bit integers, by ONNX Runtime's static quantisation.
 
 The result is a QDQ graph: QuantizeLinear and DequantizeLinear around what libraries then compute in
 integers. Weights are signed, with a scale for each output channel; activations are unsigned, scaled

@@ -1,4 +1,4 @@
-"""What this machine's processor can do, as far as precisions and converted forms depend on it."""
+"""Ask what this machine's processor is and can do."""
 
 from __future__ import annotations
 
@@ -18,12 +18,12 @@ _BF16 = {"avx512_bf16", "amx_bf16", "bf16"}
 
 
 def multiplies_int8() -> bool:
-    """Whether products of 8-bit integers are summed up without saturating."""
+    """Say whether products of 8-bit integers are summed up without saturating."""
     return not _INT8.isdisjoint(_flags())
 
 
 def multiplies_bf16() -> bool:
-    """Whether there are instructions for bfloat16; without them it is emulated, and slower."""
+    """Say whether there are instructions for bfloat16; without them it is emulated, and slower."""
     return not _BF16.isdisjoint(_flags())
 
 
@@ -42,14 +42,14 @@ def require_int8() -> None:
         )
 
 
-def processor_name() -> str:
-    """Machine and widest vector instructions, such as `x86_64-avx512f`: a part of cache keys."""
+def instruction_set() -> str:
+    """Return machine and widest vector instructions, such as `x86_64-avx512f`, for cache keys."""
     widest = next((name for name in ("avx512f", "avx2", "avx") if name in _flags()), "base")
     return f"{platform.machine()}-{widest}"
 
 
-def model_name() -> str:
-    """What its maker calls it, such as `Intel(R) Xeon(R) Gold 6271C`."""
+def processor_name() -> str:
+    """Return what its maker calls the processor, such as `Intel(R) Xeon(R) Gold 6271C`."""
     try:
         lines = CPUINFO.read_text(encoding="utf-8", errors="replace").splitlines()
     except OSError:
@@ -60,7 +60,7 @@ def model_name() -> str:
 
 @functools.cache
 def _flags() -> frozenset[str]:
-    """Of the first core, as Linux names them; elsewhere none."""
+    """Flags of the first core, as Linux names them; elsewhere none."""
     try:
         lines = CPUINFO.read_text(encoding="ascii", errors="ignore").splitlines()
     except OSError:
@@ -70,7 +70,7 @@ def _flags() -> frozenset[str]:
 
 
 def available_cores() -> int:
-    """Cores that this process may use."""
+    """Count the cores that this process may use."""
     if hasattr(os, "sched_getaffinity"):
         return len(os.sched_getaffinity(0))
     return os.cpu_count() or 1

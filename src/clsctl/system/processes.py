@@ -1,4 +1,4 @@
-"""A module of clsctl in a process of its own, for what this one shall not load or survive."""
+"""Run a module in a process of its own: it may load what this one shall not, or crash."""
 
 from __future__ import annotations
 
@@ -40,8 +40,8 @@ def run_module(name: str, *arguments: str | Path, folder: Path) -> subprocess.Co
         )
 
 
-def last_words(child: subprocess.CompletedProcess[str]) -> str:
-    """Why it failed: its last line, or the signal that ended it."""
+def failure_of(child: subprocess.CompletedProcess[str]) -> str:
+    """Say why a process failed: its last line, or the signal that ended it."""
     if child.returncode < 0:
         return f"it was ended by signal {-child.returncode}"
     return (child.stderr.strip().splitlines() or [f"it ended with {child.returncode}"])[-1]

@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from clsctl.datasets.samples import Dataset
-from clsctl.system.cpu import available_cores, model_name
+from clsctl.system.cpu import available_cores, processor_name
 from clsctl.system.files import file_facts, file_sha256
 from clsctl.values import __version__
 
@@ -30,7 +30,7 @@ def environment(device: str) -> dict[str, Any]:
         "libraries": {name: version for name in LIBRARIES if (version := _version(name))},
         "git_commit": _git_commit(),
         "system": platform.platform(),
-        "processor": model_name(),
+        "processor": processor_name(),
         "cores": available_cores(),
         "device": device,
         "command": sys.argv,

@@ -138,4 +138,4 @@ def test_what_the_names_of_instructions_mean(processor_with):
         assert not processor.multiplies_bf16()
     processor_with("flags\t\t: avx2 avx512f amx_bf16")
     assert processor.multiplies_bf16()
-    assert processor.processor_name().endswith("-avx512f")
+    assert processor.instruction_set().endswith("-avx512f")

@@ -1,4 +1,4 @@
-"""ONNX Runtime: the fast default on CPU, from a converted and cached form of the model."""
+"""ONNX Runtime: the fast default on CPU, from a compiled and cached model."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ def clsctl_backends() -> list[Backend]:
     return [
         Backend(
             "onnxruntime",
-            "ONNX Runtime, from a form converted once; fastest to start.",
+            "ONNX Runtime, from a model compiled once; fastest to start.",
             require_onnxruntime,
             open_model,
             precisions={"cpu": ("fp32", "int8")},
@@ -33,7 +33,7 @@ def clsctl_backends() -> list[Backend]:
 
 
 def open_model(spec: ModelSpec, placement: Placement) -> OnnxSession:
-    """Load the model's ONNX form, converting it first where that was not done before."""
+    """Load the compiled model, compiling it first where that was not done before."""
     return load_compiled(ensure_compiled(COMPILED, spec, placement), placement)
 
 

@@ -14,7 +14,7 @@ def clsctl_backends() -> list[Backend]:
     return [
         Backend(
             "openvino",
-            "OpenVINO on CPU, from a form converted once; bf16 where the processor has it.",
+            "OpenVINO on CPU, from a model compiled once; bf16 where the processor has it.",
             _check,
             open_model,
             prepare=_prepare,
@@ -28,7 +28,7 @@ def clsctl_backends() -> list[Backend]:
 
 
 def open_model(spec: ModelSpec, placement: Placement) -> OpenvinoSession:
-    """Load the model's OpenVINO form, converting it first where that was not done before."""
+    """Load the compiled model, compiling it first where that was not done before."""
     return load_compiled(ensure_compiled(COMPILED, spec, placement), placement)
 
 

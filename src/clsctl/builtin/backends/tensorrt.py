@@ -35,7 +35,7 @@ def clsctl_backends() -> list[Backend]:
 
 
 def open_model(spec: ModelSpec, placement: Placement) -> OnnxSession:
-    """Load the model's ONNX form; the engines that TensorRT builds of it are kept in the cache."""
+    """Load the model as ONNX; the engines that TensorRT builds of it are kept in the cache."""
     options = {
         "device_id": placement.device.index or 0,
         "trt_fp16_enable": placement.precision == "fp16",

@@ -79,12 +79,12 @@ def bench(
     """Measure cold start, latency, throughput, memory and accuracy, each in a fresh process.
 
     Every combination of model, backend, precision and batch size is measured, in turn, several
-    times over. One that does not work is reported with its reason, and the others go on. The
-    figures are kept for `clsctl models list --measured` and `clsctl plan`.
+    times over. One that does not work is reported with its reason, and does not stop the others.
+    The figures are kept for `clsctl models list --measured` and `clsctl plan`.
     """
     import tempfile
 
-    from clsctl.bench.measure import Protocol, combine, measure
+    from clsctl.bench.measure import Method, combine, measure
     from clsctl.bench.records import save_measurements
     from clsctl.console.progress import count_bar
     from clsctl.inference.devices import select_device
@@ -104,8 +104,8 @@ def bench(
     with tempfile.TemporaryDirectory() as scratch, count_bar("measuring") as progress:
         folder = Path(scratch)
         pictures = _pictures(folder, dataset, split)
-        protocol = Protocol(folder, pictures, images, rounds, dataset and dataset.absolute(), split)
-        measurements, failures = measure(combinations, protocol, progress)
+        method = Method(folder, pictures, images, rounds, dataset and dataset.absolute(), split)
+        measurements, failures = measure(combinations, method, progress)
     if not measurements:
         raise failures[0].error
     save_measurements(measurements)
@@ -140,7 +140,7 @@ def _report(
 def _models(
     names: Sequence[str], folders: Sequence[Path], settings: Settings
 ) -> list[tuple[ModelSpec, Path | None]]:
-    """Each model, pulled where necessary, and its path where that was named."""
+    """Find each model, pulled where necessary, and its path where the user named one."""
     from clsctl.console.progress import transfer_bar
     from clsctl.models.locate import find_model
     from clsctl.models.store import open_store
@@ -159,7 +159,7 @@ def _models(
 
 
 def _backends(text: str, device: DeviceId, registry: Registry) -> list[str]:
-    """The names that were given; `all` stands for those that run on the device."""
+    """Split the names that were given; `all` stands for those that run on the device."""
     from clsctl.inference.devices import get_device
 
     if text == "all":
@@ -192,7 +192,7 @@ def _batches(text: str) -> list[int]:
 
 
 def _listed(text: str) -> list[str]:
-    """The different items between commas, in order."""
+    """Split a list at its commas, without repetitions."""
     items = list(dict.fromkeys(item.strip() for item in text.split(",") if item.strip()))
     if not items:
         raise UsageError("--backend, --batch and --precision each need an item", code="E_VALUE")
@@ -200,7 +200,7 @@ def _listed(text: str) -> list[str]:
 
 
 def _pictures(scratch: Path, dataset: Path | None, split: str) -> list[Path]:
-    """A choice of the dataset's own images, else made-up photos."""
+    """Choose from the dataset's own images, else make synthetic photos."""
     from clsctl.bench.photos import write_photos
     from clsctl.datasets.layouts.detect import read_valid_dataset
     from clsctl.evaluation.class_mapping import samples_of

@@ -1,4 +1,4 @@
-"""`clsctl doctor`: what works on this machine, and what does not and why."""
+"""`clsctl doctor`."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ PACKAGES = (
     "numpy",
     "pypdfium2",
 )
-PATIENCE_S = 3.0
+TIMEOUT_S = 3.0
 
 
 @hookimpl
@@ -64,15 +64,15 @@ def doctor(
         *_versions(),
         *_devices(registry),
         *_backends(registry),
-        *_choices(),
+        *_timings(),
         *_plugins(registry),
         *_store(settings),
         *_servers(settings),
     ]
     if format_ == "json":
-        import json
+        from clsctl.console.text import print_json
 
-        print(json.dumps([asdict(finding) for finding in findings], ensure_ascii=False, indent=2))
+        print_json([asdict(finding) for finding in findings])
     else:
         _print(findings)
 
@@ -116,11 +116,11 @@ def _backends(registry: Registry) -> Iterator[Finding]:
             yield Finding("backends", name, True, f"runs on {', '.join(names)}")
 
 
-def _choices() -> Iterator[Finding]:
+def _timings() -> Iterator[Finding]:
     from clsctl.inference.backend_benchmark import list_cached
 
-    for choice in list_cached():
-        yield Finding("measured", choice.model, None, str(choice))
+    for timings in list_cached():
+        yield Finding("measured", timings.model, None, str(timings))
 
 
 def _plugins(registry: Registry) -> Iterator[Finding]:
@@ -167,7 +167,7 @@ def _try_server(url: str) -> Finding:
     import httpx
 
     try:
-        answer = httpx.head(url, timeout=PATIENCE_S, follow_redirects=True)
+        answer = httpx.head(url, timeout=TIMEOUT_S, follow_redirects=True)
     except (httpx.HTTPError, httpx.InvalidURL) as error:
         return Finding("servers", url, False, f"not reachable: {error or type(error).__name__}")
     return Finding("servers", url, True, f"answers ({answer.status_code})")
@@ -186,7 +186,6 @@ def _print(findings: list[Finding]) -> None:
             table.add_row()
         shown = finding.topic if finding.topic != topic else ""
         topic = finding.topic
-        table.add_row(
-            Text(shown, style="bold"), Text(finding.name), Text(*marks[finding.ok]), finding.detail
-        )
+        mark = Text(*marks[finding.ok])
+        table.add_row(Text(shown, style="bold"), finding.name, mark, finding.detail)
     open_console().print(table)

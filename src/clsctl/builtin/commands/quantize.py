@@ -80,9 +80,9 @@ def _show(result: Quantized) -> None:
 
 
 def _table(result: Quantized) -> Table:
-    from rich.table import Table
+    from clsctl.console.tables import new_table
 
-    table = Table(box=None, pad_edge=False, padding=(0, 2, 0, 0), header_style="bold")
+    table = new_table()
     for header in ("", "Top-1", "95 %", "MiB", *(f"ms {name}" for name in result.milliseconds)):
         table.add_column(header, justify="right" if header else "left", no_wrap=True)
     for place, precision in enumerate(("fp32", "int8")):

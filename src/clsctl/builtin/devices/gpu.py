@@ -33,7 +33,7 @@ def clsctl_devices() -> list[Device]:
 
 
 def _units() -> list[str]:
-    """One line a GPU. Asks the driver, so that looking for a GPU imports no framework."""
+    """Ask the driver for one line a GPU, so that looking for one imports no framework."""
     program = shutil.which("nvidia-smi")
     if program is None:
         raise DeviceError(

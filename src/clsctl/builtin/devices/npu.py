@@ -25,7 +25,7 @@ def clsctl_devices() -> list[Device]:
 
 
 def _units() -> list[str]:
-    """One line an NPU. Looks for the plugin first, so that its absence costs no import."""
+    """Name each NPU, after a look for the plugin, so that its absence costs no import."""
     if find_spec("paddle_custom_device") is None and not os.environ.get("CUSTOM_DEVICE_ROOT"):
         raise _missing("PaddlePaddle's NPU plugin is not installed")
     import paddle
