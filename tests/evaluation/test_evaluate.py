@@ -18,16 +18,6 @@ from clsctl.exporting.export import export
 from clsctl.inference.parity import compare_scores
 
 
-@pytest.fixture(scope="module")
-def dataset(tmp_path_factory):
-    return evaluating.dataset(tmp_path_factory)
-
-
-@pytest.fixture(scope="module")
-def run(tmp_path_factory):
-    return evaluating.run(tmp_path_factory)
-
-
 def test_weights_and_exported_model_agree_image_by_image(dataset, run):
     by_network = evaluate(dataset, weights=run)
     by_backend = clsctl.evaluate(dataset, model_dir=run / "best_model/inference", backend="paddle")

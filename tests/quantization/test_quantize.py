@@ -1,6 +1,5 @@
 from __future__ import annotations
 
-import evaluating
 import image_datasets
 import models
 import pytest
@@ -11,8 +10,8 @@ pytestmark = pytest.mark.skipif(not models.QUANTISES, reason=models.QUANTISES_WH
 
 
 @pytest.fixture(scope="module")
-def model(tmp_path_factory):
-    return evaluating.run(tmp_path_factory) / "best_model/inference"
+def model(run):
+    return run / "best_model/inference"
 
 
 def test_photos_of_other_classes_judge_the_agreement_alone(tmp_path, model, capsys):

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 from rich.table import Table
 from rich.text import Text
 
-from clsctl.console.tables import open_console
+from clsctl.console.tables import new_table, open_console
 from clsctl.evaluation import metrics
 
 if TYPE_CHECKING:
@@ -77,7 +77,7 @@ def _accuracy(evaluation: Evaluation, k: int) -> str:
 
 
 def _class_table(evaluation: Evaluation) -> Table:
-    table = Table(box=None, pad_edge=False, padding=(0, 2, 0, 0), header_style="bold")
+    table = new_table()
     table.add_column("Class", overflow="fold")
     for header in ("Precision", "Recall", "95 %", "F1", "Images"):
         table.add_column(header, justify="right", no_wrap=True)

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 
-import evaluating
 import models
 import pytest
 from PIL import Image
@@ -12,16 +11,6 @@ from PIL import Image
 from clsctl.bench.records import load_measurements
 
 QUICK = ("--rounds", "1", "--images", "4", "-o", "out")
-
-
-@pytest.fixture(scope="module")
-def dataset(tmp_path_factory):
-    return evaluating.dataset(tmp_path_factory)
-
-
-@pytest.fixture(scope="module")
-def run(tmp_path_factory):
-    return evaluating.run(tmp_path_factory)
 
 
 def test_a_broken_model_is_a_row_and_the_others_are_measured(clsctl, ready, tmp_path):

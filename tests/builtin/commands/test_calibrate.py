@@ -3,7 +3,6 @@ from __future__ import annotations
 import json
 import shutil
 
-import evaluating
 import pytest
 
 from clsctl import create_model
@@ -17,15 +16,9 @@ threshold    0.72094  precision 0.9333 (95 % 0.7018 to 0.9881) on 41.7% of the i
 
 
 @pytest.fixture
-def model(tmp_path, tmp_path_factory):
+def model(tmp_path, run):
     """A copy, since calibration is stored in it."""
-    run = evaluating.run(tmp_path_factory)
     return shutil.copytree(run / "best_model/inference", tmp_path / "model")
-
-
-@pytest.fixture(scope="module")
-def dataset(tmp_path_factory):
-    return evaluating.dataset(tmp_path_factory)
 
 
 def scores(done):

@@ -33,16 +33,6 @@ Files: out/evaluate_result.json and out/evaluation
 """
 
 
-@pytest.fixture(scope="module")
-def dataset(tmp_path_factory):
-    return evaluating.dataset(tmp_path_factory)
-
-
-@pytest.fixture(scope="module")
-def run(tmp_path_factory):
-    return evaluating.run(tmp_path_factory)
-
-
 def rows(path):
     with path.open(encoding="utf-8", newline="") as stream:
         return list(csv.reader(stream))

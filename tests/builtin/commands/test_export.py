@@ -7,16 +7,6 @@ import evaluating
 import pytest
 
 
-@pytest.fixture(scope="module")
-def dataset(tmp_path_factory):
-    return evaluating.dataset(tmp_path_factory)
-
-
-@pytest.fixture(scope="module")
-def run(tmp_path_factory):
-    return evaluating.run(tmp_path_factory)
-
-
 def test_export_then_predict(clsctl, tmp_path, dataset, run):
     done = clsctl("export", "--weights", run, "-o", "model", "-d", dataset)
     assert done.returncode == 0, done.stderr

@@ -4,7 +4,6 @@ import json
 import re
 from pathlib import Path
 
-import evaluating
 import image_datasets
 import models
 import pytest
@@ -26,13 +25,8 @@ Written to small; `clsctl predict --model-dir small` runs it\.
 
 
 @pytest.fixture(scope="module")
-def dataset(tmp_path_factory):
-    return evaluating.dataset(tmp_path_factory)
-
-
-@pytest.fixture(scope="module")
-def model(tmp_path_factory):
-    return evaluating.run(tmp_path_factory) / "best_model/inference"
+def model(run):
+    return run / "best_model/inference"
 
 
 @pytest.fixture

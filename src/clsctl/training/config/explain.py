@@ -14,14 +14,13 @@ WIDE = 120
 
 def print_config(resolved: ResolvedConfig) -> None:
     """Print one line a key; what was not left at its default stands out."""
-    from rich.table import Table
     from rich.text import Text
 
-    from clsctl.console.tables import open_console
+    from clsctl.console.tables import new_table, open_console
 
     console = open_console()
     headers = ("Key", "Value", "From", *(("Meaning",) if console.width >= WIDE else ()))
-    table = Table(*headers, box=None, pad_edge=False, padding=(0, 2, 0, 0), header_style="bold")
+    table = new_table(*headers)
     values = resolved.values()
     for item in config_keys(TrainConfig):
         origin = resolved.origins[item.name]
