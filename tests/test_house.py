@@ -20,9 +20,11 @@ TOP_MODULES = {
     "__main__",
     "errors",
     "main",
+    "paths",
     "plotting",
     "result",
     "settings",
+    "urls",
     "values",
 }
 FACES = {"clsctl", "plugin"}

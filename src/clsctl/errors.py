@@ -17,8 +17,10 @@ with everything a person needs: what happened, why, and what to type next.
 from __future__ import annotations
 
 import difflib
+import traceback
 from collections.abc import Iterable
 from importlib.util import find_spec
+from pathlib import Path
 from typing import ClassVar
 
 
@@ -115,6 +117,16 @@ def unknown_name(kind: str, name: str, valid: Iterable[str]) -> str:
     if names and len(names) <= 12:
         return f"unknown {kind} '{name}'. Valid: {', '.join(names)}."
     return f"unknown {kind} '{name}'."
+
+
+def internal_error(subject: str, error: Exception) -> ClsctlError:
+    """Return the error for a bug that one input of many brought out."""
+    *_, frame = traceback.extract_tb(error.__traceback__)
+    return ClsctlError(
+        f"{subject}: this is a bug in clsctl: {type(error).__name__}: {error} "
+        f"({Path(frame.filename).name}, line {frame.lineno})",
+        hint="please report it, with the input if you can",
+    )
 
 
 def require_library(backend: str, module: str, name: str, hint: str) -> None:

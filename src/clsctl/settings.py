@@ -36,6 +36,11 @@ class Settings:
     mirrors: tuple[str, ...] = key((), "URLs or folders tried before the catalog's own")
     offline: bool = key(False, "Never open a socket")
     max_pixels: NonNegativeInt = key(178_956_970, "Largest image that is decoded, in pixels")
+    max_pages: NonNegativeInt = key(10_000, "Pages of a document that are read")
+    input_timeout: NonNegativeInt = key(
+        120, "Seconds that an image may take to come, and again to be decoded; 0: any number"
+    )
+    private_hosts: bool = key(True, "Fetch images from private addresses, too")
     draft: NonNegativeInt = key(0, "Least short side of photos decoded at a reduced size; 0: full")
     max_download: NonNegativeInt = key(8 << 30, "Largest download or archive, in bytes")
     timeout: NonNegativeInt = key(30, "Seconds without a byte after which a server is given up")

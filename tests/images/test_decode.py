@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import os
 import subprocess
 import sys
+from pathlib import Path
 
 import cv2
 import numpy as np
@@ -15,7 +17,8 @@ from PIL import Image
 
 from clsctl.errors import DataError
 from clsctl.images.decode import from_array, iter_pages
-from clsctl.images.headers import SUFFIXES
+from clsctl.images.formats import SUFFIXES
+from clsctl.settings import Settings
 
 # Pillow also warns of some damage that ends in an error record.
 pytestmark = pytest.mark.filterwarnings("ignore::UserWarning:PIL")
@@ -24,11 +27,19 @@ LIMIT = 178_956_970
 
 
 def decode(content: bytes, limit: int = LIMIT) -> pictures.Array:
-    [(page, decoded)] = [(page, call()) for page, call in iter_pages(content, limit)]
-    assert page is None
+    [(number, decoded)] = decode_pages(content, limit)
+    assert number is None
     assert decoded.dtype == np.uint8
     assert decoded.flags.c_contiguous
     return decoded
+
+
+def decode_pages(content: bytes, limit: int = LIMIT) -> list[tuple[int | None, pictures.Array]]:
+    """The number of each page and its pixels, or its error."""
+    found = []
+    for number, call in iter_pages(content, Settings(max_pixels=limit)):
+        found.append((number, call()))
+    return found
 
 
 def error_of(content: bytes, limit: int = LIMIT) -> DataError:
@@ -113,24 +124,29 @@ def test_a_tiff_of_many_pages_gives_each_and_a_bad_one_its_own_error() -> None:
         save_all=True,
         append_images=[Image.fromarray(pictures.photo(50, 60)), Image.new("L", (2, 3))],
     )
-    found = list(iter_pages(content, 100))
-    assert [page for page, _ in found] == [0, 1, 2]
-    np.testing.assert_array_equal(found[0][1](), pictures.photo(5, 6))
+    found = iter_pages(content, Settings(max_pixels=100))
+    number, call = next(found)
+    assert number == 0
+    np.testing.assert_array_equal(call(), pictures.photo(5, 6))
+    number, call = next(found)
+    assert number == 1
     with pytest.raises(DataError, match="60 x 50"):
-        found[1][1]()
-    assert found[2][1]().shape == (3, 2, 3)
+        call()
+    number, call = next(found)
+    assert (number, call().shape) == (2, (3, 2, 3))
+    assert next(found, None) is None
 
 
 def test_a_pdf_gives_each_page_at_two_pixels_a_point() -> None:
     pytest.importorskip("pypdfium2", reason="needs the extra `pdf`")
     red, blue = Image.new("RGB", (40, 30), "red"), Image.new("RGB", (20, 50), "blue")
     content = pictures.encoded(red, "PDF", save_all=True, append_images=[blue], resolution=72)
-    first, second = [(page, call()) for page, call in iter_pages(content, LIMIT)]
+    first, second = decode_pages(content)
     assert (first[0], first[1].shape) == (0, (60, 80, 3))
     assert (second[0], second[1].shape) == (1, (100, 40, 3))
     assert (first[1].argmax(axis=2) == 0).all()
     assert (second[1].argmax(axis=2) == 2).all()
-    found = iter_pages(content, 4799)
+    found = iter_pages(content, Settings(max_pixels=4799))
     with pytest.raises(DataError, match="80 x 60"):
         next(found)[1]()
     assert next(found)[1]().shape == (100, 40, 3)
@@ -141,16 +157,21 @@ def test_a_broken_pdf_is_an_error() -> None:
     assert error_of(b"%PDF-1.4 and nothing else").code == "E_IMAGE_CORRUPT"
 
 
-def test_without_its_extra_a_pdf_is_an_error_that_names_it() -> None:
+def test_without_its_extra_a_pdf_is_an_error_that_names_it(tmp_path: Path) -> None:
+    (tmp_path / "pypdfium2.py").write_text("raise ImportError", encoding="utf-8")
     script = (
-        "import sys; sys.modules['pypdfium2'] = None\n"
         "from clsctl.images.decode import iter_pages\n"
+        "from clsctl.settings import Settings\n"
         "from clsctl.errors import DataError\n"
-        "try: list(iter_pages(b'%PDF-1.4', 100))\n"
+        "try: list(iter_pages(b'%PDF-1.4', Settings()))\n"
         "except DataError as error: print(error.code, error.hint)\n"
     )
     done = subprocess.run(
-        [sys.executable, "-c", script], capture_output=True, text=True, check=True
+        [sys.executable, "-c", script],
+        capture_output=True,
+        text=True,
+        check=True,
+        env={**os.environ, "PYTHONPATH": str(tmp_path)},
     )
     assert done.stdout == "E_EXTRA_MISSING pip install 'clsctl[pdf]'\n"
 
@@ -190,7 +211,7 @@ def test_whatever_the_bytes_are_they_give_pixels_or_a_data_error(
     start: bytes, keep: int, rest: bytes
 ) -> None:
     try:
-        found = [call() for _, call in iter_pages(start[:keep] + rest, 10_000)]
+        found = [pixels for _, pixels in decode_pages(start[:keep] + rest, 10_000)]
     except DataError as error:
         assert error.code.startswith("E_IMAGE_")  # noqa: PT017 - either outcome is right
     else:

@@ -1,6 +1,8 @@
-"""The faster decoder gives OpenCV's pixels to the bit, or leaves the file to OpenCV."""
+"""JPEGs give OpenCV's pixels to the bit, and what is wrong with them is told, not printed."""
 
 from __future__ import annotations
+
+import struct
 
 import cv2
 import numpy as np
@@ -8,21 +10,40 @@ import pictures
 import pytest
 from PIL import Image
 
-from clsctl.images import jpeg
-from clsctl.images.jpeg import decode_large
+from clsctl.errors import DataError
+from clsctl.images.decode import iter_pages
+from clsctl.settings import Settings
 
-pytest.importorskip("simplejpeg")
-
+SETTINGS = Settings()
 PHOTO = pictures.photo(123, 77)
+PLAIN = pictures.encoded(PHOTO, "JPEG", quality=90)
+SCAN = PLAIN.index(b"\xff\xda")
+MIDDLE = (SCAN + len(PLAIN)) // 2
 
 
-@pytest.fixture(autouse=True)
-def small_is_large(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(jpeg, "LARGE", 1)
+def decode(data: bytes, settings: Settings = SETTINGS) -> tuple[pictures.Array, list[str]]:
+    warnings: list[str] = []
+    [pixels] = [call() for _, call in iter_pages(data, settings, warnings.append)]
+    return pixels, warnings
 
 
-def with_opencv(data: bytes) -> np.ndarray:
-    return cv2.imdecode(np.frombuffer(data, np.uint8), cv2.IMREAD_COLOR_RGB)
+def with_opencv(data: bytes, flags: int = cv2.IMREAD_COLOR) -> pictures.Array:
+    pixels = cv2.imdecode(np.frombuffer(data, np.uint8), flags)
+    return cv2.cvtColor(pixels, cv2.COLOR_BGR2RGB)
+
+
+def segment(marker: int, content: bytes) -> bytes:
+    return struct.pack(">HH", marker, len(content) + 2) + content
+
+
+def exif(orientation: int, order: str = "<") -> bytes:
+    begin = b"II*\0" if order == "<" else b"MM\0*"
+    tag = struct.pack(f"{order}IHHHIHHI", 8, 1, 0x112, 3, 1, orientation, 0, 0)
+    return segment(0xFFE1, b"Exif\0\0" + begin + tag)
+
+
+def with_segments(*segments: bytes) -> bytes:
+    return PLAIN[:2] + b"".join(segments) + PLAIN[2:]
 
 
 @pytest.mark.parametrize("progressive", [False, True])
@@ -31,40 +52,139 @@ def with_opencv(data: bytes) -> np.ndarray:
 def test_the_pixels_are_opencvs(subsampling, progressive, quality):
     options = {"subsampling": subsampling, "progressive": progressive, "quality": quality}
     data = pictures.encoded(PHOTO, "JPEG", **options)
-    decoded = decode_large(data, PHOTO.size)
-    assert decoded is not None
-    np.testing.assert_array_equal(decoded, with_opencv(data))
+    pixels, warnings = decode(data)
+    np.testing.assert_array_equal(pixels, with_opencv(data))
+    assert not warnings
 
 
-def test_an_upright_photo_with_exif_data_is_decoded_and_a_turned_one_is_not():
-    for orientation in pictures.ORIENTATIONS:
-        decoded = decode_large(pictures.oriented("JPEG", orientation), PHOTO.size)
-        assert (decoded is not None) == (orientation == 1)
+@pytest.mark.parametrize("part", [2, 4, 8])
+@pytest.mark.parametrize("orientation", [1, 6])
+def test_reduced_pixels_are_opencvs(part, orientation):
+    data = pictures.oriented("JPEG", orientation)
+    flags = {2: cv2.IMREAD_REDUCED_COLOR_2, 4: cv2.IMREAD_REDUCED_COLOR_4}
+    expected = with_opencv(data, flags.get(part, cv2.IMREAD_REDUCED_COLOR_8))
+    pixels, _ = decode(data, Settings(draft=pictures.photo().shape[0] // part))
+    np.testing.assert_array_equal(pixels, expected)
 
 
-def grey() -> bytes:
-    return pictures.encoded(PHOTO[..., 0], "JPEG")
+XMP = segment(0xFFE1, b"http://ns.adobe.com/xap/1.0/\0<x/>")
+BROKEN = segment(0xFFE1, b"Exif\0\0II")
+TURNED = [(exif(6),), (exif(6, ">"),), (XMP, exif(6)), (exif(6), XMP), (exif(6), exif(3))]
+TURNED += [(BROKEN, exif(6)), (exif(1), exif(6)), (exif(0),), (exif(9),)]
 
 
-def cmyk() -> bytes:
-    return pictures.encoded(Image.fromarray(PHOTO).convert("CMYK"), "JPEG")
+@pytest.mark.parametrize("segments", [*TURNED, *((exif(number),) for number in range(1, 9))])
+def test_exif_data_turn_the_image_as_in_opencv(segments):
+    data = with_segments(*segments)
+    np.testing.assert_array_equal(decode(data)[0], with_opencv(data))
 
 
-def damaged() -> bytes:
-    data = bytearray(pictures.encoded(PHOTO, "JPEG"))
-    data[len(data) // 2 : len(data) // 2 + 40] = b"\xff\xd8" * 20
-    return bytes(data)
+def adobe(transform: int) -> bytes:
+    return with_segments(segment(0xFFEE, b"Adobe\0\x64\0\0\0\0" + bytes([transform])))
 
 
-def headless() -> bytes:
-    return b"\xff\xd8\xff\xe1\x00\x10Exif\0\0II"
+def cmyk(transform: int) -> bytes:
+    data = pictures.encoded(Image.fromarray(PHOTO).convert("CMYK"), "JPEG")
+    at = data.index(b"Adobe") + 11
+    return data[:at] + bytes([transform]) + data[at + 1 :]
 
 
-@pytest.mark.parametrize("make", [grey, cmyk, damaged, headless])
-def test_what_is_not_certain_is_left_to_opencv(make):
-    assert decode_large(make(), PHOTO.size) is None
+@pytest.mark.parametrize(
+    "data",
+    [
+        pictures.encoded(PHOTO[..., 0], "JPEG"),
+        pictures.encoded(PHOTO, "JPEG", keep_rgb=True),
+        *map(adobe, (0, 1)),
+        *map(cmyk, (0, 2)),
+    ],
+    ids=["grey", "rgb", "adobe-rgb", "adobe-ycc", "cmyk", "ycck"],
+)
+def test_every_colour_space_gives_opencvs_pixels(data):
+    np.testing.assert_array_equal(decode(data)[0], with_opencv(data))
 
 
-def test_a_small_photo_is_left_to_opencv(monkeypatch):
-    monkeypatch.setattr(jpeg, "LARGE", PHOTO.size + 1)
-    assert decode_large(pictures.encoded(PHOTO, "JPEG"), PHOTO.size) is None
+DAMAGED = {
+    "hole": PLAIN[:MIDDLE] + bytes(800) + PLAIN[MIDDLE + 800 :],
+    "cut and closed": PLAIN[:MIDDLE] + b"\xff\xd9",
+    "stray marker": PLAIN[:MIDDLE] + b"\xff\xc4" + PLAIN[MIDDLE:],
+}
+
+
+@pytest.mark.parametrize("data", DAMAGED.values(), ids=DAMAGED)
+def test_damage_is_told_and_what_there_is_is_decoded(data, capfd):
+    pixels, [warning] = decode(data)
+    assert pixels.shape == PHOTO.shape
+    assert "damaged" in warning
+    assert capfd.readouterr().err == ""
+    np.testing.assert_array_equal(pixels, with_opencv(data))
+
+
+def test_a_whole_image_without_its_end_marker_is_read_and_that_is_told(capfd):
+    pixels, [warning] = decode(PLAIN[:-2])
+    np.testing.assert_array_equal(pixels, with_opencv(PLAIN))
+    assert "lacks the marker of its end" in warning
+    assert capfd.readouterr().err == ""
+
+
+def test_zeros_that_are_an_image_are_no_hole():
+    """Where the end of a block is written as zeros, and so is the same brightness again."""
+    options = [cv2.IMWRITE_JPEG_OPTIMIZE, 1]
+    blank = cv2.imencode(".jpg", np.full((2000, 2000), 99, np.uint8), options)[1].tobytes()
+    assert bytes(600) in blank
+    assert decode(blank)[1] == []
+
+
+def test_zeros_behind_the_image_are_no_hole():
+    assert decode(PLAIN + bytes(1000))[1] == []
+
+
+def test_garbage_before_a_marker_is_told_and_read_over(capfd):
+    pixels, [warning] = decode(PLAIN[:20] + b"\0\1\2" + PLAIN[20:])
+    np.testing.assert_array_equal(pixels, with_opencv(PLAIN))
+    assert "3 extraneous bytes" in warning
+    assert capfd.readouterr().err == ""
+
+
+def test_a_version_that_nobody_knows_is_no_damage():
+    at = PLAIN.index(b"JFIF\0") + 5
+    data = PLAIN[:at] + b"\7" + PLAIN[at + 1 :]
+    pixels, warnings = decode(data)
+    np.testing.assert_array_equal(pixels, decode(PLAIN)[0])
+    assert not warnings
+
+
+@pytest.mark.parametrize(
+    ("data", "code"),
+    [
+        (PLAIN[:MIDDLE], "E_IMAGE_TRUNCATED"),
+        (PLAIN[:SCAN], "E_IMAGE_TRUNCATED"),
+        (PLAIN[:-3], "E_IMAGE_TRUNCATED"),
+        (PLAIN[:2] + PLAIN, "E_IMAGE_CORRUPT"),
+        (PLAIN[:2] + b"\xff\xd9" + PLAIN[2:], "E_IMAGE_CORRUPT"),
+        (PLAIN[:2] + b"\xff\x02" + PLAIN[2:], "E_IMAGE_CORRUPT"),
+        (PLAIN[:2] + b"\xff\xe0\0\1" + PLAIN[2:], "E_IMAGE_CORRUPT"),
+        (with_segments(PLAIN[PLAIN.index(b"\xff\xc0") :][:19]), "E_IMAGE_CORRUPT"),
+        (PLAIN[: PLAIN.index(b"\xff\xc0")] + PLAIN[SCAN:], "E_IMAGE_CORRUPT"),
+    ],
+)
+def test_what_cannot_be_decoded_is_an_error(data, code, capfd):
+    with pytest.raises(DataError) as caught:
+        decode(data)
+    assert caught.value.code == code
+    assert capfd.readouterr().err == ""
+
+
+def test_a_frame_behind_markers_without_length_is_found():
+    """A reader that took FFD0 for a marker with a length would find another one, or none."""
+    frame = PLAIN.index(b"\xff\xc0")
+    huge = PLAIN[: frame + 5] + struct.pack(">HH", 32_000, 32_000) + PLAIN[frame + 9 :]
+    for marker in (b"\xff\x01", *(bytes([0xFF, number]) for number in range(0xD0, 0xD8))):
+        with pytest.raises(DataError, match="32000 x 32000"):
+            decode(huge[:frame] + marker + b"\xff\xff" + huge[frame:])
+
+
+def test_a_photo_of_many_scans_ends_in_time():
+    data = pictures.many_scans(2000)
+    with pytest.raises(DataError) as caught:
+        decode(data, Settings(input_timeout=1))
+    assert caught.value.code == "E_INPUT_TIMEOUT"

@@ -1,59 +1,67 @@
-"""An image that is a named pipe: whoever comes to it waits there until the test lets it go on."""
+"""An image behind a web server: whoever comes to it waits there until the test lets it continue."""
 
 from __future__ import annotations
 
 import os
+import queue
 import select
 import subprocess
 import threading
 from pathlib import Path
 
+from servers import Site, Visit
+
 PROC = Path("/proc")
+_STATE, _INODE, _HERE, _LISTENING = 3, 9, 1, "0A"
 
 
 class Gate:
-    """The pipe, in the place of an image that a command is going to read.
+    """The server; `url` is to be in the place of an image that a command is going to read.
 
     Attributes:
         reader: The process that waits there.
     """
 
-    def __init__(self, path: Path) -> None:
-        path.unlink()
-        os.mkfifo(path)
+    def __init__(self, content: bytes) -> None:
         self.reader = 0
-        self._path = path
-        self._writer = -1
+        self._content = content
+        self._open = threading.Event()
+        self._arrived: queue.SimpleQueue[Visit | None] = queue.SimpleQueue()
+        self._site = Site({"/gate.png": self._answer})
+        self.url = f"{self._site.url}/gate.png"
+        threading.Thread(target=self._site.serve_forever, args=(0.01,), daemon=True).start()
 
     def wait(self, command: subprocess.Popen[bytes]) -> int:
         """Block until a process has come; a second time, until it is dead and another one came.
 
         Fails where the command ends before that.
         """
-        if self._writer >= 0:
+        if self.reader:
             _wait_for_end(self.reader)
         threading.Thread(target=self._give_up_after, args=[command], daemon=True).start()
-        # The new reader would see an end of the file if the old writer were closed first.
-        writer = os.open(self._path, os.O_WRONLY)
-        self.close()
-        self._writer = writer
-        assert command.poll() is None, command.communicate()
-        [self.reader] = {pid for pid in processes() if _has_open(pid, self._path)} - {os.getpid()}
+        visit = self._arrived.get()
+        assert visit, command.communicate()
+        sockets = _sockets(port=visit.client_address[1])
+        [self.reader] = {pid for pid in processes() if sockets & set(_open_files(pid))}
         return self.reader
 
-    def open(self, content: bytes) -> None:
-        """Give the process that waits its image."""
-        os.write(self._writer, content)
-        self.close()
+    def open(self) -> None:
+        """Give the process that waits its image, and every later one."""
+        self._open.set()
 
-    def close(self) -> None:
-        if self._writer >= 0:
-            os.close(self._writer)
-        self._writer = -1
+    def shut(self) -> None:
+        self._open.clear()
+
+    def _answer(self, visit: Visit) -> None:
+        if not self._open.is_set():
+            self._arrived.put(visit)
+            self._open.wait()
+        visit.begin(200, Content_Length=len(self._content))
+        visit.wfile.write(self._content)
 
     def _give_up_after(self, command: subprocess.Popen[bytes]) -> None:
         command.wait()
-        os.close(os.open(self._path, os.O_RDONLY | os.O_NONBLOCK))
+        self._arrived.put(None)
 
 
 def _wait_for_end(pid: int) -> None:
@@ -84,22 +92,29 @@ def ancestors(pid: int) -> list[int]:
 
 def listening(pids: list[int]) -> set[str]:
     """The addresses on which these processes listen, as the kernel writes them."""
-    inodes = {target for pid in pids for target in _open_files(pid) if target[:7] == "socket:"}
-    rows = [
+    files = {target for pid in pids for target in _open_files(pid)}
+    return {
+        row[_HERE].partition(":")[0]
+        for row in _connections()
+        if row[_STATE] == _LISTENING and f"socket:[{row[_INODE]}]" in files
+    }
+
+
+def _sockets(port: int) -> set[str]:
+    """What a process has open that speaks from this port."""
+    return {
+        f"socket:[{row[_INODE]}]"
+        for row in _connections()
+        if int(row[_HERE].partition(":")[2], 16) == port
+    }
+
+
+def _connections() -> list[list[str]]:
+    return [
         line.split()
         for name in ("tcp", "tcp6")
         for line in (PROC / "net" / name).read_text().splitlines()[1:]
     ]
-    state, inode, address = 3, 9, 1
-    return {
-        row[address].partition(":")[0]
-        for row in rows
-        if row[state] == "0A" and f"socket:[{row[inode]}]" in inodes
-    }
-
-
-def _has_open(pid: int, path: Path) -> bool:
-    return str(path) in _open_files(pid)
 
 
 def _open_files(pid: int) -> list[str]:

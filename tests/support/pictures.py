@@ -184,7 +184,6 @@ def damaged() -> dict[str, tuple[bytes, str]]:
         "noise.png": (np.random.default_rng(0).bytes(5000), "E_IMAGE_UNSUPPORTED"),
         "head.jpg": (b"\xff\xd8\xff\xe0", "E_IMAGE_TRUNCATED"),
         "no-end.png": (good["rgb.png"][:-12], "E_IMAGE_TRUNCATED"),
-        "no-end.jpg": (good["baseline.jpg"][:-2], "E_IMAGE_TRUNCATED"),
         "thumbnail.jpg": (_cut_behind_thumbnail(), "E_IMAGE_TRUNCATED"),
         "scratched.png": (_scratched(good["rgb.png"]), "E_IMAGE_CORRUPT"),
         "scratched.tiff": (good["lzw.tiff"][:8] + bytes(500), "E_IMAGE_CORRUPT"),
@@ -245,3 +244,10 @@ def write(folder: Path, files: Mapping[str, bytes]) -> dict[str, Path]:
         paths[name].parent.mkdir(parents=True, exist_ok=True)
         paths[name].write_bytes(content)
     return paths
+
+
+def many_scans(count: int, side: int = 2000) -> bytes:
+    """A progressive JPEG that goes over its pixels so many times."""
+    data = encoded(np.zeros((side, side), np.uint8), "JPEG", progressive=True)
+    last = data.rindex(b"\xff\xda")
+    return data[:last] + data[last:-2] * count + data[-2:]

@@ -23,6 +23,7 @@ COUNT = 2000
 BROKEN = 777
 TIMEOUT = 240
 RAY = ("--executor", "ray")
+PATIENT = {"CLSCTL_TIMEOUT": str(TIMEOUT), "CLSCTL_INPUT_TIMEOUT": "0"}
 
 
 def photo(number: int) -> bytes:
@@ -75,7 +76,9 @@ def begin(tmp_path) -> Iterator[Callable[..., subprocess.Popen[bytes]]]:
 
         def start(*arguments: str | Path) -> subprocess.Popen[bytes]:
             command = [sys.executable, "-m", "clsctl", *map(str, arguments)]
-            process = subprocess.Popen(command, cwd=tmp_path, stderr=subprocess.PIPE)
+            process = subprocess.Popen(
+                command, cwd=tmp_path, stderr=subprocess.PIPE, env={**os.environ, **PATIENT}
+            )
             stack.enter_context(process)
             stack.callback(process.kill)
             guard = threading.Timer(TIMEOUT, process.kill)
@@ -86,6 +89,23 @@ def begin(tmp_path) -> Iterator[Callable[..., subprocess.Popen[bytes]]]:
         yield start
 
 
+def listed(path: Path, **gates: Gate) -> str:
+    """A list of all photos, some of them behind gates; as an argument."""
+    names = (f"{number:04}" for number in range(COUNT))
+    lines = [
+        gates[f"_{name}"].url if f"_{name}" in gates else f"photos/{name}.png" for name in names
+    ]
+    path.write_text("\n".join(lines), encoding="utf-8")
+    return f"@{path}"
+
+
+def without_gates(results: str, **gates: Gate) -> str:
+    """The results with the names that the photos have in their folder."""
+    for name, gate in gates.items():
+        results = results.replace(gate.url, f"photos/{name[1:]}.png")
+    return results
+
+
 def rows(folder: Path, suffix: str = "jsonl") -> str:
     return "".join(path.read_text("utf-8") for path in sorted(folder.glob(f"part-*.{suffix}")))
 
@@ -93,15 +113,23 @@ def rows(folder: Path, suffix: str = "jsonl") -> str:
 def test_a_killed_worker_and_a_removed_node_lose_and_repeat_nothing(
     photos, expected, ready, two_nodes, begin, tmp_path
 ):
-    """Two images are pipes, so that it is known which worker is where when it is killed."""
-    first, second = Gate(photos / "1042.png"), Gate(photos / "1542.png")
+    """Two images are behind gates, so that it is known which worker is where when it is killed."""
+    first, second = Gate(photo(1042)), Gate(photo(1542))
+    gates = {"_1042": first, "_1542": second}
     job = begin(
-        *("predict", "photos", *on(ready), *RAY, "--ray-address", two_nodes.address),
+        *(
+            "predict",
+            listed(tmp_path / "list.txt", **gates),
+            *on(ready),
+            *RAY,
+            "--ray-address",
+            two_nodes.address,
+        ),
         *("--shard-size", "100", "-o", "out"),
     )
     os.kill(first.wait(job), signal.SIGKILL)
     first.wait(job)
-    first.open(photo(1042))
+    first.open()
 
     worker = second.wait(job)
     [node] = [
@@ -111,7 +139,7 @@ def test_a_killed_worker_and_a_removed_node_lose_and_repeat_nothing(
     ]
     two_nodes.remove_node(node, allow_graceful=False)
     second.wait(job)
-    second.open(photo(1542))
+    second.open()
 
     said = job.communicate()[1].decode()
     assert job.returncode == 7, said
@@ -119,7 +147,7 @@ def test_a_killed_worker_and_a_removed_node_lose_and_repeat_nothing(
         "note: a worker was lost; its shard 10 is done again",
         "note: a worker was lost; its shard 15 is done again",
     ]
-    assert rows(tmp_path / "out") == expected
+    assert without_gates(rows(tmp_path / "out"), **gates) == expected
     manifest = json.loads((tmp_path / "out/manifest.json").read_text())
     assert (manifest["results"], manifest["errors"], len(manifest["shards"])) == (COUNT, 1, 20)
 
@@ -127,14 +155,15 @@ def test_a_killed_worker_and_a_removed_node_lose_and_repeat_nothing(
 def test_a_killed_driver_is_resumed_by_the_files_that_are_complete(
     photos, expected, ready, cluster, begin, clsctl, call, tmp_path
 ):
-    gate = Gate(photos / "1542.png")
-    command = ("predict", "photos", *on(ready), *RAY, "--ray-address", cluster.address)
+    gate = Gate(photo(1542))
+    listing = listed(tmp_path / "list.txt", _1542=gate)
+    command = ("predict", listing, *on(ready), *RAY, "--ray-address", cluster.address)
     command += ("--workers", "1", "--shard-size", "500", "-o", "out")
     job = begin(*command)
     gate.wait(job)
     job.kill()
     job.wait()
-    gate.close()
+    gate.open()
     out = tmp_path / "out"
     written = {path.name: path.stat().st_mtime_ns for path in out.glob("part-*")}
     assert sorted(written) == [f"part-0000{number}.jsonl" for number in range(3)]
@@ -142,21 +171,19 @@ def test_a_killed_driver_is_resumed_by_the_files_that_are_complete(
     with (out / "progress.jsonl").open("a") as stream:
         stream.write('{"file": "part-00')  # as if the kill had come in the middle of a line
 
-    (photos / "1542.png").unlink()
-    (photos / "1542.png").write_bytes(photo(1542))
     assert "'out' exists, and is never overwritten [E_EXISTS]" in call(*command).stderr
     other = call(*command, "--resume", "-k", 3)
     assert (other.returncode, "differs in topk (5, now 3)" in other.stderr) == (2, True)
 
     done = clsctl(*command, "--resume")
     assert done.returncode == 7, done.stderr
-    assert rows(out) == expected
+    assert without_gates(rows(out), _1542=gate) == expected
     assert {name: (out / name).stat().st_mtime_ns for name in written} == written
 
     again = call(*command, "--resume", "--ray-address", "127.0.0.1:1")
     assert "1 of 2000 inputs failed" in again.stderr  # and no cluster was needed for that
     assert (out / "manifest.json").exists()
-    (photos / "0000a.png").write_bytes(photo(0))
+    (tmp_path / "list.txt").write_text("photos/0001.png\n" + (tmp_path / "list.txt").read_text())
     other = call(*command, "--resume")
     assert "differs in the inputs of part-00000.jsonl" in other.stderr
 
@@ -167,7 +194,6 @@ def test_what_is_started_here_listens_on_loopback_and_gives_what_local_gives(
     pictures.write(
         tmp_path,
         {
-            "gate.png": photo(0),
             "mix/a.png": photo(1),
             "mix/b.png": b"\x89PNG\r\n\x1a\nbroken",
             "mix/c/deep.png": photo(2),
@@ -175,11 +201,13 @@ def test_what_is_started_here_listens_on_loopback_and_gives_what_local_gives(
         },
     )
     (tmp_path / "list.txt").write_text("mix/a.png\nnowhere.png\nmix/c\n")
-    inputs = ("mix", "@list.txt", "mix/*.png", "gate.png")
+    gate = Gate(photo(0))
+    gate.open()
+    inputs = ("mix", "@list.txt", "mix/*.png", gate.url)
     local = clsctl("predict", *inputs, *on(ready), "--format", "jsonl")
     url = f"file://{tmp_path}"
     (tmp_path / "urls.txt").write_text(f"{url}/mix/a.png\n{url}/nowhere.png\n")
-    gate = Gate(tmp_path / "gate.png")
+    gate.shut()
     job = begin(
         *("predict", *inputs, f"{url}/mix", "@urls.txt", *on(ready), *RAY),
         *("--workers", "1", "--shard-size", "3", "-o", "out"),
@@ -188,7 +216,7 @@ def test_what_is_started_here_listens_on_loopback_and_gives_what_local_gives(
     family = [pid for pid in processes() if job.pid in ancestors(pid)]
     assert worker in family
     assert listening(family) == {"0100007F", "0000000000000000FFFF00000100007F"}
-    gate.open(photo(0))
+    gate.open()
     assert job.wait() == 7
 
     *found, here, nowhere = map(json.loads, rows(tmp_path / "out").splitlines())
@@ -267,10 +295,10 @@ def test_parquet_files(ready, cluster, clsctl, tmp_path):
 def test_an_image_that_kills_its_worker_again_and_again_ends_the_job(
     ready, cluster, begin, tmp_path
 ):
-    files = pictures.write(tmp_path / "few", {f"{seed}.png": photo(seed) for seed in range(2)})
-    gate = Gate(files["1.png"])
+    pictures.write(tmp_path / "few", {"0.png": photo(0)})
+    gate = Gate(photo(1))
     ray = (*RAY, "--ray-address", cluster.address, "--workers", "1")
-    job = begin("predict", "few", *on(ready), *ray, "-o", "out")
+    job = begin("predict", "few", gate.url, *on(ready), *ray, "-o", "out")
     for _ in range(3):
         os.kill(gate.wait(job), signal.SIGKILL)
     said = job.communicate()[1].decode()

@@ -115,6 +115,11 @@ CODES: dict[str, Code] = {
         "an image above the pixel limit",
         "shrink it, or raise CLSCTL_MAX_PIXELS",
     ),
+    "D_IMAGE_DAMAGED": Code(
+        "warning",
+        "a damaged image that can be decoded",
+        "look at it; copy it again, or remove it where it does not show its class",
+    ),
     "D_SAMPLE_TWO_LABELS": Code(
         "error", "a sample listed with two classes", "keep the line with the right class"
     ),

@@ -117,7 +117,7 @@ def open_loader(
         lambda pixels, rng: preprocess(pixels),
         batch_size=batch_size,
         workers=settings.threads or available_cores(),
-        read=functools.partial(read_pixels, max_pixels=settings.max_pixels),
+        read=functools.partial(read_pixels, settings=settings),
     )
 
 

@@ -1,62 +1,84 @@
-"""Decode the bytes of an image into pixels.
+"""Decode images: bytes become pixels, page by page.
 
-JPEG, PNG, BMP, WebP, PNM and Sun raster are decoded by OpenCV, TIFF by Pillow and PDF by PDFium, as
-in PaddleX, so that pixels are the same to the bit; for large JPEGs see `clsctl.images.jpeg`. What
-PaddleX does not read (GIF, JPEG 2000, AVIF) is decoded by Pillow. What counts is how the bytes
-begin, never a file's name.
+JPEG, PNG, BMP, WebP, PNM and Sun raster are decoded as by OpenCV, TIFF by Pillow and PDF by PDFium,
+as in PaddleX, so that pixels are the same to the bit. What PaddleX does not read (GIF, JPEG 2000,
+AVIF, HEIC) is decoded by Pillow. The first bytes count, never a file's name.
 """
 
 from __future__ import annotations
 
 import functools
-from collections.abc import Iterator
-from typing import TYPE_CHECKING, Any, cast
+from collections.abc import Generator
+from typing import TYPE_CHECKING, Any
 
 from clsctl.errors import DataError
-from clsctl.images import pillow_decode
-from clsctl.images.headers import UNPACKED, format_of, read_header
-from clsctl.images.image_errors import check_size, corrupt, truncated, unsupported
-from clsctl.images.jpeg import decode_large
-from clsctl.images.page import Page
-from clsctl.images.pdf import iter_pdf_pages
-from clsctl.images.pillow_decode import decode_with_pillow, grey_to_rgb, iter_tiff_pages
+from clsctl.images.formats import format_of
+from clsctl.images.headers import PLAIN, Header, read_header
+from clsctl.images.image_errors import check_size, empty, unsupported
+from clsctl.images.page import Page, Warn, ignore
+from clsctl.images.plain import decode_plain
+from clsctl.images.sandbox.process import iter_sandboxed_pages
 
 if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
 
+    from clsctl.settings import Settings
 
-def iter_pages(data: bytes, max_pixels: int, draft: int = 0) -> Iterator[Page]:
+ORDINARY_BYTES = 64 << 20
+"""Memory that any image may take in this process ..."""
+
+ORDINARY_RATIO = 256
+"""... and how much more than its file; what takes more is decoded under limits."""
+
+ORDINARY_SCANS = 64
+"""Passes over a progressive JPEG; cameras and editors write about ten."""
+
+
+def iter_pages(data: bytes, settings: Settings, warn: Warn = ignore) -> Generator[Page]:
     """Yield the pages of an encoded image, each with a function that decodes it.
 
     Args:
         data: A whole file.
-        max_pixels: Width times height above which a page is refused, before it is decoded.
-        draft: Where not 0, a JPEG is decoded at a half, quarter or eighth of its size, as long as
-            its short side keeps this many pixels: much faster, and other pixels.
+        settings: The limits: `max_pixels`, above which a page is refused before it is decoded,
+            `max_pages` and `input_timeout`; and `draft`, for JPEGs to be decoded at a half, quarter
+            or eighth of their size, as long as the short side keeps this many pixels.
+        warn: Receives, for each page that is decoded, what is wrong with it nevertheless.
+
+    Yields:
+        The page of a PDF or multi-page TIFF, from 0, or None for a single image; and a function
+        that returns uint8 [height, width, 3], RGB, and raises DataError where it cannot. Call it
+        before the next page is asked for.
 
     Raises:
         DataError: The file as a whole cannot be read: `E_IMAGE_EMPTY`, `E_IMAGE_UNSUPPORTED`,
-            `E_IMAGE_TRUNCATED`, `E_IMAGE_CORRUPT`, `E_IMAGE_TOO_LARGE` or `E_EXTRA_MISSING`.
+            `E_IMAGE_TRUNCATED`, `E_IMAGE_CORRUPT`, `E_IMAGE_TOO_LARGE`, `E_IMAGE_PAGES`,
+            `E_INPUT_TIMEOUT` or `E_EXTRA_MISSING`.
     """
     if not data:
-        raise DataError("the file is empty", code="E_IMAGE_EMPTY")
+        raise empty()
     kind = format_of(data)
     if kind is None:
         raise unsupported()
-    if kind == "PDF":
-        yield from iter_pdf_pages(data, max_pixels)
-    elif kind == "TIFF":
-        yield from iter_tiff_pages(data, max_pixels)
-    elif kind in pillow_decode.FORMATS:
-        yield Page(None, functools.partial(decode_with_pillow, kind, data, max_pixels))
+    if kind not in PLAIN:
+        yield from iter_sandboxed_pages(kind, data, settings, warn)
+        return
+    header = read_header(kind, data)
+    check_size(header.width, header.height, settings.max_pixels)
+    if _is_ordinary(header, len(data)):
+        decode = functools.partial(decode_plain, kind, data, header, settings.draft, warn)
+        yield Page(None, decode)
     else:
-        draft = draft if kind == "JPEG" else 0
-        yield Page(None, functools.partial(_decode_with_opencv, kind, data, max_pixels, draft))
+        yield from iter_sandboxed_pages(kind, data, settings, warn)
+
+
+def _is_ordinary(header: Header, size: int) -> bool:
+    memory = header.width * header.height * header.pixel_bytes
+    return memory <= max(ORDINARY_BYTES, ORDINARY_RATIO * size) and header.scans <= ORDINARY_SCANS
 
 
 def from_array(array: NDArray[Any]) -> NDArray[np.uint8]:
-    """Convert an ndarray as OpenCV and PaddleX hold images.
+    """Return the pixels of an ndarray as OpenCV and PaddleX hold images.
 
     Args:
         array: uint8 [H, W, 3] BGR, [H, W, 4] BGR and alpha, which is dropped, or [H, W] grey.
@@ -77,54 +99,6 @@ def from_array(array: NDArray[Any]) -> NDArray[np.uint8]:
         )
     if array.size == 0:
         raise DataError("the array has no pixels", code="E_IMAGE_EMPTY")
-    return grey_to_rgb(array) if array.ndim == 2 else np.ascontiguousarray(array[..., 2::-1])
-
-
-def _decode_with_opencv(kind: str, data: bytes, max_pixels: int, draft: int) -> NDArray[np.uint8]:
-    import cv2
-    import numpy as np
-
-    width, height = _checked_size(kind, data, max_pixels)
-    reduced = _reduced(min(width, height), draft) if draft else 0
-    if kind == "JPEG" and not reduced:
-        fast = decode_large(data, width * height)
-        if fast is not None:
-            return fast
-    if kind == "PNM" and data[1] in b"123":
-        data += b"\n"  # OpenCV wants a blank after the last number, which the format does not ask.
-    flags = cv2.IMREAD_COLOR_RGB
-    if kind == "WebP":  # OpenCV 4 and PaddleX do not turn WebP; OpenCV 5 would.
-        flags |= cv2.IMREAD_IGNORE_ORIENTATION
-    try:
-        pixels: Any = cv2.imdecode(np.frombuffer(data, np.uint8), reduced or flags)
-    except cv2.error:
-        pixels = None
-    if pixels is None:
-        raise truncated(kind) if kind in UNPACKED else corrupt(kind)
-    if reduced:
-        cv2.cvtColor(pixels, cv2.COLOR_BGR2RGB, dst=pixels)
-    return cast("NDArray[np.uint8]", pixels)
-
-
-def _checked_size(kind: str, data: bytes, max_pixels: int) -> tuple[int, int]:
-    """Return width and height, of a file that is whole and not too large."""
-    try:
-        width, height, whole = read_header(kind, data)
-    except ValueError:
-        raise truncated(kind) from None
-    check_size(width, height, max_pixels)
-    if not whole:
-        raise truncated(kind)
-    return width, height
-
-
-def _reduced(short: int, draft: int) -> int:
-    """Return OpenCV's flag for the smallest size whose short side is `draft` or more, or else 0."""
-    import cv2
-
-    flags = {
-        8: cv2.IMREAD_REDUCED_COLOR_8,
-        4: cv2.IMREAD_REDUCED_COLOR_4,
-        2: cv2.IMREAD_REDUCED_COLOR_2,
-    }
-    return next((flag for part, flag in flags.items() if draft * part <= short), 0)
+    if array.ndim == 2:
+        return array[:, :, None].repeat(3, axis=2)
+    return np.ascontiguousarray(array[..., 2::-1])

@@ -1,50 +1,49 @@
-"""Read the bytes of an image from a file, a stream or a web server, and never too many of them."""
+"""Get the bytes of an image from a file or a web server, and never too many of them."""
 
 from __future__ import annotations
 
-import functools
-import itertools
 import os
-from collections.abc import Iterable
 from pathlib import Path
-from typing import IO, TYPE_CHECKING
+from typing import TYPE_CHECKING
 
 from clsctl.errors import DataError, NetworkError
-from clsctl.images.headers import format_of
-from clsctl.images.image_errors import unsupported
+from clsctl.images.formats import HEAD, format_of
+from clsctl.images.image_errors import too_many_bytes, unsupported
+from clsctl.paths import open_regular
 
 if TYPE_CHECKING:
-    import httpx
-
     from clsctl.settings import Settings
 
 MAX_BYTES = 1 << 30
-"""An encoded image or document of more than 1 GiB is refused, wherever it comes from."""
-
-CHUNK = 1 << 20
+"""A file of more than 1 GiB is refused."""
 
 
 def read_file(path: Path) -> bytes:
-    """Read a file.
+    """Read the content of a regular file.
 
     Raises:
         DataError: It is missing (`E_INPUT_MISSING`), cannot be read (`E_INPUT_UNREADABLE`), is no
             image (`E_IMAGE_UNSUPPORTED`) or above `MAX_BYTES` (`E_IMAGE_TOO_LARGE`).
     """
     try:
-        with path.open("rb") as stream:
-            _check_bytes(os.fstat(stream.fileno()).st_size, MAX_BYTES)
-            return read_all(stream)
+        # Without a buffer, memory for exactly the file's size is taken once.
+        with open_regular(path, buffering=0) as stream:
+            size = os.fstat(stream.fileno()).st_size
+            if size > MAX_BYTES:
+                raise too_many_bytes(MAX_BYTES)
+            head = os.pread(stream.fileno(), HEAD, 0)
+            if head and format_of(head) is None:
+                raise unsupported()
+            return stream.read(size) or b""
     except (OSError, ValueError) as error:
         raise unreadable(error) from None
 
 
 def download(url: str, settings: Settings) -> bytes:
-    """Download an http(s) URL, following redirects.
+    """Fetch the content of an http(s) URL; see `clsctl.images.http.fetch_url`.
 
     Raises:
-        NetworkError: The server cannot be reached (`E_URL_UNREACHABLE`), refuses
-            (`E_URL_STATUS`), or must not be asked (`E_OFFLINE`).
+        NetworkError: It cannot be fetched, or must not be (`E_OFFLINE`).
         DataError: As for `read_file`.
     """
     if settings.offline:
@@ -53,24 +52,9 @@ def download(url: str, settings: Settings) -> bytes:
             code="E_OFFLINE",
             hint="leave out --offline and unset CLSCTL_OFFLINE, or pass a local copy",
         )
-    import httpx
+    from clsctl.images.http import fetch_url
 
-    try:
-        with _client(settings.timeout).stream("GET", url) as response:
-            if response.is_error:
-                status = f"{response.status_code} {response.reason_phrase}".rstrip()
-                raise NetworkError(f"the server answered {status}", code="E_URL_STATUS")
-            limit = min(MAX_BYTES, settings.max_download)
-            return _join(response.iter_bytes(CHUNK), limit)
-    except (httpx.HTTPError, httpx.InvalidURL) as error:
-        reason = str(error) or type(error).__name__
-        raise NetworkError(f"it cannot be fetched: {reason}", code="E_URL_UNREACHABLE") from None
-
-
-def read_all(stream: IO[bytes], head: bytes = b"") -> bytes:
-    """Read the rest of a stream, after what was read already; raises as `read_file` does."""
-    rest = iter(lambda: stream.read(CHUNK), b"")
-    return _join(itertools.chain([head], rest) if head else rest)
+    return fetch_url(url, settings)
 
 
 def unreadable(error: Exception) -> DataError:
@@ -83,33 +67,3 @@ def unreadable(error: Exception) -> DataError:
         )
     reason = getattr(error, "strerror", None) or str(error)
     return DataError(f"it cannot be read: {reason.lower()}", code="E_INPUT_UNREADABLE")
-
-
-def _join(chunks: Iterable[bytes], limit: int = MAX_BYTES) -> bytes:
-    """Join the chunks, unless the first one is no image or they are too many."""
-    parts: list[bytes] = []
-    size = 0
-    for chunk in chunks:
-        if not parts and format_of(chunk) is None:
-            raise unsupported()
-        size += len(chunk)
-        _check_bytes(size, limit)
-        parts.append(chunk)
-    return b"".join(parts)
-
-
-def _check_bytes(size: int, limit: int) -> None:
-    if size > limit:
-        reason = f"it has more bytes than the limit of {limit:,}"
-        raise DataError(reason, code="E_IMAGE_TOO_LARGE")
-
-
-@functools.cache
-def _client(timeout: int) -> httpx.Client:
-    """Return the client of all threads: it keeps connections open, and takes long to make."""
-    import httpx
-
-    from clsctl.values import __version__
-
-    agent = {"User-Agent": f"clsctl/{__version__}"}
-    return httpx.Client(timeout=timeout or None, follow_redirects=True, headers=agent)

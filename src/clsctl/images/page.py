@@ -9,6 +9,13 @@ if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
 
+Warn = Callable[[str], None]
+"""Receives what is wrong with an image although it can be decoded."""
+
+
+def ignore(reason: str) -> None:
+    """Take no notice of what is wrong with an image."""
+
 
 class Page(NamedTuple):
     """A page of a PDF or multi-page TIFF, or a single image.

@@ -7,16 +7,16 @@ from __future__ import annotations
 
 import functools
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from clsctl.errors import ClsctlError, DataError
+from clsctl.errors import ClsctlError, DataError, internal_error
 from clsctl.images.decode import from_array, iter_pages
 from clsctl.images.fetch import download, read_file
-from clsctl.images.page import Page
-from clsctl.images.spatial import MAX_PIXELS
+from clsctl.images.page import Page, Warn, ignore
+from clsctl.settings import Settings
 
 if TYPE_CHECKING:
     import numpy as np
@@ -24,7 +24,6 @@ if TYPE_CHECKING:
 
     from clsctl.images.preprocess import Preprocessor
     from clsctl.images.sources import Source
-    from clsctl.settings import Settings
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,22 +36,31 @@ class InputImage:
         pixels: uint8 [height, width, 3], RGB, EXIF orientation applied; None after an error, and
             once they were preprocessed.
         error: Why the image cannot be used; None where it can.
+        warnings: What is wrong with it although it can be used.
     """
 
     source: str
     page: int | None = None
     pixels: NDArray[np.uint8] | None = None
     error: ClsctlError | None = None
+    warnings: tuple[str, ...] = ()
 
 
 @contextmanager
 def naming(source: str, page: int | None = None) -> Iterator[None]:
-    """Put the image's name, and the number of its page, before the message of an error."""
+    """Put the image's name, and the number of its page, before the message of an error.
+
+    A bug that the image brings out is an error, too, and ends nothing else.
+    """
+    name = source if page is None else f"{source}, page {page + 1}"
     try:
         yield
     except ClsctlError as error:
-        name = source if page is None else f"{source}, page {page + 1}"
         raise type(error)(f"{name}: {error.message}", code=error.code, hint=error.hint) from None
+    except MemoryError:
+        raise DataError(f"{name}: there is no memory left for it", code="E_MEMORY") from None
+    except Exception as error:  # noqa: BLE001 - whatever one image raises is that image's
+        raise internal_error(name, error) from None
 
 
 def read(source: Source, settings: Settings) -> Iterator[InputImage]:
@@ -67,8 +75,9 @@ def read(source: Source, settings: Settings) -> Iterator[InputImage]:
     name = source.input_path
     try:
         with naming(name):
-            for page in _pages(source, settings):
-                yield _decoded(name, page)
+            warnings: list[str] = []
+            for page in _pages(source, settings, warnings.append):
+                yield _decoded(name, page, warnings)
     except ClsctlError as error:
         yield InputImage(name, error=error)
 
@@ -100,8 +109,15 @@ def read_page(source: Source, page: int | None, settings: Settings) -> NDArray[n
         raise DataError("it is not there any more", code="E_INPUT_MISSING")
 
 
-def read_pixels(path: Path, max_pixels: int = MAX_PIXELS) -> NDArray[np.uint8]:
+def read_pixels(
+    path: Path, settings: Settings | None = None, warn: Warn = ignore
+) -> NDArray[np.uint8]:
     """Decode a file; of a document or animation, the first page.
+
+    Args:
+        path: A file.
+        settings: The limits, and no reduced size; the defaults where None.
+        warn: Receives what is wrong with the file although it can be decoded.
 
     Returns:
         uint8 [height, width, 3], RGB.
@@ -110,27 +126,31 @@ def read_pixels(path: Path, max_pixels: int = MAX_PIXELS) -> NDArray[np.uint8]:
         DataError: It cannot be read or decoded (see `clsctl.images.decode.iter_pages`). The message
             does not name the file: that is left to the caller, who knows where it is listed.
     """
-    return next(iter_pages(read_file(path), max_pixels)).decode()
+    exact = replace(settings or Settings(), draft=0)
+    with closing(iter_pages(read_file(path), exact, warn)) as found:
+        return next(found).decode()
 
 
-def _pages(source: Source, settings: Settings) -> Iterator[Page]:
+def _pages(source: Source, settings: Settings, warn: Warn = ignore) -> Iterator[Page]:
     content = source.content
     if isinstance(content, ClsctlError):
         raise content
     if isinstance(content, Path):
-        yield from iter_pages(read_file(content), settings.max_pixels, settings.draft)
+        yield from iter_pages(read_file(content), settings, warn)
     elif isinstance(content, str):
-        yield from iter_pages(download(content, settings), settings.max_pixels, settings.draft)
+        yield from iter_pages(download(content, settings), settings, warn)
     elif isinstance(content, bytes):
-        yield from iter_pages(content, settings.max_pixels, settings.draft)
+        yield from iter_pages(content, settings, warn)
     else:
         yield Page(None, functools.partial(from_array, content))
 
 
-def _decoded(name: str, page: Page) -> InputImage:
+def _decoded(name: str, page: Page, warnings: list[str]) -> InputImage:
+    warnings.clear()
     try:
         with naming(name, page.number):
-            return InputImage(name, page.number, page.decode())
+            pixels = page.decode()
+            return InputImage(name, page.number, pixels, warnings=tuple(warnings))
     except ClsctlError as error:
         return InputImage(name, page.number, error=error)
 

@@ -15,8 +15,9 @@ from pathlib import Path
 from typing import IO, TYPE_CHECKING, Any
 
 from clsctl.errors import ClsctlError, DataError
-from clsctl.images.fetch import read_all, unreadable
-from clsctl.images.headers import SUFFIXES, format_of
+from clsctl.images.fetch import unreadable
+from clsctl.images.formats import HEAD, SUFFIXES, format_of
+from clsctl.images.streams import read_all
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -171,7 +172,7 @@ def _list_file(argument: str) -> Iterator[Source]:
 
 def _standard_input() -> Iterator[Source]:
     stream = sys.stdin.buffer
-    head = stream.read(64)
+    head = stream.read(HEAD)
     if format_of(head) is None:
         yield from _list("-", stream, Path(), head)
         return

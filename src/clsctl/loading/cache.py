@@ -19,7 +19,7 @@ from typing import TYPE_CHECKING, Any, Literal, cast
 from clsctl.console.messages import note
 from clsctl.images.fetch import unreadable
 from clsctl.images.read import read_pixels
-from clsctl.images.spatial import MAX_PIXELS
+from clsctl.settings import Settings
 from clsctl.system.memory import machine_memory
 
 if TYPE_CHECKING:
@@ -31,7 +31,7 @@ _Key = tuple[str, int, int]
 
 
 def open_reader(
-    cache: Literal["none", "ram", "disk"], side: int, folder: Path, max_pixels: int = MAX_PIXELS
+    cache: Literal["none", "ram", "disk"], side: int, folder: Path, settings: Settings | None = None
 ) -> Read:
     """The reader of a run.
 
@@ -42,9 +42,9 @@ def open_reader(
             the shrunk image also when it is decoded anew, so results do not depend on what was
             kept.
         folder: Where files are kept.
-        max_pixels: Width times height above which an image is refused.
+        settings: The limits for images; the defaults where None.
     """
-    plain = functools.partial(read_pixels, max_pixels=max_pixels)
+    plain = functools.partial(read_pixels, settings=settings)
     if cache == "none":
         return plain
     small = shrinking(plain, side)

@@ -254,4 +254,4 @@ def _reader(config: TrainConfig, preprocessing: Preprocessing) -> Read:
 
     side = CACHED_SIZE * preprocessing.crop
     folder = folders().cache / "images"
-    return open_reader(config.data.cache, side, folder, load_settings().max_pixels)
+    return open_reader(config.data.cache, side, folder, load_settings())

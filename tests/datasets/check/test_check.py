@@ -129,6 +129,13 @@ def repeated_line(root):
     return added(root, "images/cat/0.jpg")
 
 
+def image_with_a_hole(root):
+    content = (root / "images/cat/0.jpg").read_bytes()
+    at = len(content) // 2
+    (root / "hole.jpg").write_bytes(content[:at] + bytes(1000) + content[at + 1000 :])
+    return added(root, "hole.jpg")
+
+
 def repeated_under_another_spelling(root):
     return added(root, "./images//cat/0.jpg")
 
@@ -225,6 +232,7 @@ BROKEN = {
     copy_in_one_split: "D_DUPLICATE",
     copy_with_another_label: "D_DUPLICATE_TWO_LABELS",
     nearly_in_both_splits: "D_NEAR_LEAK",
+    image_with_a_hole: "D_IMAGE_DAMAGED",
     small_image: "D_IMAGE_SMALL",
     long_image: "D_ASPECT_RATIO",
     imbalance: "D_IMBALANCE",
@@ -234,7 +242,7 @@ BROKEN = {
     class_without_samples: "D_CLASS_NO_TRAIN",
     no_validation_folder: "D_NOT_SPLIT",
 }
-NOTICED_IN_PIXELS = {damaged_image, decompression_bomb, nearly_in_both_splits}
+NOTICED_IN_PIXELS = {damaged_image, image_with_a_hole, decompression_bomb, nearly_in_both_splits}
 
 
 @pytest.mark.parametrize("spoil", BROKEN, ids=lambda spoil: spoil.__name__)

@@ -17,6 +17,7 @@ from clsctl.datasets.check.duplicates import (
     near_pairs,
 )
 from clsctl.datasets.check.scan import scan_images
+from clsctl.settings import Settings
 
 SEED_BITS = (1 << 64) - 1
 
@@ -105,7 +106,7 @@ def test_variants_of_an_image_are_found(tmp_path, name):
         ):
             save(tmp_path / path, *arguments)
             names.append(path)
-    scan = scan_images(tmp_path, names, workers=1, max_pixels=10**8)
+    scan = scan_images(tmp_path, names, workers=1, settings=Settings())
     pairs = near_pairs(scan.fingerprints)[:, :2].tolist()
     expected = [[number, number + 1] for number in range(0, 40, 2)]
     assert [pair for pair in pairs if pair not in expected] == []

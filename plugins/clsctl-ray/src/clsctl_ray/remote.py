@@ -11,9 +11,10 @@ from pathlib import Path, PurePosixPath
 from typing import TYPE_CHECKING, Any
 
 from clsctl.errors import ClsctlError, DataError, NetworkError, UsageError
-from clsctl.images.fetch import read_all, unreadable
-from clsctl.images.headers import SUFFIXES
+from clsctl.images.fetch import unreadable
+from clsctl.images.formats import SUFFIXES
 from clsctl.images.sources import Source, iter_sources
+from clsctl.images.streams import read_all
 from clsctl.system.threads import ordered_map
 
 if TYPE_CHECKING:

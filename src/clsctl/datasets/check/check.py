@@ -89,7 +89,7 @@ def check_dataset(
         dataset.root,
         list(images),
         workers=workers or settings.threads or available_cores(),
-        max_pixels=settings.max_pixels,
+        settings=settings,
         fast=fast,
         progress=progress,
     )

@@ -89,7 +89,7 @@ def write_failure(error: ClsctlError, output: Path) -> None:
 def load_pixels(path: Path) -> NDArray[np.uint8] | None:
     """Read an image or its first page as uint8 [H, W, 3], RGB; None where it cannot be read."""
     try:
-        return read_pixels(path, load_settings().max_pixels)
+        return read_pixels(path, load_settings())
     except ClsctlError:
         return None
 

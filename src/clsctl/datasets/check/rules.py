@@ -111,6 +111,9 @@ def image_problems(
     places = list(images.values())
     for position, error in scan.errors.items():
         yield _unreadable(dataset.root, places[position].sample, error)
+    for position, warning in scan.warnings.items():
+        sample = places[position].sample
+        yield sample_problem("D_IMAGE_DAMAGED", f"{sample.path}: {warning}", sample)
     for place, (width, height) in zip(places, scan.sizes.tolist(), strict=True):
         yield from _awkward(place.sample, width, height)
 

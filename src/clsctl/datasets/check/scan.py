@@ -5,7 +5,6 @@ Only a few images are in memory together; what is kept of each takes some 500 by
 
 from __future__ import annotations
 
-import warnings
 from collections import deque
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
@@ -22,6 +21,7 @@ from clsctl.datasets.check.image_facts import (
     inspect_pixels,
 )
 from clsctl.errors import ClsctlError
+from clsctl.settings import Settings
 from clsctl.values import Progress
 
 if TYPE_CHECKING:
@@ -43,6 +43,7 @@ class Scan:
         modes: N colour modes as Pillow names them, such as `RGB` or `L`; empty where unknown.
         signatures: uint64 [N], equal for equal files and hardly ever for others.
         errors: Why a file could not be read, by position.
+        warnings: What is wrong with a file although it can be decoded, by position.
         fingerprints: What near-duplicates are recognised by; None after a fast scan.
         mean: Per channel, RGB, after scaling to 0..1, each image counting the same; None likewise.
         std: Likewise, the standard deviation.
@@ -53,6 +54,7 @@ class Scan:
     modes: Sequence[str]
     signatures: NDArray[np.uint64]
     errors: Mapping[int, ClsctlError]
+    warnings: Mapping[int, str]
     fingerprints: Fingerprints | None = None
     mean: tuple[float, ...] | None = None
     std: tuple[float, ...] | None = None
@@ -66,7 +68,7 @@ class _Chunk(NamedTuple):
     moments: NDArray[np.float64] | None = None
 
 
-_Look = Callable[[Path, int], InspectedImage]
+_Look = Callable[[Path, Settings], InspectedImage]
 
 
 def scan_images(
@@ -74,7 +76,7 @@ def scan_images(
     names: Sequence[str],
     *,
     workers: int,
-    max_pixels: int,
+    settings: Settings,
     fast: bool = False,
     progress: Progress = lambda done, total: None,
 ) -> Scan:
@@ -84,7 +86,7 @@ def scan_images(
         root: What names are relative to.
         names: Paths of the images.
         workers: Threads; decoders let other threads run.
-        max_pixels: Width times height above which an image counts as an error.
+        settings: The limits for images.
         fast: Read only the headers: nothing is decoded, nothing measured in pixels.
         progress: Receives the images done, and in all.
     """
@@ -101,7 +103,7 @@ def scan_images(
         try:
             for start in range(0, len(names), CHUNK):
                 part = names[start : start + CHUNK]
-                pending.append(pool.submit(_scan_chunk, look, root, part, max_pixels))
+                pending.append(pool.submit(_scan_chunk, look, root, part, settings))
                 collect(workers * CHUNKS_AHEAD)
             collect(0)
         finally:
@@ -109,12 +111,12 @@ def scan_images(
     return _joined(chunks, fast)
 
 
-def _scan_chunk(look: _Look, root: Path, names: Sequence[str], max_pixels: int) -> _Chunk:
+def _scan_chunk(look: _Look, root: Path, names: Sequence[str], settings: Settings) -> _Chunk:
     """Inspect some files; what can be, is computed for all of them in one call."""
     import cv2
     import numpy as np
 
-    seen = [_guarded(look, root / name, max_pixels) for name in names]
+    seen = [_guarded(look, root / name, settings) for name in names]
     facts = [one.facts for one in seen]
     if look is inspect_header:
         return _Chunk(facts)
@@ -126,9 +128,9 @@ def _scan_chunk(look: _Look, root: Path, names: Sequence[str], max_pixels: int) 
     return _Chunk(facts, prints, moments)
 
 
-def _guarded(look: _Look, path: Path, max_pixels: int) -> InspectedImage:
+def _guarded(look: _Look, path: Path, settings: Settings) -> InspectedImage:
     try:
-        return look(path, max_pixels)
+        return look(path, settings)
     except ClsctlError as error:
         return InspectedImage(ImageFacts(error=error))
 
@@ -144,6 +146,7 @@ def _joined(chunks: Sequence[_Chunk], fast: bool) -> Scan:
         [fact.mode for fact in facts],
         np.array([fact.signature for fact in facts], np.uint64),
         errors,
+        {position: fact.warning for position, fact in enumerate(facts) if fact.warning},
     )
     if fast or len(errors) == len(facts):
         return scan
@@ -160,17 +163,12 @@ def _joined(chunks: Sequence[_Chunk], fast: bool) -> Scan:
 
 @contextmanager
 def _alone() -> Iterator[None]:
-    """Give each thread one core, and keep Pillow from limiting sizes, which we do, and warning."""
+    """Give each thread one core."""
     import cv2
-    from PIL import Image
 
-    threads, limit = cv2.getNumThreads(), Image.MAX_IMAGE_PIXELS
+    threads = cv2.getNumThreads()
     cv2.setNumThreads(0)
-    Image.MAX_IMAGE_PIXELS = None
     try:
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore")
-            yield
+        yield
     finally:
         cv2.setNumThreads(threads)
-        Image.MAX_IMAGE_PIXELS = limit

@@ -8,7 +8,7 @@ from pathlib import Path
 
 from clsctl.datasets.problems import Problem, problem
 from clsctl.datasets.samples import SPLITS, Dataset, Sample
-from clsctl.images.headers import SUFFIXES
+from clsctl.images.formats import SUFFIXES
 
 SPLIT_NAMES: Mapping[str, str] = {
     **dict.fromkeys(("train", "training"), "train"),

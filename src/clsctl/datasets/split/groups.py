@@ -98,9 +98,7 @@ def near_duplicates(root: Path, paths: Sequence[str], progress: Progress) -> lis
 
     settings = load_settings()
     workers = settings.threads or available_cores()
-    scan = scan_images(
-        root, paths, workers=workers, max_pixels=settings.max_pixels, progress=progress
-    )
+    scan = scan_images(root, paths, workers=workers, settings=settings, progress=progress)
     if scan.fingerprints is None:
         return []
     pairs = near_pairs(scan.fingerprints).tolist()

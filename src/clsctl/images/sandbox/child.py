@@ -1,0 +1,142 @@
+"""Decode for another process, which ends this one where it takes too long.
+
+Requests come on standard input, replies go to standard output. What decoders print is dropped.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import functools
+import io
+import os
+import resource
+import sys
+from collections.abc import Iterator, Mapping
+from typing import IO, Any, NoReturn
+
+from clsctl.errors import ClsctlError
+from clsctl.images.headers import read_header
+from clsctl.images.image_errors import corrupt, too_much_memory, truncated
+from clsctl.images.sandbox.messages import Buffer, error_fields, receive, send
+from clsctl.images.sandbox.pillow_decode import (
+    PLUGINS,
+    RawPage,
+    RawPixels,
+    iter_pillow_pages,
+    read_pillow_header,
+)
+from clsctl.paths import open_regular
+
+KEPT_KB = 256 << 10
+"""Memory that this process may have had to be of further use."""
+
+Reply = tuple[dict[str, Any], Buffer]
+
+
+def main() -> NoReturn:
+    """Serve documents, one after another, until there are no more requests."""
+    replies = os.fdopen(os.dup(1), "wb")
+    os.dup2(2, 1)
+    # At its end the other process closes the pipe.
+    with contextlib.suppress(EOFError, BrokenPipeError):
+        while True:
+            _serve(sys.stdin.buffer, replies)
+    os._exit(0)
+
+
+def _serve(requests: IO[bytes], replies: IO[bytes]) -> None:
+    read = functools.partial(_read, requests)
+    fields = receive(read)
+    _limit_memory(fields["memory"] + fields["bytes"])
+    document = _Document(fields, read(fields["bytes"]))
+    while (request := receive(read)["ask"]) != "close":
+        try:
+            with _translate(document.kind):
+                reply = document.answer(request)
+        except ClsctlError as error:
+            reply = error_fields(error), b""
+        send(replies, *reply)
+    used = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    send(replies, {"reusable": used < KEPT_KB})
+
+
+class _Document:
+    """A file that is being decoded, page by page."""
+
+    def __init__(self, fields: Mapping[str, Any], content: bytes) -> None:
+        self.kind: str = fields["kind"]
+        self._path, self._content = fields.get("path"), content
+        self._max_pixels, self._draft = fields["max_pixels"], fields["draft"]
+        self._warnings: list[str] = []
+        self._pages = self._iter_pages()
+        self._page: RawPage | None = None
+
+    def answer(self, request: str) -> Reply:
+        """Answer a request for the header, for the next page's number, or for its pixels."""
+        if request == "header":
+            return self._header(), b""
+        if request == "next":
+            self._page = next(self._pages, None)
+            return {"page": self._page[0]} if self._page else {"end": True}, b""
+        assert self._page
+        pixels = self._page[1]()
+        fields = {"height": pixels.height, "width": pixels.width, "warnings": self._warnings}
+        return fields, pixels.content
+
+    def _header(self) -> dict[str, Any]:
+        with open_regular(self._path) if self._path else io.BytesIO(self._content) as stream:
+            return read_pillow_header(self.kind, stream)._asdict()
+
+    def _iter_pages(self) -> Iterator[RawPage]:
+        if self.kind == "PDF":
+            from clsctl.images.sandbox.pdf import iter_pdf_pages
+
+            yield from iter_pdf_pages(self._content, self._max_pixels)
+        elif self.kind in PLUGINS:
+            yield from iter_pillow_pages(self.kind, self._content, self._max_pixels)
+        else:
+            yield None, self._decode_plain
+
+    def _decode_plain(self) -> RawPixels:
+        """Decode what is mostly decoded without another process, and was too large for that."""
+        from clsctl.images.plain import decode_plain
+
+        header = read_header(self.kind, self._content)
+        pixels = decode_plain(self.kind, self._content, header, self._draft, self._warnings.append)
+        return RawPixels(pixels.shape[0], pixels.shape[1], pixels.reshape(-1).data)
+
+
+@contextlib.contextmanager
+def _translate(kind: str) -> Iterator[None]:
+    """Turn whatever a decoder raises into the error that says what is wrong with the file."""
+    try:
+        yield
+    except ClsctlError:
+        raise
+    except MemoryError:
+        raise too_much_memory(kind) from None
+    except Exception as error:  # noqa: BLE001 - damaged bytes may raise anything in a decoder
+        if "truncated" in str(error):
+            raise truncated(kind) from None
+        raise corrupt(kind, error) from None
+
+
+def _read(requests: IO[bytes], count: int) -> bytes:
+    content = requests.read(count)
+    if len(content) < count:
+        raise EOFError
+    return content
+
+
+def _limit_memory(allowed: int) -> None:
+    """Let this process have that many bytes more than it has."""
+    with open("/proc/self/statm", encoding="ascii") as stream:  # noqa: PTH123
+        pages = int(stream.read().split()[0])
+    hard = resource.getrlimit(resource.RLIMIT_AS)[1]
+    limit = pages * resource.getpagesize() + allowed
+    limit = limit if hard == resource.RLIM_INFINITY else min(limit, hard)
+    resource.setrlimit(resource.RLIMIT_AS, (limit, hard))
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,128 @@
+"""Ask about and read paths that users, lists and datasets name, which may be anything at all.
+
+A path may be too long, lie in a folder that nobody may enter, or lead to a named pipe that blocks
+or a device that never ends. The predicates here never raise, and only regular files are opened.
+"""
+
+from __future__ import annotations
+
+import errno
+import io
+import os
+import stat
+from typing import BinaryIO, TypeAlias
+
+AnyPath: TypeAlias = "str | os.PathLike[str]"
+
+MAX_TEXT = 1 << 30
+"""Bytes of the largest list, table or configuration that is read."""
+
+_CHUNK = 1 << 20
+_KINDS = {
+    stat.S_IFIFO: "a named pipe",
+    stat.S_IFCHR: "a device",
+    stat.S_IFBLK: "a device",
+    stat.S_IFSOCK: "a socket",
+}
+
+
+def is_file(path: AnyPath) -> bool:
+    """Tell whether a path is a regular file, or a link to one; False where that cannot be told."""
+    return os.path.isfile(path)  # noqa: PTH113 - Path.is_file raises where a name is too long
+
+
+def is_dir(path: AnyPath) -> bool:
+    """Tell whether a path is a folder, or a link to one; False where that cannot be told."""
+    return os.path.isdir(path)  # noqa: PTH112 - Path.is_dir raises where a name is too long
+
+
+def exists(path: AnyPath) -> bool:
+    """Tell whether there is anything at a path; False where that cannot be told."""
+    return os.path.exists(path)  # noqa: PTH110 - Path.exists raises where a name is too long
+
+
+def why_missing(path: AnyPath) -> str:
+    """Say why a path is not there, or cannot be looked at, in the system's words, in lower case."""
+    try:
+        os.stat(path)  # noqa: PTH116 - Path(path) would make "" the current folder
+    except OSError as error:
+        return (error.strerror or str(error)).lower()
+    except ValueError as error:  # a null character
+        return str(error)
+    return "it is of another kind"
+
+
+def open_regular(path: AnyPath, buffering: int = -1) -> BinaryIO:
+    """Open a regular file for reading bytes; nothing else is read, nor waited for.
+
+    Args:
+        path: A file, or a link to one.
+        buffering: As for `open`.
+
+    Raises:
+        OSError: It is not there, cannot be opened, or is a folder, pipe, socket or device.
+        ValueError: The path holds a null character.
+    """
+    # A pipe without a writer would otherwise block here, and some files in /proc when read.
+    descriptor = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_NOCTTY)
+    try:
+        _require_regular(os.fstat(descriptor).st_mode, path)
+        return open(descriptor, "rb", buffering)  # noqa: PTH123 - a descriptor, to return
+    except BaseException:
+        os.close(descriptor)
+        raise
+
+
+def read_bytes(path: AnyPath, limit: int = MAX_TEXT) -> bytes:
+    """Read a regular file as a whole.
+
+    Args:
+        path: A file, or a link to one.
+        limit: Bytes that it may have.
+
+    Raises:
+        OSError: As `open_regular`, or the file has more bytes than the limit.
+        ValueError: The path holds a null character.
+    """
+    # Without a buffer, memory for exactly the file's size is taken once.
+    with open_regular(path, buffering=0) as stream:
+        size = os.fstat(stream.fileno()).st_size
+        if size > limit:
+            raise _too_large(path, limit)
+        content = stream.read(size + 1) or b""
+        if 0 < len(content) <= size:
+            return content
+        return _read_rest(stream, content, limit, path)
+
+
+def read_text(path: AnyPath, encoding: str = "utf-8", limit: int = MAX_TEXT) -> str:
+    """Read a regular file as text, every end of a line as a newline.
+
+    Raises:
+        OSError: As `read_bytes`.
+        ValueError: The path holds a null character, or the text is not in that encoding.
+    """
+    return io.TextIOWrapper(io.BytesIO(read_bytes(path, limit)), encoding).read()
+
+
+def _require_regular(mode: int, path: AnyPath) -> None:
+    if stat.S_ISDIR(mode):
+        raise IsADirectoryError(errno.EISDIR, os.strerror(errno.EISDIR), os.fspath(path))
+    if not stat.S_ISREG(mode):
+        reason = f"it is {_KINDS.get(stat.S_IFMT(mode), 'something else')}, not a file"
+        raise OSError(errno.EINVAL, reason, os.fspath(path))
+
+
+def _read_rest(stream: BinaryIO, head: bytes, limit: int, path: AnyPath) -> bytes:
+    """Read on where the size was not known beforehand, as in /proc, or is growing."""
+    content = io.BytesIO(head)
+    content.seek(0, io.SEEK_END)
+    while block := stream.read(_CHUNK):
+        content.write(block)
+        if content.tell() > limit:
+            raise _too_large(path, limit)
+    return content.getvalue()
+
+
+def _too_large(path: AnyPath, limit: int) -> OSError:
+    return OSError(errno.EFBIG, f"it has more than {limit:,} bytes", os.fspath(path))
