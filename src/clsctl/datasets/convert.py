@@ -12,7 +12,8 @@ from pathlib import Path, PurePosixPath
 from posixpath import normpath
 from typing import Literal
 
-from clsctl.datasets.copy_images import place_images
+from clsctl.console.progress import no_progress
+from clsctl.datasets.copy_images import copy_images
 from clsctl.datasets.folder import new_dataset
 from clsctl.datasets.layouts.detect import read_valid_dataset
 from clsctl.datasets.layouts.folders import read_folders
@@ -46,7 +47,7 @@ def import_dataset(
     source: Path | str,
     target: Path | str,
     mode: Mode = "copy",
-    progress: Progress = lambda done, total: None,
+    progress: Progress = no_progress,
 ) -> ConvertedDataset:
     """Convert a dataset of any layout to lists beside an `images` folder, as PaddleX reads it.
 
@@ -68,9 +69,8 @@ def import_dataset(
         if mode == "list":
             write_linked_lists(folder, dataset.root, dataset.class_names, _lists(dataset))
         else:
-            place_images(
-                dataset, {name: path for path, name in names.items()}, folder, mode, progress
-            )
+            files = {name: path for path, name in names.items()}
+            copy_images(dataset, files, folder, mode, progress)
             write_lists(folder, dataset.class_names, _lists(dataset, names))
     return _converted(root, dataset, _import_warnings(dataset, root, names))
 
@@ -79,7 +79,7 @@ def export_dataset(
     source: Path | str,
     target: Path | str,
     mode: Literal["copy", "link"] = "copy",
-    progress: Progress = lambda done, total: None,
+    progress: Progress = no_progress,
 ) -> ConvertedDataset:
     """Convert a dataset of any layout to a folder for each class, below one for each split.
 
@@ -101,7 +101,7 @@ def export_dataset(
         for split, name in itertools.product(dataset.splits, dataset.class_names.values()):
             (folder / _split_folder(dataset, split) / name).mkdir(parents=True, exist_ok=True)
         files = _files_in_folders(dataset)
-        place_images(dataset, files, folder, mode, progress)
+        copy_images(dataset, files, folder, mode, progress)
         _require_found_again(files, folder)
     return _converted(root, dataset, _export_warnings(dataset))
 

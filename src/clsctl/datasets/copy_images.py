@@ -13,7 +13,7 @@ from clsctl.errors import DataError
 from clsctl.values import Progress
 
 
-def place_images(
+def copy_images(
     dataset: Dataset,
     files: Mapping[str, str],
     folder: Path,

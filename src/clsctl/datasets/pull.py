@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from importlib.resources import files
 from pathlib import Path
 
+from clsctl.console.progress import no_progress
 from clsctl.datasets.folder import new_dataset
 from clsctl.datasets.layouts.detect import read_valid_dataset
 from clsctl.datasets.problems import UNSPLIT
@@ -61,7 +62,7 @@ def pull_dataset(
     *,
     mirrors: Sequence[str] = (),
     settings: Settings | None = None,
-    progress: Progress = lambda done, total: None,
+    progress: Progress = no_progress,
 ) -> Path:
     """Download a dataset, unless it is there already.
 

@@ -13,6 +13,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
+from clsctl.console.progress import no_progress
 from clsctl.datasets.check.duplicates import GRID, Fingerprints, fingerprint, join
 from clsctl.datasets.check.image_facts import (
     ImageFacts,
@@ -78,7 +79,7 @@ def scan_images(
     workers: int,
     settings: Settings,
     fast: bool = False,
-    progress: Progress = lambda done, total: None,
+    progress: Progress = no_progress,
 ) -> Scan:
     """Decode every image and measure it.
 

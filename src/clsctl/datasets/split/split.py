@@ -13,6 +13,7 @@ from dataclasses import dataclass, replace
 from fractions import Fraction
 from pathlib import Path
 
+from clsctl.console.progress import no_progress
 from clsctl.datasets.atomic_lists import replace_lists
 from clsctl.datasets.folder import new_dataset
 from clsctl.datasets.layouts.lists import LABEL_FILE, list_file
@@ -63,7 +64,7 @@ def split_dataset(
     group: Group | None = None,
     dedupe_groups: bool = False,
     dry_run: bool = False,
-    progress: Progress = lambda done, total: None,
+    progress: Progress = no_progress,
 ) -> SplitResult:
     """Split a dataset and write its new lists.
 
@@ -108,7 +109,7 @@ def make_folds(
     group: Group | None = None,
     dedupe_groups: bool = False,
     dry_run: bool = False,
-    progress: Progress = lambda done, total: None,
+    progress: Progress = no_progress,
 ) -> SplitResult:
     """Make datasets `fold_1`, `fold_2` ... for cross-validation, each with a link to the images.
 
