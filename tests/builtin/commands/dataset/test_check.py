@@ -1,4 +1,4 @@
-"""`clsctl dataset check`, as a person and as a program see it."""
+"""`clsctl dataset check`, as the user and as a program see it."""
 
 from __future__ import annotations
 

@@ -82,9 +82,9 @@ def test_show_for_a_script(capsys, home, here):
 
 
 def test_a_model_whose_network_no_plugin_has(capsys):
-    stranger = entry(name="Stranger")
-    assert costs(stranger) is None
-    print_model_card(stranger, None, {})
+    unknown = entry(name="Unknown")
+    assert costs(unknown) is None
+    print_model_card(unknown, None, {})
     assert "Parameters     unknown: no plugin has a network of this name" in capsys.readouterr().out
 
 
