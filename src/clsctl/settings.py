@@ -28,7 +28,7 @@ class Settings:
     """Every setting, resolved; `origins` says where each value came from."""
 
     model: str = key("", "Model for `predict` where -m is not given")
-    device: str = key("auto", "Device: auto, cpu, gpu[:N], npu[:N]")
+    device: str = key("auto", "Device: auto, or such as cpu, gpu or gpu:1")
     backend: str = key("auto", "Inference backend, or auto")
     precision: Annotated[str, OneOf(*PRECISIONS, "auto")] = key(
         "fp32", "fp32, bf16, fp16, int8, or auto"

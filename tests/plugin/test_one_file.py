@@ -29,6 +29,45 @@ def clsctl_devices():
     ]
 """
 
+BACKEND = """
+from clsctl.inference.compiled import ensure_compiled
+from clsctl.inference.onnx_session import open_file
+from clsctl.plugin import Backend, CompiledModel, hookimpl
+
+
+def write(source, target, placement):
+    target.write_bytes(source)
+
+
+def load(path, placement):
+    return open_file(path, placement.threads)
+
+
+COMPILED = CompiledModel("plain", "Plain Runtime", ".bin", lambda placement: "v1", write, load)
+
+
+def open_model(spec, placement):
+    return load(ensure_compiled(COMPILED, spec, placement), placement)
+
+
+def prepare(spec, placement):
+    ensure_compiled(COMPILED, spec, placement)
+
+
+@hookimpl
+def clsctl_backends():
+    return [
+        Backend(
+            "plain",
+            "ONNX Runtime without its optimisations.",
+            lambda: None,
+            open_model,
+            precisions={"cpu": ("fp32",)},
+            prepare=prepare,
+            compiled=COMPILED,
+        )
+    ]
+"""
 EXPORTER = """
 import shutil
 
@@ -95,12 +134,32 @@ def test_a_device_to_train_on(clsctl, tmp_path):
         "--epochs",
         "1",
     ]
-    options += ["-b", "4", "-m", tiny_training.MODEL, "--set", "data.image_size=64", "-o", "run"]
+    options += ["-b", "auto", "-m", tiny_training.MODEL, "--set", "data.image_size=64", "-o", "run"]
     done = clsctl("train", *options, "--device", "toy", env=env)
     assert done.returncode == 0, done.stderr
+    assert "batch 2: the largest power of two up to 2 that fits the memory of toy:0" in done.stderr
     assert (tmp_path / "run/best_model/inference/inference.json").is_file()
     found = clsctl("doctor", "--offline", env=env).stdout.splitlines()
     assert any(line.split() == ["toy", "ok", "wood;", "tin"] for line in found)
+
+
+def test_a_backend(clsctl, tmp_path, photo, tiny, home):
+    pytest.importorskip("paddle2onnx", reason="it has no build for Python 3.13")
+    env = made_plugins.install(tmp_path / "site", "plainly", BACKEND)
+    predict = ["predict", photo, "--model-dir", tiny, "--format", "csv", "--backend"]
+    ours = clsctl(*predict, "plain", env=env)
+    assert ours.stderr == "note: preparing MobileNetV1_x0_25 for Plain Runtime, once\n"
+    assert len(list((home / "cache/plain").glob("*-v1.bin"))) == 1
+    expected = clsctl(*predict, "paddle").stdout
+    classes, others = (
+        [row.split(",")[3] for row in text.splitlines()] for text in (ours.stdout, expected)
+    )
+    assert classes == others
+    assert len(classes) == 6
+    lower = clsctl(*predict, "plain", "--precision", "bf16", env=env)
+    assert "backend 'plain' does not run in bf16 on cpu [E_PRECISION_UNSUPPORTED]" in lower.stderr
+    found = clsctl("doctor", "--offline", env=env).stdout.splitlines()
+    assert any(line.split() == ["plain", "ok", "runs", "on", "cpu"] for line in found)
 
 
 def test_an_export_format(clsctl, tmp_path, tmp_path_factory):

@@ -17,15 +17,17 @@ def select_device(text: str, registry: Registry) -> DeviceId:
         UsageError: The text is no device's name (`E_DEVICE_UNKNOWN`).
         DeviceError: The device is not there (`E_DEVICE_MISSING`).
     """
-    device = resolve_device(text, registry)
-    units, index = get_device(device, registry).units(), int(text.partition(":")[2] or 0)
+    if text == "auto":
+        return _best_device(registry)
+    device, index = _parse(text, registry)
+    units = device.units()
     if index >= len(units):
         raise DeviceError(
-            f"there is no {device.kind}:{index}; this machine has {len(units)}, counted from 0",
+            f"there is no {device.name}:{index}; this machine has {len(units)}, counted from 0",
             code="E_DEVICE_MISSING",
             hint="`clsctl doctor` lists the devices",
         )
-    return device
+    return device.unit(index)
 
 
 def resolve_device(text: str, registry: Registry) -> DeviceId:
@@ -36,15 +38,9 @@ def resolve_device(text: str, registry: Registry) -> DeviceId:
         DeviceError: It is `auto` and there is none (`E_DEVICE_MISSING`).
     """
     if text == "auto":
-        return _best_device(registry.items("devices").values())
-    kind, colon, number = text.partition(":")
-    device: Device = registry.get("devices", kind)
-    if colon and not number.isdecimal():
-        raise UsageError(
-            f"'{text}' is not a device: after the colon comes a number, as in {kind}:0",
-            code="E_DEVICE_UNKNOWN",
-        )
-    return device.unit(int(number or 0))
+        return _best_device(registry)
+    device, index = _parse(text, registry)
+    return device.unit(index)
 
 
 def get_device(device: DeviceId, registry: Registry | None = None) -> Device:
@@ -64,8 +60,21 @@ def use_in_paddle(device: DeviceId) -> None:
     paddle.device.set_device(get_device(device).paddle_place(device))
 
 
-def _best_device(devices: Iterable[Device]) -> DeviceId:
+def _parse(text: str, registry: Registry) -> tuple[Device, int]:
+    """Split `gpu:1` into its kind and the number of a unit, 0 where none is named."""
+    kind, colon, number = text.partition(":")
+    device: Device = registry.get("devices", kind)
+    if colon and not number.isdecimal():
+        raise UsageError(
+            f"'{text}' is not a device: after the colon comes a number, as in {kind}:0",
+            code="E_DEVICE_UNKNOWN",
+        )
+    return device, int(number or 0)
+
+
+def _best_device(registry: Registry) -> DeviceId:
     """The available device of highest priority."""
+    devices: Iterable[Device] = registry.items("devices").values()
     for device in sorted(devices, key=lambda device: -device.priority):
         try:
             if device.units():

@@ -16,7 +16,7 @@ OwnWeights = Annotated[
     Path | None, typer.Option(help="A .pdparams of your own, not the published weights.")
 ]
 Device = Annotated[
-    str | None, typer.Option(help="auto, cpu, gpu[:N] or npu[:N].", show_default="auto")
+    str | None, typer.Option(help="auto, or such as cpu, gpu or gpu:1.", show_default="auto")
 ]
 Backend = Annotated[
     str | None, typer.Option(help="auto, or a backend's name.", show_default="auto")
