@@ -100,7 +100,7 @@ def scan_images(
             chunks.append(pending.popleft().result())
             progress(min(len(chunks) * CHUNK, len(names)), len(names))
 
-    with _alone(), ThreadPoolExecutor(workers, thread_name_prefix="clsctl") as pool:
+    with _one_core_per_thread(), ThreadPoolExecutor(workers, thread_name_prefix="clsctl") as pool:
         try:
             for start in range(0, len(names), CHUNK):
                 part = names[start : start + CHUNK]
@@ -163,7 +163,7 @@ def _joined(chunks: Sequence[_Chunk], fast: bool) -> Scan:
 
 
 @contextmanager
-def _alone() -> Iterator[None]:
+def _one_core_per_thread() -> Iterator[None]:
     """Give each thread one core."""
     import cv2
 
