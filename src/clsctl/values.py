@@ -172,6 +172,13 @@ class DeviceId:
         return self.kind if self.index is None else f"{self.kind}:{self.index}"
 
 
+class Memory(NamedTuple):
+    """Bytes of a device's memory: in all, and those that new work may use."""
+
+    total: int
+    free: int
+
+
 HOST = DeviceId("cpu")
 """The processor: converted and exported models are compared with their reference there."""
 

@@ -27,6 +27,7 @@ from clsctl.plugin.hookspecs import hookimpl
 from clsctl.values import (
     Artifact,
     DeviceId,
+    Memory,
     ModelEntry,
     ModelSpec,
     Placement,
@@ -48,6 +49,7 @@ __all__ = [
     "ExportRequest",
     "Exporter",
     "FetchRequest",
+    "Memory",
     "ModelEntry",
     "ModelSpec",
     "Placement",

@@ -13,6 +13,7 @@ from typing import IO, TYPE_CHECKING, Any, NamedTuple, Protocol, TextIO
 
 from clsctl.values import (
     DeviceId,
+    Memory,
     ModelEntry,
     ModelSpec,
     Placement,
@@ -26,10 +27,6 @@ if TYPE_CHECKING:
 
     from clsctl.result import Result
     from clsctl.settings import Settings
-    from clsctl.system.memory import Memory
-
-
-# ---- what a model is ---------------------------------------------------------------------------
 
 
 # ---- what travels through prediction -----------------------------------------------------------

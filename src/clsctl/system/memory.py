@@ -7,7 +7,8 @@ import ctypes
 import functools
 import os
 from pathlib import Path
-from typing import NamedTuple
+
+from clsctl.values import Memory
 
 # Of glibc's mallopt: from which size memory is mapped by itself, and how much is kept when free.
 _M_MMAP_THRESHOLD, _M_TRIM_THRESHOLD = -3, -1
@@ -15,13 +16,6 @@ _KEPT = 1 << 30
 
 CGROUP_LIMIT = Path("/sys/fs/cgroup/memory.max")
 MEMINFO = Path("/proc/meminfo")
-
-
-class Memory(NamedTuple):
-    """Bytes of memory: in all, and those that new work may use."""
-
-    total: int
-    free: int
 
 
 def machine_memory() -> Memory:
