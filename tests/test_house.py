@@ -77,6 +77,12 @@ def test_no_import_leads_upward(imports):
     assert house.upward(imports) == []
 
 
+def test_an_import_upward_or_across_would_be_seen():
+    up, across = ("clsctl.system.cpu", "clsctl.models.store"), ("clsctl.training", "clsctl.bench")
+    down, near = ("clsctl.models.store", "clsctl.errors"), ("clsctl.system.cpu", "clsctl.system")
+    assert house.upward([up, across, down, near]) == [up, across]
+
+
 def test_nothing_inside_the_package_imports_from_its_face(imports):
     assert [importer for importer, imported in imports if imported == "clsctl"] == []
 
@@ -182,10 +188,19 @@ def test_no_folder_is_crowded():
     assert crowded == {}
 
 
-def test_everything_is_annotated():
+@pytest.fixture(scope="module")
+def functions():
     found = [each for path in house.modules(SOURCE) for each in house.functions(path)]
     assert len(found) > 1000
-    assert [each.name for each in found if not each.annotated] == []
+    return found
+
+
+def test_every_function_is_annotated(functions):
+    assert [each.name for each in functions if not each.annotated] == []
+
+
+def test_no_function_is_longer_than_a_screen(functions):
+    assert [each.name for each in functions if each.lines > house.LONGEST] == []
 
 
 def test_one_place_opens_a_console_and_one_writes_to_standard_error():

@@ -111,6 +111,7 @@ class Registry:
         return None
 
     def register(self, plugin: object, name: str, origin: str) -> None:
+        """Add a plugin, unless it is disabled, and report hooks that it misspells."""
         if name in self.disabled:
             return
         self.manager.register(plugin, name)
