@@ -35,9 +35,7 @@ def run(command: Path, *arguments: str | Path, cwd: Path) -> str:
 
 
 def test_what_is_declared_is_enough(installed: Path, tmp_path: Path):
-    table = run(
-        installed, "predict", EXAMPLES / "coffee.png", "-m", "EfficientNet-Lite0", cwd=tmp_path
-    )
+    table = run(installed, "predict", EXAMPLES / "coffee.png", cwd=tmp_path)
     assert "espresso" in table
     data = write_dataset(tmp_path / "data")
     run(installed, "train", "-m", "MobileNetV1_x0_25", "-d", data, *SCRATCH, cwd=tmp_path)

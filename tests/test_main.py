@@ -78,7 +78,7 @@ def test_with_format_json_errors_are_json_too(clsctl):
 def test_brackets_in_a_message_are_not_markup(clsctl):
     done = clsctl("predict", "x.jpg", "-m", "[bold]x[/nope]")
     assert "[bold]x[/nope]" in done.stderr
-    assert done.returncode == 2
+    assert done.returncode == 4
 
 
 def test_piped_output_holds_no_colour_and_is_utf_8(clsctl):

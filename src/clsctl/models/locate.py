@@ -1,16 +1,63 @@
-"""Find the model that a name or a directory stands for, pulling it where necessary."""
+"""Find the model that one word stands for: a name, a model directory, a run, a file."""
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
+from typing import TYPE_CHECKING, NamedTuple
 
 from clsctl.console.progress import no_progress
-from clsctl.errors import UsageError
+from clsctl.errors import ModelError, UsageError
 from clsctl.images.preprocess import compile_transforms
-from clsctl.models.directory import read_model_dir
+from clsctl.models.directory import GRAPHS, read_model_dir
 from clsctl.models.store import Store, open_store
 from clsctl.settings import Settings
-from clsctl.values import ModelSpec, Progress
+from clsctl.values import MODEL_FORMATS, ModelSpec, Progress
+
+if TYPE_CHECKING:
+    from clsctl.values import ModelEntry
+
+WEIGHTS_SUFFIX = ".pdparams"
+BEST = "best_model"
+EXPORTED = "inference"
+"""Of a run, the folder with the best weights, and in it that of the exported model."""
+
+
+class ModelReference(NamedTuple):
+    """What a word stands for; of a run both its exported model and its weights.
+
+    Attributes:
+        name: A model of a catalog or the store, spelled as there.
+        exported: A model directory, or the graph in one.
+        weights: A .pdparams file.
+    """
+
+    name: str | None = None
+    exported: Path | None = None
+    weights: Path | None = None
+
+
+def resolve_model(text: str) -> ModelReference:
+    """Tell what a word stands for, without pulling or reading anything large.
+
+    A name counts before a file of the same name, which is written as `./NAME`; the case of a name
+    does not matter.
+
+    Args:
+        text: A model's name, a model directory, a graph such as an ONNX file, a training run's
+            folder, or a .pdparams file.
+
+    Raises:
+        ModelError: It is none of these (`E_MODEL_UNKNOWN`); the message holds the nearest names.
+    """
+    name = _known_name(text)
+    if name is not None:
+        return ModelReference(name=name)
+    if os.path.exists(text):  # noqa: PTH110 - Path.exists raises where a name is too long
+        return _on_disk(Path(text))
+    from clsctl.models.catalog import get_entry
+
+    return ModelReference(name=get_entry(text).name)
 
 
 def find_model(
@@ -19,7 +66,13 @@ def find_model(
     settings: Settings,
     progress: Progress = no_progress,
 ) -> ModelSpec:
-    """Find the model that a name, a directory or neither stands for; pull it where necessary.
+    """Find the exported model that a word, a directory or neither stands for; pull it if needed.
+
+    Args:
+        name: What `resolve_model` accepts; with a directory, the name of the model in it.
+        directory: A model directory, or the graph in one.
+        settings: Name the model where neither is given, and how it is pulled.
+        progress: Told how far a download is.
 
     Raises:
         ModelError: It is unknown or unusable, its preprocessing included.
@@ -27,10 +80,10 @@ def find_model(
         UsageError: The directory holds a model of another name (`E_MODEL_NAME_MISMATCH`).
     """
     if directory is None:
-        directory = _pulled(name, settings, progress)
+        directory = _exported(name, settings, progress)
         name = None
     model = read_model_dir(Path(directory))
-    if name and name != model.name:
+    if name and name.lower() != model.name.lower():
         raise UsageError(
             f"'{directory}' holds the model {model.name}, not {name}",
             code="E_MODEL_NAME_MISMATCH",
@@ -41,24 +94,79 @@ def find_model(
 
 
 def default_name(store: Store) -> str:
-    """Choose the best model that is in the store already, else the catalog's default."""
+    """Choose a model that is here: the store's best, else one that needs no network, else pull.
+
+    Of those that would be pulled the catalog's default is taken.
+    """
     from clsctl.models.catalog import default_model, load_catalog
 
-    pulled = store.pulled()
-    if len(pulled) == 1:
-        return pulled[0]
-    if not pulled or default_model() in pulled:
+    pulled, catalog = store.pulled(), load_catalog()
+    here = pulled or [name for name, entry in catalog.items() if _is_local(entry)]
+    if not here or default_model() in here:
         return default_model()
-    catalog = load_catalog()
-    return max(pulled, key=lambda name: (catalog[name].top1 or 0) if name in catalog else 0)
+    return max(here, key=lambda name: (catalog[name].top1 or 0) if name in catalog else 0)
 
 
-def _pulled(name: str | None, settings: Settings, progress: Progress) -> Path:
+def _known_name(text: str) -> str | None:
+    """The catalog's or the store's spelling of a name."""
+    from clsctl.models.catalog import load_catalog
+
+    if os.sep in text:
+        return None
+    names = [*open_store().pulled(), *load_catalog()]
+    exact = {name: name for name in names}
+    return exact.get(text) or {name.lower(): name for name in names}.get(text.lower())
+
+
+def _on_disk(path: Path) -> ModelReference:
+    if path.is_file():
+        if path.suffix == WEIGHTS_SUFFIX:
+            return ModelReference(weights=path)
+        if path.suffix in MODEL_FORMATS:
+            return ModelReference(exported=path)
+        raise ModelError(
+            f"'{path}' is no model: a file is one where it ends in "
+            f"{', '.join([*MODEL_FORMATS, WEIGHTS_SUFFIX])}",
+            code="E_MODEL_UNKNOWN",
+            hint="`clsctl models list` shows every model",
+        )
+    best = path / BEST if (path / BEST).is_dir() else path
+    weights = best / f"{best.absolute().name}{WEIGHTS_SUFFIX}"
+    if weights.is_file():
+        exported = best / EXPORTED
+        return ModelReference(
+            exported=exported if _holds_graph(exported) else None, weights=weights
+        )
+    return ModelReference(exported=path)
+
+
+def _holds_graph(folder: Path) -> bool:
+    return any((folder / name).is_file() for name in GRAPHS)
+
+
+def _exported(text: str | None, settings: Settings, progress: Progress) -> Path:
     store = open_store(settings)
-    name = name or settings.model or default_name(store)
-    found = store.find(name)
-    if found is None:
-        from clsctl.models.catalog import get_entry
+    text = text or settings.model or default_name(store)
+    is_path = os.sep in text or os.path.exists(text)  # noqa: PTH110 - as in `resolve_model`
+    found = None if is_path else store.find(text)  # The usual case, without reading a catalog.
+    if found is not None:
+        return found
+    reference = resolve_model(text)
+    if reference.exported is not None:
+        return reference.exported
+    if reference.name is None:
+        raise ModelError(
+            f"'{reference.weights}' are training weights, and no exported model lies beside them",
+            code="E_MODEL_NOT_EXPORTED",
+            hint=f"`clsctl export --weights {reference.weights} -o exported`, then -m exported",
+        )
+    from clsctl.models.catalog import get_entry
 
-        found = store.ensure(get_entry(name), progress=progress)
-    return found
+    return store.find(reference.name) or store.ensure(get_entry(reference.name), progress=progress)
+
+
+def _is_local(entry: ModelEntry) -> bool:
+    """Whether the model's weights come without a network, as those of a plugin may."""
+    from clsctl.models.mirrors import weight_source
+
+    return entry.inference is not None and weight_source(entry.inference.url).local

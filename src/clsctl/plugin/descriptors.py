@@ -247,12 +247,14 @@ class WeightSource:
         schemes: URL schemes it serves, such as `https`.
         fetch: Returns what it obtained, inside `workdir`: a file (a tar or a .pdparams), or a
             folder that is a complete model directory.
+        local: Whether it needs no network: without `-m` its models are taken before any other.
     """
 
     name: str
     help: str
     schemes: tuple[str, ...]
     fetch: Callable[[FetchRequest], Path]
+    local: bool = False
 
 
 class StoredResult(NamedTuple):

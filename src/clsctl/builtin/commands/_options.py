@@ -12,6 +12,15 @@ from clsctl.errors import UsageError
 
 RequiredModel = Annotated[str, typer.Option("-m", "--model", help="A model of the catalog.")]
 Model = Annotated[str | None, typer.Option("-m", "--model", help="A model of the catalog.")]
+AnyModel = Annotated[
+    str | None,
+    typer.Option(
+        "-m",
+        "--model",
+        metavar="MODEL",
+        help="A catalog name, a model directory, a run's folder, or an ONNX file.",
+    ),
+]
 OwnWeights = Annotated[
     Path | None, typer.Option(help="A .pdparams of your own, not the published weights.")
 ]

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from clsctl.builtin.commands._options import Backend, Batch, Device, Model, renamed_option
+from clsctl.builtin.commands._options import AnyModel, Backend, Batch, Device, renamed_option
 from clsctl.plugin import Command, hookimpl
 
 if TYPE_CHECKING:
@@ -21,7 +21,7 @@ def clsctl_commands() -> list[Command]:
 
 def calibrate(
     dataset: Annotated[Path, typer.Option("-d", "--dataset", help="A dataset's folder or table.")],
-    model: Model = None,
+    model: AnyModel = None,
     model_dir: Annotated[Path | None, typer.Option(help="An exported model's folder.")] = None,
     target_precision: Annotated[
         float | None,

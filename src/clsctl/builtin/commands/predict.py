@@ -13,7 +13,7 @@ from clsctl.builtin.commands._executors import (
     executor_option,
     executor_options,
 )
-from clsctl.builtin.commands._options import Backend, Batch, Device, Model, Offline, Precision
+from clsctl.builtin.commands._options import AnyModel, Backend, Batch, Device, Offline, Precision
 from clsctl.console.messages import status
 from clsctl.plugin import Command, hookimpl
 from clsctl.plugin.registry import default_registry
@@ -48,7 +48,7 @@ def predict(
             help="Files, folders, globs, http(s) URLs, @list.txt, or - for standard input.",
         ),
     ],
-    model: Model = None,
+    model: AnyModel = None,
     model_dir: Annotated[
         Path | None, typer.Option(help="A model directory of your own, instead of -m.")
     ] = None,

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from clsctl.builtin.commands._options import Model
+from clsctl.builtin.commands._options import AnyModel
 from clsctl.plugin import Command, hookimpl
 
 if TYPE_CHECKING:
@@ -24,7 +24,7 @@ def clsctl_commands() -> list[Command]:
 
 def quantize(
     dataset: Annotated[Path, typer.Option("-d", "--dataset", help="A dataset's folder or table.")],
-    model: Model = None,
+    model: AnyModel = None,
     model_dir: Annotated[Path | None, typer.Option(help="An exported model's folder.")] = None,
     images: Annotated[int, typer.Option(min=1, help="Images to calibrate with.")] = 300,
     max_drop: Annotated[

@@ -16,7 +16,9 @@ _CHUNK = 1 << 20
 
 @hookimpl
 def clsctl_weight_sources() -> list[WeightSource]:
-    return [WeightSource("file", "Copies from a local folder or mount", ("file",), fetch)]
+    return [
+        WeightSource("file", "Copies from a local folder or mount", ("file",), fetch, local=True)
+    ]
 
 
 def fetch(request: FetchRequest) -> Path:
