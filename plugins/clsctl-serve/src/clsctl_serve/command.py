@@ -1,0 +1,123 @@
+"""`clsctl serve`."""
+
+from __future__ import annotations
+
+import enum
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+
+class LogFormat(str, enum.Enum):
+    """How the log is written."""
+
+    text = "text"
+    json = "json"
+
+
+def serve(
+    model: Annotated[
+        list[str] | None,
+        typer.Option("-m", "--model", help="A model of the catalog. May be repeated."),
+    ] = None,
+    model_dir: Annotated[
+        list[str] | None,
+        typer.Option(metavar="[NAME=]DIR", help="A model directory of your own. May be repeated."),
+    ] = None,
+    host: Annotated[str, typer.Option(help="The address to listen on.")] = "127.0.0.1",
+    port: Annotated[
+        int, typer.Option(min=0, max=65535, help="The port; 0 takes a free one.")
+    ] = 8080,
+    topk: Annotated[
+        int | None,
+        typer.Option("-k", "--topk", min=1, help="Classes where a request says nothing."),
+    ] = None,
+    device: Annotated[
+        str | None, typer.Option(help="auto, cpu, gpu[:N] or npu[:N].", show_default="auto")
+    ] = None,
+    backend: Annotated[
+        str | None, typer.Option(help="auto, or a backend's name.", show_default="auto")
+    ] = None,
+    precision: Annotated[
+        str | None,
+        typer.Option(help="fp32, bf16, fp16, int8, or auto.", show_default="fp32"),
+    ] = None,
+    calibrated: Annotated[
+        bool,
+        typer.Option(
+            "--calibrated", help="Apply what `clsctl calibrate` stored.", show_default=False
+        ),
+    ] = False,
+    batch: Annotated[
+        str,
+        typer.Option(metavar="auto|N", help="Waiting images that are run together at most."),
+    ] = "auto",
+    max_wait_ms: Annotated[
+        float, typer.Option(min=0, help="How long a batch that is not full waits for more.")
+    ] = 0.0,
+    queue: Annotated[
+        int, typer.Option(min=1, help="Images that may wait; beyond that the answer is 503.")
+    ] = 256,
+    timeout: Annotated[
+        float, typer.Option(min=0.1, metavar="S", help="Seconds until a request is answered.")
+    ] = 30.0,
+    max_body: Annotated[
+        str, typer.Option(metavar="SIZE", help="The largest body, such as 500KB or 20MB.")
+    ] = "20MB",
+    workers: Annotated[
+        int, typer.Option(min=1, help="Processes, each with the models and a share of the cores.")
+    ] = 1,
+    api_key_file: Annotated[
+        Path | None,
+        typer.Option(
+            help="A file with the key that clients must present.", show_default="$CLSCTL_API_KEY"
+        ),
+    ] = None,
+    allow_urls: Annotated[
+        str,
+        typer.Option(
+            metavar="HOST,...",
+            help="Hosts that images may be fetched from.",
+            show_default="none",
+        ),
+    ] = "",
+    reload: Annotated[
+        bool,
+        typer.Option("--reload", help="Take up replaced model directories.", show_default=False),
+    ] = False,
+    log_format: Annotated[LogFormat, typer.Option(help="How the log is written.")] = LogFormat.text,
+    offline: Annotated[
+        bool | None,
+        typer.Option("--offline", help="Never download a model.", show_default=False),
+    ] = None,
+) -> None:
+    """Serve models over HTTP, with a page to drop a photo on.
+
+    `POST /image-classification` speaks PaddleX's protocol, `POST /v1/models/NAME:classify` takes
+    images as they are; /docs describes both. SIGTERM and Ctrl-C finish what was accepted, SIGHUP
+    takes up replaced model directories.
+    """
+    from clsctl_serve.options import ServeOptions
+    from clsctl_serve.start import listen, parse_batch, parse_size, read_key, start
+
+    options = ServeOptions(
+        models=tuple(model or ()),
+        model_dirs=tuple(model_dir or ()),
+        device=device,
+        backend=backend,
+        precision=precision,
+        calibrated=calibrated,
+        topk=topk,
+        batch=parse_batch(batch),
+        max_wait_ms=max_wait_ms,
+        queue=queue,
+        timeout=timeout,
+        max_body=parse_size(max_body),
+        api_key=read_key(api_key_file),
+        allow_urls=tuple(host.strip() for host in allow_urls.split(",") if host.strip()),
+        reload=reload,
+        offline=offline,
+        log_format=log_format.value,
+    )
+    start(options, listen(host, port), workers)

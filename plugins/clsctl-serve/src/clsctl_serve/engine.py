@@ -1,0 +1,305 @@
+"""A loaded model: pixels and tensors in, results out, by the functions that `predict` uses.
+
+This is the only module that touches clsctl's prediction; everything else sees uploads and results.
+"""
+
+from __future__ import annotations
+
+import binascii
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+from clsctl.errors import ClsctlError, DataError
+from clsctl.images.headers import format_of
+from clsctl.images.preprocess import Preprocessor, compile_transforms
+from clsctl.images.sources import InputImage, Source, read
+from clsctl.inference.backend_choice import select
+from clsctl.inference.temperature import read_calibration
+from clsctl.models.directory import weights_sha256
+from clsctl.models.locate import find_model
+from clsctl.models.provenance import read_facts
+from clsctl.plugin.registry import default_registry
+from clsctl.prediction.pipeline import _run as run_checked
+from clsctl.prediction.pipeline import open_engine
+from clsctl.result import OutputNames, Result, above, failed, succeeded, top_k
+from clsctl.settings import Settings, load_settings
+from clsctl.system.cpu import available_cores
+from clsctl.system.memory import reuse_memory
+from clsctl.values import ModelSpec, Session
+from clsctl_serve.options import ServeOptions
+
+if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
+
+DOCUMENTS = ("PDF", "TIFF")
+PUBLIC = ("files",)
+"""What of a clsctl.json is told to clients, beside where the weights came from."""
+
+
+@dataclass(frozen=True, slots=True)
+class Upload:
+    """An image as a client sent it.
+
+    Attributes:
+        name: What its result calls it.
+        content: Encoded bytes; the same as base64, in a str; or why there is nothing.
+    """
+
+    name: str
+    content: bytes | str | ClsctlError
+
+    @property
+    def may_have_pages(self) -> bool:
+        """Whether it may give several results, and take as long."""
+        if not isinstance(self.content, bytes | str):
+            return False
+        head = self.content[:64]
+        start = _decode_base64(head) if isinstance(head, str) else head
+        return isinstance(start, bytes) and format_of(start) in DOCUMENTS
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class ServedModel:
+    """A model that is ready to run.
+
+    Attributes:
+        name: What its route is called.
+        version: SHA256 of its weights, which tells two versions of a model apart.
+        batch: Images that are run together at most.
+    """
+
+    name: str
+    version: str
+    spec: ModelSpec
+    backend: str
+    device: str
+    precision: str
+    topk: int
+    calibration: tuple[float, float] | None
+    batch: int
+    settings: Settings
+    session: Session
+    preprocess: Preprocessor
+
+    def read(self, upload: Upload, keep_pixels: bool = False) -> Iterator[Prepared]:
+        """Decode and preprocess an upload, page by page as the iterator advances."""
+        for image in read(_source(upload), self.settings):
+            yield self._prepare(image, keep_pixels)
+
+    def run(self, batch: Sequence[Prepared], wanted: Sequence[Wanted]) -> list[Result]:
+        """Classify what was read, in one run of the network.
+
+        Args:
+            wanted: What the result of each image holds.
+
+        Raises:
+            ModelError: The model fails on the batch, or what it gives are no probabilities.
+        """
+        tensors = [prepared.tensor for prepared in batch if prepared.tensor is not None]
+        scores = iter(self.scores(tensors) if tensors else ())
+        return [
+            failed(prepared.image)
+            if prepared.tensor is None
+            else self._result(prepared.image, next(scores), want)
+            for prepared, want in zip(batch, wanted, strict=True)
+        ]
+
+    def scores(self, tensors: Sequence[NDArray[np.float32]]) -> NDArray[np.float32]:
+        """Probabilities [N, classes] of preprocessed images."""
+        import numpy as np
+
+        batch = np.stack(tensors) if len(tensors) > 1 else tensors[0][None]
+        return run_checked(self.session, batch, self.spec)
+
+    def _prepare(self, image: InputImage, keep_pixels: bool) -> Prepared:
+        if image.pixels is None:
+            return Prepared(image, None)
+        bare = InputImage(image.source, image.page)
+        try:
+            tensor = self.preprocess(image.pixels)
+        except ClsctlError as error:
+            return Prepared(replace(bare, error=error), None)
+        return Prepared(image if keep_pixels else bare, tensor)
+
+    def _result(self, image: InputImage, scores: NDArray[np.float32], want: Wanted) -> Result:
+        ids, best = top_k(scores, want.topk, want.exact)
+        labels, load = self.spec.labels, lambda: _pixels(image)
+        result = succeeded(image, ids, best, labels, load, OutputNames())
+        least = self.calibration[1] if self.calibration and not want.exact else 0.0
+        return above(result, least) if least else result
+
+
+class Wanted(NamedTuple):
+    """What a result holds: so many classes, with scores as they are (`exact`) or rounded."""
+
+    topk: int
+    exact: bool = False
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Prepared:
+    """An image of an upload, and its tensor float32 [3, S, S] unless the image has an error."""
+
+    image: InputImage
+    tensor: NDArray[np.float32] | None
+
+
+def find_models(options: ServeOptions, progress: Any = None) -> dict[str, Path | ClsctlError]:
+    """The directory of each model by the name of its route, the default first.
+
+    A model that is not here yet is downloaded. One that cannot be had is an error in its place.
+
+    Args:
+        progress: Receives how far a download has come.
+    """
+    settings = serve_settings(options)
+    found: dict[str, Path | ClsctlError] = {}
+    for name in options.models or (() if options.model_dirs else (None,)):
+        try:
+            spec = find_model(name, None, settings, progress)
+        except ClsctlError as error:
+            found[name or settings.model] = error
+        else:
+            found[spec.name] = spec.directory
+    for text in options.model_dirs:
+        name, path = _named_directory(text)
+        try:
+            spec = find_model(None, path, settings)
+        except ClsctlError as error:
+            found[name or path.name] = error
+        else:
+            _claim(found, name or spec.name)
+            found[name or spec.name] = path
+    return found
+
+
+def load_served(name: str, path: Path, options: ServeOptions) -> ServedModel:
+    """Load a model from its directory, run it once, and find out how to run it fast.
+
+    Raises:
+        ClsctlError: It cannot be loaded or run.
+    """
+    from clsctl_serve.batching import fastest_batch
+
+    settings = serve_settings(options)
+    spec = find_model(None, path, settings)
+    backend, placement = select(spec, settings, default_registry())
+    settings = replace(settings, precision=placement.precision)
+    calibration = read_calibration(path) if options.calibrated else None
+    temperature = calibration[0] if calibration else 1.0
+    engine = open_engine(spec, placement.device, backend, settings, temperature)
+    reuse_memory()
+    model = ServedModel(
+        name=name,
+        version=weights_sha256(spec),
+        spec=spec,
+        backend=backend.name,
+        device=str(placement.device),
+        precision=placement.precision,
+        topk=options.topk or spec.topk,
+        calibration=calibration,
+        batch=options.batch or 1,
+        settings=settings,
+        session=engine.session(1, worker_threads(options)),
+        preprocess=compile_transforms(spec.transforms),
+    )
+    tensor = model.preprocess(_sample_pixels())
+    model.scores([tensor])
+    return model if options.batch else replace(model, batch=fastest_batch(model.scores, tensor))
+
+
+def describe(model: ServedModel) -> dict[str, Any]:
+    """What a client may know of a model; no path of this machine is in it."""
+    facts = read_facts(model.spec.directory)
+    source = {
+        key: value
+        for key, value in facts.get("source", {}).items()
+        if key != "url" or str(value).startswith(("https://", "http://"))
+    }
+    calibration = model.calibration and dict(
+        zip(("temperature", "threshold"), model.calibration, strict=True)
+    )
+    return {
+        "name": model.name,
+        "architecture": model.spec.name,
+        "version": model.version,
+        "device": model.device,
+        "backend": model.backend,
+        "precision": model.precision,
+        "batch": model.batch,
+        "topk": model.topk,
+        "calibration": calibration,
+        "preprocessing": list(model.spec.transforms),
+        "provenance": {"source": source, **{key: facts[key] for key in PUBLIC if key in facts}},
+        "labels": list(model.spec.labels),
+    }
+
+
+def serve_settings(options: ServeOptions) -> Settings:
+    """clsctl's settings with what the server's options say."""
+    return load_settings(
+        device=options.device,
+        backend=options.backend,
+        precision=options.precision,
+        offline=options.offline,
+        threads=options.threads or None,
+    )
+
+
+def worker_threads(options: ServeOptions) -> int:
+    """How many threads classify in one process, each a batch of its own."""
+    return options.threads or load_settings().threads or available_cores()
+
+
+def _source(upload: Upload) -> Source:
+    if isinstance(upload.content, str):
+        return Source(upload.name, _decode_base64(upload.content))
+    return Source(upload.name, upload.content)
+
+
+def _decode_base64(text: str) -> bytes | ClsctlError:
+    """The bytes of a text that may be broken into lines and may lack its padding."""
+    import pybase64
+
+    try:
+        return pybase64.b64decode(text, validate=True)
+    except (ValueError, binascii.Error):
+        pass
+    joined = "".join(text.split())
+    try:
+        return pybase64.b64decode(joined + "=" * (-len(joined) % 4), validate=True)
+    except (ValueError, binascii.Error):
+        return DataError("the text of the image is not base64", code="E_BASE64")
+
+
+def _pixels(image: InputImage) -> NDArray[np.uint8]:
+    assert image.pixels is not None
+    return image.pixels
+
+
+def _sample_pixels() -> NDArray[np.uint8]:
+    """Large enough for the crop of any model."""
+    import numpy as np
+
+    return np.random.default_rng(0).integers(0, 256, (512, 512, 3), np.uint8)
+
+
+def _named_directory(text: str) -> tuple[str, Path]:
+    name, equals, path = text.partition("=")
+    return (name, Path(path)) if equals and not Path(text).exists() else ("", Path(text))
+
+
+def _claim(found: dict[str, Path | ClsctlError], name: str) -> None:
+    """Refuse a second model of one name, and a name that cannot stand in a URL."""
+    import re
+
+    from clsctl.errors import UsageError
+
+    hint = "give it a name of its own, with --model-dir NAME=DIR"
+    if name in found:
+        raise UsageError(f"two models are called {name}", code="E_MODEL_NAME", hint=hint)
+    if not re.fullmatch(r"[A-Za-z0-9._-]+", name):
+        raise UsageError(f"'{name}' cannot stand in a URL", code="E_MODEL_NAME", hint=hint)

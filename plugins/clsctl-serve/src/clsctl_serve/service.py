@@ -1,0 +1,247 @@
+"""What a server holds while it runs: the models, the queue and the figures."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import logging
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from clsctl.errors import ClsctlError
+from clsctl_serve.batching import Call, Scheduler
+from clsctl_serve.engine import (
+    ServedModel,
+    Upload,
+    Wanted,
+    find_models,
+    load_served,
+    worker_threads,
+)
+from clsctl_serve.limits import BodyReader, ClientGone, Receive
+from clsctl_serve.metrics import Metrics
+from clsctl_serve.options import ServeOptions
+from clsctl_serve.refusal import Refusal, too_late
+from clsctl_serve.urls import Fetcher
+
+log = logging.getLogger("clsctl_serve")
+
+POLL_S = 1.0
+"""Between two looks at the model directories, with `reload`."""
+
+
+@dataclass
+class Slot:
+    """A model's place in the server.
+
+    Attributes:
+        path: Its directory; None where it could not be found.
+        model: What answers requests; None where nothing could be loaded yet.
+        error: Why the newest attempt to load it failed.
+        stamp: What the directory's files were like at that attempt.
+    """
+
+    path: Path | None
+    model: ServedModel | None = None
+    error: ClsctlError | None = None
+    stamp: object = None
+
+
+@dataclass
+class Service:
+    """Models, queue and figures of one process."""
+
+    options: ServeOptions
+    metrics: Metrics = field(default_factory=Metrics)
+    slots: dict[str, Slot] = field(default_factory=dict)
+    loading: bool = True
+    draining: bool = False
+
+    def __post_init__(self) -> None:
+        self.bodies = BodyReader(self.options.max_body, self.options.timeout)
+        threads, wait = worker_threads(self.options), self.options.max_wait_ms / 1000
+        self.scheduler = Scheduler(threads, self.options.queue, wait, self.metrics.observe_batch)
+        self.fetcher = Fetcher(self.options.allow_urls, self.options.max_body)
+        self.metrics.watch_queue(lambda: self.scheduler.depth)
+        self._reloading = asyncio.Lock()
+        self._tasks: set[asyncio.Task[None]] = set()
+
+    # ---- models --------------------------------------------------------------------------------
+
+    async def start(self) -> None:
+        """Load every model; the queue works from the first one on.
+
+        Raises:
+            ClsctlError: Not one could be loaded; the default's error.
+        """
+        self.scheduler.start()
+        found = await asyncio.to_thread(find_models, self.options)
+        self.slots = {
+            name: Slot(None, error=where) if isinstance(where, ClsctlError) else Slot(where)
+            for name, where in found.items()
+        }
+        await self.reload()
+        self.loading = False
+        if self.options.reload:
+            self._spawn(self._watch())
+        if all(slot.model is None for slot in self.slots.values()):
+            raise next(slot.error for slot in self.slots.values() if slot.error)
+
+    def request_reload(self) -> None:
+        """Reload in the background."""
+        self._spawn(self.reload())
+
+    async def reload(self) -> None:
+        """Take up the model directories that have changed; requests go on meanwhile."""
+        async with self._reloading:
+            for name, slot in self.slots.items():
+                if slot.path is not None and (stamp := _stamp(slot.path)) != slot.stamp:
+                    slot.stamp = stamp
+                    await self._load(name, slot, slot.path)
+
+    async def stop(self) -> None:
+        """Finish what waits, within the time-out of a request."""
+        self.draining = True
+        for task in self._tasks:
+            task.cancel()
+        await asyncio.to_thread(self.scheduler.stop, self.options.timeout)
+
+    def summary(self) -> str:
+        """What answers, in a few words."""
+        found = [slot.model for slot in self.slots.values() if slot.model]
+        return ", ".join(f"{m.name} ({m.device} in {m.precision}, {m.backend})" for m in found)
+
+    @property
+    def default(self) -> str:
+        """Name of the model that requests without one mean."""
+        return next(iter(self.slots), "")
+
+    def model(self, name: str | None = None) -> ServedModel:
+        """The model of that name, or the default one.
+
+        Raises:
+            Refusal: There is none (404), or it is not loaded (503).
+        """
+        slot = self.slots.get(self.default if name is None else name)
+        if slot is not None and slot.model is not None:
+            return slot.model
+        if self.loading:
+            raise Refusal(503, "E_MODEL_LOADING", "the model is being loaded", retry_after=1)
+        if slot is None:
+            known = ", ".join(self.slots)
+            raise Refusal(404, "E_MODEL_UNKNOWN", f"there is no model '{name}' here", known)
+        code = slot.error.code if slot.error else "E_MODEL"
+        message = f"the model could not be loaded ({code}); the server's log says why"
+        raise Refusal(503, "E_MODEL_UNAVAILABLE", message)
+
+    async def _load(self, name: str, slot: Slot, path: Path) -> None:
+        begun = time.monotonic()
+        try:
+            model = await asyncio.to_thread(load_served, name, path, self.options)
+        except ClsctlError as error:
+            slot.error = error
+            log.error("model not loaded", extra={"model": name, "reason": str(error)})
+            return
+        slot.model, slot.error = model, None
+        self.metrics.set_model(model)
+        log.info(
+            "model loaded",
+            extra={
+                "model": name,
+                "version": model.version[:12],
+                "backend": model.backend,
+                "precision": model.precision,
+                "batch": model.batch,
+                "seconds": round(time.monotonic() - begun, 2),
+            },
+        )
+
+    async def _watch(self) -> None:
+        """Reload whatever has changed and then kept still for one look."""
+        before: dict[str, object] = {}
+        while True:
+            await asyncio.sleep(POLL_S)
+            now = {name: _stamp(slot.path) for name, slot in self.slots.items() if slot.path}
+            if now == before and any(self.slots[name].stamp != now[name] for name in now):
+                await self.reload()
+            before = now
+
+    def _spawn(self, work: object) -> None:
+        task = asyncio.ensure_future(work)  # type: ignore[call-overload]
+        self._tasks.add(task)
+        task.add_done_callback(self._tasks.discard)
+
+    # ---- requests ------------------------------------------------------------------------------
+
+    def deadline(self) -> float:
+        """When a request that begins now must be answered, on `time.monotonic`'s clock."""
+        return time.monotonic() + self.options.timeout
+
+    async def classify(
+        self,
+        model: ServedModel,
+        uploads: Sequence[Upload],
+        wanted: Wanted,
+        receive: Receive,
+        deadline: float,
+        batch: int = 0,
+        keep_pixels: bool = False,
+    ) -> Call:
+        """Classify a request's images, for as long as its client is there.
+
+        Args:
+            receive: The request's, whose body has been read.
+            deadline: On `time.monotonic`'s clock.
+            batch: As for `Call`.
+            keep_pixels: As for `Call`.
+
+        Raises:
+            Refusal: There is no place in the queue, or the deadline has passed.
+            ClientGone: The client went away.
+            ClsctlError: The model failed.
+        """
+        if len(uploads) > self.options.queue:
+            most = f"a request may have {self.options.queue} images"
+            raise Refusal(413, "E_BODY_TOO_LARGE", f"{most}, and this one has {len(uploads)}")
+        loop = asyncio.get_running_loop()
+        done: asyncio.Future[None] = loop.create_future()
+
+        def finish() -> None:
+            with contextlib.suppress(RuntimeError):  # the loop was closed
+                loop.call_soon_threadsafe(lambda: done.done() or done.set_result(None))
+
+        call = Call(model, uploads, wanted, finish, deadline, batch, keep_pixels)
+        self.scheduler.submit(call)
+        gone = asyncio.ensure_future(receive())
+        try:
+            await asyncio.wait(
+                (done, gone),
+                timeout=deadline - time.monotonic(),
+                return_when=asyncio.FIRST_COMPLETED,
+            )
+        finally:
+            gone.cancel()
+            if not done.done():
+                self.scheduler.cancel(call)
+        if not done.done():
+            raise (
+                ClientGone
+                if gone.done() and not gone.cancelled()
+                else too_late(self.options.timeout)
+            )
+        if call.error is not None:
+            raise call.error
+        self.metrics.observe_call(call)
+        return call
+
+
+def _stamp(path: Path) -> object:
+    """What the files of a model directory are like; None where it is not there."""
+    folder = path if path.is_dir() else path.parent
+    try:
+        found = [(entry.name, entry.stat()) for entry in folder.iterdir() if entry.is_file()]
+    except OSError:
+        return None
+    return sorted((name, stat.st_ino, stat.st_size, stat.st_mtime_ns) for name, stat in found)

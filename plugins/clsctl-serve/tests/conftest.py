@@ -1,0 +1,63 @@
+"""The fixtures of clsctl's own tests, and real `clsctl serve` processes on loopback."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pictures
+import pytest
+from fixtures import Run, call, clsctl, home, ready, tiny, tiny_cache
+from serve_process import Server
+
+__all__ = ["Run", "call", "clsctl", "home", "ready", "tiny", "tiny_cache"]
+
+Start = Callable[..., Server]
+
+
+@pytest.fixture
+def start(ready: Path, tmp_path: Path) -> Iterator[Start]:
+    """Start servers; without arguments of the small model. They are ended with the test."""
+    servers: list[Server] = []
+
+    def run(*arguments: str | Path, **env: str) -> Server:
+        models = () if "--model-dir" in arguments or "-m" in arguments else ("--model-dir", ready)
+        log = tmp_path / f"serve-{len(servers)}.log"
+        servers.append(Server(log, *models, *arguments, **env))
+        return servers[-1]
+
+    yield run
+    for server in servers:
+        server.process.kill()
+        server.process.wait()
+
+
+@pytest.fixture(scope="session")
+def _serving(
+    tiny: Path, tiny_cache: Path, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[Server]:
+    folder = tmp_path_factory.mktemp("serving")
+    (folder / "cache").symlink_to(tiny_cache)
+    home = {"CLSCTL_HOME": str(folder), "CLSCTL_BACKEND": "onnxruntime"}
+    server = Server(folder / "log", "--model-dir", tiny, "--log-format", "json", **home)
+    yield server
+    server.process.kill()
+    server.process.wait()
+
+
+@pytest.fixture
+def server(_serving: Server) -> Server:
+    """A server of the small model that tests share; it must be as it was afterwards."""
+    assert _serving.process.poll() is None, _serving.log
+    return _serving
+
+
+@pytest.fixture(scope="session")
+def photo() -> bytes:
+    return pictures.encoded(pictures.photo(), "JPEG")
+
+
+@pytest.fixture(scope="session")
+def large() -> bytes:
+    """An image whose decoding takes a while."""
+    return pictures.encoded(pictures.photo(1500, 1500), "PNG", compress_level=1)
