@@ -60,4 +60,4 @@ def photo() -> bytes:
 @pytest.fixture(scope="session")
 def large() -> bytes:
     """An image whose decoding takes a while."""
-    return pictures.encoded(pictures.photo(1500, 1500), "PNG", compress_level=1)
+    return pictures.encoded(pictures.photo(1500, 1500), "JPEG", quality=30)

@@ -2,7 +2,6 @@
 
 import http.client
 import json
-import time
 from concurrent.futures import ThreadPoolExecutor
 
 import httpx
@@ -147,7 +146,7 @@ def test_more_images_than_could_ever_wait(start, photo):
 
 
 def test_what_takes_too_long_is_given_up(start, large):
-    server = start("--timeout", "0.5", CLSCTL_THREADS="1")
+    server = start("--timeout", "0.5", "--max-body", "100MB", CLSCTL_THREADS="1")
     response = server.classify(files=[("image", large)] * 200)
     assert response.status_code in (503, 504)
     assert response.json()["error"]["code"] in ("E_TIMEOUT", "E_OVERLOADED")
@@ -201,12 +200,3 @@ def test_a_client_cannot_write_into_the_log(server):
     for line in server.log.splitlines():
         if line.startswith("{"):
             json.loads(line)
-
-
-def test_idle_connections_do_not_keep_others_out(server):
-    idle = [server.connect() for _ in range(200)]
-    begun = time.monotonic()
-    assert server.get("/livez").status_code == 200
-    assert time.monotonic() - begun < 60
-    for connection in idle:
-        connection.close()

@@ -47,11 +47,7 @@ def test_a_signal_lets_it_finish_what_it_has(start, photo, number, workers):
     server = start("--workers", workers)
     connection = begin_request(server, photo)
     server.process.send_signal(number)
-    while True:
-        try:
-            server.connect().close()
-        except ConnectionRefusedError:
-            break
+    server.await_refusal()
     assert server.process.poll() is None
     status, content = end_request(connection, photo)
     assert status == 200
@@ -64,11 +60,7 @@ def test_a_second_signal_ends_it_at_once(start, photo):
     server = start()
     begin_request(server, photo)
     server.process.send_signal(signal.SIGTERM)
-    while True:
-        try:
-            server.connect().close()
-        except ConnectionRefusedError:
-            break
+    server.await_refusal()
     server.process.send_signal(signal.SIGTERM)
     server.process.wait(20)
 

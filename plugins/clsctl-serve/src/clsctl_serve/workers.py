@@ -84,7 +84,9 @@ class _Team:
                     self._bury(event)  # type: ignore[arg-type]
 
     def stop(self) -> None:
+        """Take no more connections, and let every process finish what it has."""
         self._stopping = True
+        self._listener.close()
         self.signal(signal.SIGTERM)
 
     def signal(self, number: int) -> None:

@@ -57,6 +57,16 @@ class Server:
             assert self.process.poll() is None, self.log
             self.get("/livez")
 
+    def await_refusal(self) -> None:
+        """Return once no new connection is taken."""
+        while True:
+            try:
+                self.connect().close()
+            except ConnectionRefusedError:
+                return
+            except ConnectionResetError:
+                continue
+
     def stop(self, number: signal.Signals = signal.SIGTERM) -> int:
         self.process.send_signal(number)
         return self.process.wait(60)
