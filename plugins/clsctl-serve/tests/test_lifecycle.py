@@ -7,6 +7,7 @@ import shutil
 import signal
 import threading
 from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
 
 import pytest
 from models import spoilt_copy
@@ -211,5 +212,5 @@ def test_workers_end_with_the_process_that_watches_them(start):
     server.process.kill()
     server.process.wait()
     for pid in pids:
-        while os.path.exists(f"/proc/{pid}/exe"):
+        while Path(f"/proc/{pid}/exe").exists():
             pass

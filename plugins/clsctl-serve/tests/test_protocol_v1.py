@@ -148,7 +148,7 @@ def test_what_a_model_is(server, ready):
     facts = response.json()
     assert facts["labels"] == list(LABELS)
     assert facts["preprocessing"][0] == {"ResizeImage": {"resize_short": 256}}
-    assert (facts["precision"], facts["topk"], facts["calibration"]) == ("fp32", 5, None)
+    assert (facts["precision"], facts["topk"], facts["temperature"]) == ("fp32", 5, 1)
     assert str(ready) not in response.text
 
 

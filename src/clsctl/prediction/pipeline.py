@@ -94,7 +94,7 @@ class _BatchWorker:
         import numpy as np
 
         batch = np.stack(tensors) if len(tensors) > 1 else tensors[0][None]
-        return _run(self._session.result(), batch, self._job.model)
+        return run_batch(self._session.result(), batch, self._job.model)
 
     def _result(self, source: Source, image: InputImage, scores: NDArray[np.float32]) -> Result:
         load = functools.partial(read_page, source, image.page, self._job.settings)
@@ -102,7 +102,14 @@ class _BatchWorker:
         return result_of(image, ids, best, self._job.model.labels, load, self._names)
 
 
-def _run(session: Session, batch: NDArray[np.float32], model: ModelSpec) -> NDArray[np.float32]:
+def run_batch(
+    session: Session, batch: NDArray[np.float32], model: ModelSpec
+) -> NDArray[np.float32]:
+    """Run a batch [N, 3, H, W], and check that what comes out are probabilities [N, classes].
+
+    Raises:
+        ModelError: They are not, or the model fails on the batch (`E_MODEL_UNUSABLE`).
+    """
     try:
         scores = session.run(batch)
     except Exception as error:  # noqa: BLE001 - every library has exceptions of its own

@@ -17,6 +17,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, TypeVar
 
 from clsctl.errors import ModelError
+from clsctl.system.iteration import batched
 from clsctl_serve.engine import Prepared, ServedModel, Upload, Wanted
 from clsctl_serve.refusal import overloaded, too_late
 
@@ -80,7 +81,7 @@ class Call:
 
     def items(self) -> list[Item]:
         """What waits in the queue; sets up the places of the answers."""
-        groups = list(grouped(self.uploads, self.batch or 1))
+        groups = list(batched(self.uploads, self.batch or 1))
         self.answers = [[] for _ in groups]
         self._left = len(groups)
         return [
@@ -259,7 +260,7 @@ class Scheduler:
         """An item of one or more images, which may have pages, in batches of their own."""
         call = item.call
         results: list[Result] = []
-        for group in grouped(_read(item), call.batch or call.model.batch):
+        for group in batched(_read(item), call.batch or call.model.batch):
             results += self._run(group, [call] * len(group))
             if not _is_live(item, time.monotonic()):
                 return
@@ -294,13 +295,6 @@ def fastest_batch(
         if each < least * WORTH:
             best, least = size, each
     return best
-
-
-def grouped(items: Sequence[T] | Iterator[T], size: int) -> Iterator[list[T]]:
-    """Lists of `size` items, the last one shorter."""
-    iterator = iter(items)
-    while group := list(itertools.islice(iterator, size)):
-        yield group
 
 
 def _seconds_each(

@@ -1,6 +1,6 @@
 """One HTTP connection, cut where its client is too slow or sends a head without end.
 
-uvicorn waits for the head of a request for as long as the client likes, and keeps whatever it sends.
+uvicorn waits for the head of a request for as long as the client likes, and keeps all that comes.
 """
 
 from __future__ import annotations
@@ -28,7 +28,6 @@ def connection_class(timeout: float, max_connections: int) -> type[HttpToolsProt
         timeout: Seconds that a request may take; after twice as many its connection is cut.
         max_connections: Connections that may be open at the same time.
     """
-
     head_s = min(HEAD_S, timeout)
 
     class Connection(HttpToolsProtocol):
@@ -56,14 +55,14 @@ def connection_class(timeout: float, max_connections: int) -> type[HttpToolsProt
                 self._cut_after(head_s)  # something came, and it is no request yet
 
         def on_message_begin(self) -> None:
-            super().on_message_begin()  # type: ignore[no-untyped-call]
+            super().on_message_begin()
             self._in_head, self._head_bytes = True, 0
             self._cut_after(head_s)
 
         def on_headers_complete(self) -> None:
             self._in_head = False
             self._cut_after(2 * timeout + head_s)
-            super().on_headers_complete()  # type: ignore[no-untyped-call]
+            super().on_headers_complete()
 
         def on_response_complete(self) -> None:
             self._clear()

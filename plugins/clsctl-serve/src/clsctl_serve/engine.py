@@ -6,28 +6,28 @@ This is the only module that touches clsctl's prediction; everything else sees u
 from __future__ import annotations
 
 import binascii
+import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from clsctl.errors import ClsctlError, DataError
+from clsctl.errors import ClsctlError, DataError, UsageError
 from clsctl.images.headers import format_of
 from clsctl.images.preprocess import Preprocessor, compile_transforms
-from clsctl.images.sources import InputImage, Source, read
-from clsctl.inference.backend_choice import select
-from clsctl.inference.temperature import read_calibration
+from clsctl.images.read import InputImage, naming, read
+from clsctl.images.sources import Source
 from clsctl.models.directory import weights_sha256
 from clsctl.models.locate import find_model
 from clsctl.models.provenance import read_facts
-from clsctl.plugin.registry import default_registry
-from clsctl.prediction.pipeline import _run as run_checked
-from clsctl.prediction.pipeline import open_engine
-from clsctl.result import OutputNames, Result, above, failed, succeeded, top_k
+from clsctl.plugin import PredictJob
+from clsctl.prediction.job import prepare_job, session_factory
+from clsctl.prediction.pipeline import run_batch
+from clsctl.result import OutputNames, Result, apply_threshold, error_of, result_of, top_k
 from clsctl.settings import Settings, load_settings
 from clsctl.system.cpu import available_cores
 from clsctl.system.memory import reuse_memory
-from clsctl.values import ModelSpec, Session
+from clsctl.values import Session
 from clsctl_serve.options import ServeOptions
 
 if TYPE_CHECKING:
@@ -68,25 +68,35 @@ class ServedModel:
     Attributes:
         name: What its route is called.
         version: SHA256 of its weights, which tells two versions of a model apart.
+        job: How it runs: the model, the backend, device and precision, the classes to report.
         batch: Images that are run together at most.
     """
 
     name: str
     version: str
-    spec: ModelSpec
-    backend: str
-    device: str
-    precision: str
-    topk: int
-    calibration: tuple[float, float] | None
+    job: PredictJob
     batch: int
-    settings: Settings
     session: Session
     preprocess: Preprocessor
 
+    @property
+    def backend(self) -> str:
+        """Name of the backend."""
+        return self.job.backend
+
+    @property
+    def precision(self) -> str:
+        """Of the arithmetic, such as `fp32`."""
+        return self.job.placement.precision
+
+    @property
+    def topk(self) -> int:
+        """Classes to report where a request does not say."""
+        return self.job.topk
+
     def read(self, upload: Upload, keep_pixels: bool = False) -> Iterator[Prepared]:
         """Decode and preprocess an upload, page by page as the iterator advances."""
-        for image in read(_source(upload), self.settings):
+        for image in read(_source(upload), self.job.settings):
             yield self._prepare(image, keep_pixels)
 
     def run(self, batch: Sequence[Prepared], wanted: Sequence[Wanted]) -> list[Result]:
@@ -101,7 +111,7 @@ class ServedModel:
         tensors = [prepared.tensor for prepared in batch if prepared.tensor is not None]
         scores = iter(self.scores(tensors) if tensors else ())
         return [
-            failed(prepared.image)
+            error_of(prepared.image)
             if prepared.tensor is None
             else self._result(prepared.image, next(scores), want)
             for prepared, want in zip(batch, wanted, strict=True)
@@ -112,24 +122,25 @@ class ServedModel:
         import numpy as np
 
         batch = np.stack(tensors) if len(tensors) > 1 else tensors[0][None]
-        return run_checked(self.session, batch, self.spec)
+        return run_batch(self.session, batch, self.job.model)
 
     def _prepare(self, image: InputImage, keep_pixels: bool) -> Prepared:
         if image.pixels is None:
             return Prepared(image, None)
         bare = InputImage(image.source, image.page)
         try:
-            tensor = self.preprocess(image.pixels)
+            with naming(image.source, image.page):
+                tensor = self.preprocess(image.pixels)
         except ClsctlError as error:
             return Prepared(replace(bare, error=error), None)
         return Prepared(image if keep_pixels else bare, tensor)
 
     def _result(self, image: InputImage, scores: NDArray[np.float32], want: Wanted) -> Result:
         ids, best = top_k(scores, want.topk, want.exact)
-        labels, load = self.spec.labels, lambda: _pixels(image)
-        result = succeeded(image, ids, best, labels, load, OutputNames())
-        least = self.calibration[1] if self.calibration and not want.exact else 0.0
-        return above(result, least) if least else result
+        labels, load = self.job.model.labels, lambda: _pixels(image)
+        result = result_of(image, ids, best, labels, load, OutputNames())
+        least = 0.0 if want.exact else self.job.threshold
+        return apply_threshold(result, least) if least else result
 
 
 class Wanted(NamedTuple):
@@ -186,24 +197,14 @@ def load_served(name: str, path: Path, options: ServeOptions) -> ServedModel:
 
     settings = serve_settings(options)
     spec = find_model(None, path, settings)
-    backend, placement = select(spec, settings, default_registry())
-    settings = replace(settings, precision=placement.precision)
-    calibration = read_calibration(path) if options.calibrated else None
-    temperature = calibration[0] if calibration else 1.0
-    engine = open_engine(spec, placement.device, backend, settings, temperature)
+    job = prepare_job(spec, settings, topk=options.topk, calibrated=options.calibrated)
     reuse_memory()
     model = ServedModel(
         name=name,
         version=weights_sha256(spec),
-        spec=spec,
-        backend=backend.name,
-        device=str(placement.device),
-        precision=placement.precision,
-        topk=options.topk or spec.topk,
-        calibration=calibration,
+        job=job,
         batch=options.batch or 1,
-        settings=settings,
-        session=engine.session(1, worker_threads(options)),
+        session=session_factory(job)(1, worker_threads(options)),
         preprocess=compile_transforms(spec.transforms),
     )
     tensor = model.preprocess(_sample_pixels())
@@ -213,33 +214,32 @@ def load_served(name: str, path: Path, options: ServeOptions) -> ServedModel:
 
 def describe(model: ServedModel) -> dict[str, Any]:
     """What a client may know of a model; no path of this machine is in it."""
-    facts = read_facts(model.spec.directory)
+    job, spec = model.job, model.job.model
+    facts = read_facts(spec.directory)
     source = {
         key: value
         for key, value in facts.get("source", {}).items()
         if key != "url" or str(value).startswith(("https://", "http://"))
     }
-    calibration = model.calibration and dict(
-        zip(("temperature", "threshold"), model.calibration, strict=True)
-    )
     return {
         "name": model.name,
-        "architecture": model.spec.name,
+        "architecture": spec.name,
         "version": model.version,
-        "device": model.device,
+        "device": str(job.placement.device),
         "backend": model.backend,
         "precision": model.precision,
         "batch": model.batch,
         "topk": model.topk,
-        "calibration": calibration,
-        "preprocessing": list(model.spec.transforms),
+        "temperature": job.temperature,
+        "threshold": job.threshold,
+        "preprocessing": list(spec.transforms),
         "provenance": {"source": source, **{key: facts[key] for key in PUBLIC if key in facts}},
-        "labels": list(model.spec.labels),
+        "labels": list(spec.labels),
     }
 
 
 def serve_settings(options: ServeOptions) -> Settings:
-    """clsctl's settings with what the server's options say."""
+    """Settings of clsctl, with what the server's options say."""
     return load_settings(
         device=options.device,
         backend=options.backend,
@@ -294,10 +294,6 @@ def _named_directory(text: str) -> tuple[str, Path]:
 
 def _claim(found: dict[str, Path | ClsctlError], name: str) -> None:
     """Refuse a second model of one name, and a name that cannot stand in a URL."""
-    import re
-
-    from clsctl.errors import UsageError
-
     hint = "give it a name of its own, with --model-dir NAME=DIR"
     if name in found:
         raise UsageError(f"two models are called {name}", code="E_MODEL_NAME", hint=hint)

@@ -1,4 +1,4 @@
-"""What every request passes: the API key, the request's number, its line in the log, its figures."""
+"""What every request passes: the API key, its number, its line in the log, the figures."""
 
 from __future__ import annotations
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from python_multipart.exceptions import FormParserError
-from python_multipart.multipart import MultipartParser, parse_options_header
+from python_multipart.multipart import MultipartCallbacks, MultipartParser, parse_options_header
 
 from clsctl_serve.engine import Upload
 from clsctl_serve.refusal import bad_request
@@ -48,7 +48,7 @@ class _Form:
         self._name: str | None = None
         self._content: list[bytes] = []
 
-    def callbacks(self) -> dict[str, object]:
+    def callbacks(self) -> MultipartCallbacks:
         return {
             "on_part_begin": self._begin,
             "on_header_field": self._add_field,

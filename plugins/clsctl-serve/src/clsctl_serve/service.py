@@ -111,7 +111,7 @@ class Service:
     def summary(self) -> str:
         """What answers, in a few words."""
         found = [slot.model for slot in self.slots.values() if slot.model]
-        return ", ".join(f"{m.name} ({m.device} in {m.precision}, {m.backend})" for m in found)
+        return ", ".join(f"{m.name} on {m.job.placement} with {m.backend}" for m in found)
 
     @property
     def default(self) -> str:
@@ -210,7 +210,7 @@ class Service:
 
         def finish() -> None:
             with contextlib.suppress(RuntimeError):  # the loop was closed
-                loop.call_soon_threadsafe(lambda: done.done() or done.set_result(None))
+                loop.call_soon_threadsafe(_complete, done)
 
         call = Call(model, uploads, wanted, finish, deadline, batch, keep_pixels)
         self.scheduler.submit(call)
@@ -235,6 +235,11 @@ class Service:
             raise call.error
         self.metrics.observe_call(call)
         return call
+
+
+def _complete(future: asyncio.Future[None]) -> None:
+    if not future.done():
+        future.set_result(None)
 
 
 def _stamp(path: Path) -> object:

@@ -15,10 +15,12 @@ import ssl
 import time
 from collections.abc import Callable, Sequence
 from fnmatch import fnmatchcase
-
-import httpx
+from typing import TYPE_CHECKING
 
 from clsctl.errors import ClsctlError, DataError, NetworkError
+
+if TYPE_CHECKING:
+    import httpx
 
 REDIRECTS = 3
 CHUNK = 1 << 16
@@ -59,6 +61,8 @@ class Fetcher:
         """
         if not image[:8].lower().startswith(("http://", "https://")):
             return image
+        import httpx
+
         try:
             async with self._places:
                 left = deadline - time.monotonic()
@@ -71,6 +75,8 @@ class Fetcher:
             return NetworkError("the image's server does not answer", code="E_URL_UNREACHABLE")
 
     async def _fetch(self, text: str) -> bytes:
+        import httpx
+
         url = httpx.URL(text)
         async with self._client() as client:
             for _ in range(REDIRECTS + 1):
@@ -126,6 +132,8 @@ class Fetcher:
 
     def _client(self) -> httpx.AsyncClient:
         """A client without proxies, and without connections that a later fetch might share."""
+        import httpx
+
         if self._context is None:
             self._context = httpx.create_ssl_context()
         return httpx.AsyncClient(
