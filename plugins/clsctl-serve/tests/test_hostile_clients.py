@@ -149,7 +149,7 @@ def test_what_takes_too_long_is_given_up(start, large):
     server = start("--timeout", "0.5", "--max-body", "100MB", CLSCTL_THREADS="1")
     response = server.classify(files=[("image", large)] * 200)
     assert response.status_code in (503, 504)
-    assert response.json()["error"]["code"] in ("E_TIMEOUT", "E_OVERLOADED")
+    assert response.json()["error"]["code"] in ("E_REQUEST_TIMEOUT", "E_OVERLOADED")
     assert server.classify(content=large).status_code == 200
 
 

@@ -29,6 +29,14 @@ def predicted(clsctl, ready, files):
     return rows(done.stdout)
 
 
+def without_hints(response):
+    """The results, as jsonl has them."""
+    results = response.json()["results"]
+    for result in results:
+        result.get("error", {}).pop("hint", None)
+    return results
+
+
 def test_one_image_as_the_body(server, photo):
     content = server.classify(content=photo, headers={"Content-Type": "image/jpeg"}).json()
     (result,) = content["results"]
@@ -44,7 +52,7 @@ def test_files_of_a_form_are_answered_as_predict_does(server, files, predicted):
     form = [("image", (name, content)) for name, content in files.items()]
     response = server.classify(files=form)
     assert response.status_code == 200
-    assert response.json()["results"] == predicted
+    assert without_hints(response) == predicted
 
 
 def test_images_in_json_are_answered_as_predict_does(server, files, predicted):
@@ -52,7 +60,7 @@ def test_images_in_json_are_answered_as_predict_does(server, files, predicted):
         {"name": name, "image": base64.b64encode(content).decode()}
         for name, content in files.items()
     ]
-    assert server.classify(json={"images": images}).json()["results"] == predicted
+    assert without_hints(server.classify(json={"images": images})) == predicted
 
 
 def test_names_may_be_left_out(server, photo):

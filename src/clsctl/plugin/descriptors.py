@@ -357,6 +357,9 @@ class Executor:
             be imported, not only under TYPE_CHECKING.
         in_process: Jobs run in this process, so that each input is answered at once (`--watch`),
             and models that exist only here can be run. The first such executor is the default.
+        prepare: Makes the job for `clsctl predict` where the model is elsewhere and nothing of it
+            is needed here, from `options`, the model's name (None where none was given) and the
+            settings; where None, the model is found and its backend chosen on this machine.
     """
 
     name: str
@@ -365,6 +368,7 @@ class Executor:
     run_to: RunTo | None = None
     options: Callable[..., object] = lambda: None
     in_process: bool = False
+    prepare: Callable[[Any, str | None, Settings], PredictJob] | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -5,16 +5,33 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Annotated, Any
 
-from clsctl.plugin import Command, hookimpl
+import typer
+
+from clsctl.plugin import Command, Executor, PredictJob, hookimpl
 from clsctl_serve.command import serve
 from clsctl_serve.options import ServeOptions
 
 if TYPE_CHECKING:
+    from clsctl.result import Result
+    from clsctl.settings import Settings
     from clsctl_serve.app import create_app
+    from clsctl_serve.client import Client
 
-__all__ = ["ServeOptions", "create_app"]
+__all__ = ["Client", "RemoteOptions", "ServeOptions", "create_app"]
+
+
+@dataclass(frozen=True, slots=True)
+class RemoteOptions:
+    """What `--executor remote` adds to `clsctl predict`."""
+
+    server: Annotated[
+        str | None,
+        typer.Option(metavar="URL", help="Classify on this `clsctl serve`, with its model."),
+    ] = None
 
 
 @hookimpl
@@ -22,7 +39,26 @@ def clsctl_commands() -> list[Command]:
     return [Command("serve", "Serve models over HTTP, with a page to drop a photo on.", serve)]
 
 
+@hookimpl
+def clsctl_executors() -> list[Executor]:
+    return [
+        Executor("remote", "On a `clsctl serve`.", _run, options=RemoteOptions, prepare=_prepare)
+    ]
+
+
 # What is heavy is imported when it is used, so that clsctl starts as fast as without the plugin.
+
+
+def _prepare(options: RemoteOptions, model: str | None, settings: Settings) -> PredictJob:
+    from clsctl_serve.remote import prepare
+
+    return prepare(options, model, settings)
+
+
+def _run(job: PredictJob) -> Iterator[Result]:
+    from clsctl_serve.remote import run
+
+    return run(job)
 
 
 def __getattr__(name: str) -> Any:
@@ -30,4 +66,8 @@ def __getattr__(name: str) -> Any:
         from clsctl_serve.app import create_app
 
         return create_app
+    if name == "Client":
+        from clsctl_serve.client import Client
+
+        return Client
     raise AttributeError(f"module 'clsctl_serve' has no attribute '{name}'")

@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from clsctl.errors import ClsctlError, DataError, UsageError
-from clsctl.images.headers import format_of
+from clsctl.images.formats import format_of
 from clsctl.images.preprocess import Preprocessor, compile_transforms
 from clsctl.images.read import InputImage, naming, read
 from clsctl.images.sources import Source
@@ -127,7 +127,7 @@ class ServedModel:
     def _prepare(self, image: InputImage, keep_pixels: bool) -> Prepared:
         if image.pixels is None:
             return Prepared(image, None)
-        bare = InputImage(image.source, image.page)
+        bare = replace(image, pixels=None)
         try:
             with naming(image.source, image.page):
                 tensor = self.preprocess(image.pixels)

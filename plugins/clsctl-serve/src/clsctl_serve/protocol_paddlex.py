@@ -89,7 +89,12 @@ def paddlex_routes(service: Service) -> APIRouter:
     async def infer(request: Request) -> Response:
         return await _infer(service, request)
 
-    @router.get("/health", operation_id="checkHealth", response_model=NoResultResponse)
+    @router.get(
+        "/health",
+        operation_id="checkHealth",
+        summary="Whether the server answers",
+        response_model=NoResultResponse,
+    )
     async def health() -> Response:
         return json_response(200, {"logId": _new_id(), "errorCode": 0, "errorMsg": "Healthy"})
 

@@ -15,6 +15,7 @@ from clsctl_serve.responses import json_response
 from clsctl_serve.service import Service
 
 if TYPE_CHECKING:
+    from clsctl.result import Result
     from clsctl_serve.batching import Call
 
 MAX_BATCH = 256
@@ -42,7 +43,7 @@ class ErrorRecord(BaseModel):
 
 
 class ImageResult(BaseModel):
-    """The classes of an image or page, best first, or `error`: a line of `--format jsonl`."""
+    """The classes of an image or page, best first, or `error`; as in `--format jsonl`."""
 
     input_path: str
     page_index: int | None
@@ -115,7 +116,7 @@ def v1_routes(service: Service) -> APIRouter:
         summary="Classify images",
         description="Send one image as the body itself, several as files of a form or in JSON. A "
         "PDF or multi-page TIFF gives a result a page. An image that cannot be read has an "
-        "`error` in its place; the status is 422 only where not one could be read.",
+        "error in its place; the status is 422 only where not one could be read.",
         response_model=ClassifyResponse,
         responses={
             status: {"model": Refused} for status in (401, 404, 408, 413, 422, 500, 503, 504)
@@ -132,8 +133,8 @@ def v1_routes(service: Service) -> APIRouter:
             Query(
                 ge=0,
                 le=MAX_BATCH,
-                description="Run the images in batches of exactly this many, as `clsctl predict "
-                "--batch` would, apart from other requests; 0: however is fastest.",
+                description="Run the images in batches of exactly this many, as clsctl predict "
+                "--batch would, apart from other requests; 0: however is fastest.",
             ),
         ] = 0,
     ) -> Response:
@@ -146,7 +147,9 @@ def v1_routes(service: Service) -> APIRouter:
             call = await service.classify(model, uploads, wanted, request.receive, deadline, batch)
             return _answer(call)
 
-    @router.get("/models", operation_id="listModels", response_model=ModelList)
+    @router.get(
+        "/models", operation_id="listModels", summary="List the models", response_model=ModelList
+    )
     async def list_models() -> Response:
         found = [
             {"name": name, "default": name == service.default, "ready": slot.model is not None}
@@ -213,9 +216,11 @@ def _answer(call: Call) -> Response:
     return json_response(422 if failed else 200, content)
 
 
-def _plain(result: Any, exact: bool) -> dict[str, Any]:
-    """The result as jsonl has it, or with every digit of its scores."""
-    plain: dict[str, Any] = result.as_dict()
+def _plain(result: Result, exact: bool) -> dict[str, Any]:
+    """The result as jsonl has it, with the hint of an error, or with every digit of its scores."""
+    plain = result.as_dict()
+    if result.error is not None:
+        plain["error"] = result.error.as_dict()
     if exact and "scores" in plain:
         plain["scores"] = result.scores.tolist()
     return plain

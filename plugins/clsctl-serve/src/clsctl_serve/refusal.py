@@ -56,4 +56,6 @@ def overloaded(seconds: float) -> Refusal:
 
 def too_late(timeout: float) -> Refusal:
     """The refusal of a request that was not answered in time."""
-    return Refusal(504, "E_TIMEOUT", f"the images were not classified within {timeout:g} seconds")
+    return Refusal(
+        504, "E_REQUEST_TIMEOUT", f"the images were not classified within {timeout:g} seconds"
+    )

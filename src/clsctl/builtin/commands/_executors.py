@@ -84,6 +84,30 @@ def _executor_parameters(own: Sequence[Parameter]) -> Iterator[Parameter]:
             yield parameter
 
 
+def implied_executor(given: Mapping[str, Any]) -> str | None:
+    """Return the name of the executor of which an option was given; None where there is none."""
+    for executor in _executors():
+        for parameter in _parameters(executor):
+            if given.get(parameter.name, parameter.default) != parameter.default:
+                return executor.name
+    return None
+
+
+def refuse_local_options(executor: str, given: Mapping[str, object]) -> None:
+    """Refuse options that say how a model runs here, where it runs elsewhere.
+
+    Raises:
+        UsageError: One of them was given (`E_EXECUTOR_OPTION`).
+    """
+    for option, value in given.items():
+        if value not in (None, False):
+            raise UsageError(
+                f"{option} is decided where the model is, not by --executor {executor}",
+                code="E_EXECUTOR_OPTION",
+                hint=f"leave out {option}",
+            )
+
+
 def _executors() -> Iterable[Executor]:
     return default_registry().items("executors").values()
 

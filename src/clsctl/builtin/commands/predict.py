@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+from dataclasses import replace
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -12,6 +13,8 @@ from clsctl.builtin.commands._executors import (
     WithExecutorOptions,
     executor_option,
     executor_options,
+    implied_executor,
+    refuse_local_options,
 )
 from clsctl.builtin.commands._options import AnyModel, Backend, Batch, Device, Offline, Precision
 from clsctl.console.messages import status
@@ -128,10 +131,13 @@ def predict(
     from clsctl.errors import SomeInputsFailed
     from clsctl.models.locate import find_model
     from clsctl.prediction.batch import BatchPrediction
+    from clsctl.prediction.executors import find_executor
     from clsctl.prediction.job import prepare_job
     from clsctl.settings import load_settings
     from clsctl.system.memory import reuse_memory
 
+    executor = executor or implied_executor(own_options)
+    options = executor_options(executor, own_options)
     settings = load_settings(
         device=device,
         backend=backend,
@@ -151,16 +157,35 @@ def predict(
         save_json,
         sort_into,
         executor,
-        executor_options(executor, own_options),
+        options,
     )
-    with transfer_bar("pulling the model") as progress:
-        spec = find_model(model, model_dir, settings, progress)
-    single = len(inputs) == 1 and Path(inputs[0]).is_file()
-    job = prepare_job(
-        spec, settings, topk=topk, calibrated=calibrated, threshold=threshold, single=single
-    )
+    place = find_executor(executor)
+    if place.prepare is not None:
+        local = {
+            "--model-dir": model_dir,
+            "--device": device,
+            "--backend": backend,
+            "--precision": precision,
+            "--hpi": hpi,
+            "--draft": draft,
+            "--calibrated": calibrated,
+        }
+        refuse_local_options(place.name, local)
+        job = place.prepare(options, model, settings)
+        job = replace(
+            job,
+            topk=topk or job.topk,
+            threshold=job.threshold if threshold is None else threshold,
+        )
+    else:
+        with transfer_bar("pulling the model") as progress:
+            spec = find_model(model, model_dir, settings, progress)
+        single = len(inputs) == 1 and Path(inputs[0]).is_file()
+        job = prepare_job(
+            spec, settings, topk=topk, calibrated=calibrated, threshold=threshold, single=single
+        )
     if work.writer.for_terminals or sys.stderr.isatty():
-        status(f"{spec.name} on {job.placement} with {job.backend}")
+        status(f"{job.model.name} on {job.placement} with {job.backend}")
     reuse_memory()
     with image_counter(shown=output is not None or not sys.stdout.isatty()) as progress:
         counts = work.run(job, progress)
