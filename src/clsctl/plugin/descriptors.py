@@ -359,7 +359,8 @@ class Executor:
             and models that exist only here can be run. The first such executor is the default.
         prepare: Makes the job for `clsctl predict` where the model is elsewhere and nothing of it
             is needed here, from `options`, the model's name (None where none was given) and the
-            settings; where None, the model is found and its backend chosen on this machine.
+            settings; where None, the model is found and its backend chosen on this machine. An
+            option of such an executor chooses it without `--executor`.
     """
 
     name: str

@@ -85,9 +85,9 @@ def _executor_parameters(own: Sequence[Parameter]) -> Iterator[Parameter]:
 
 
 def implied_executor(given: Mapping[str, Any]) -> str | None:
-    """Return the name of the executor of which an option was given; None where there is none."""
+    """Return the name of the executor whose options say where the model is, if any was given."""
     for executor in _executors():
-        for parameter in _parameters(executor):
+        for parameter in _parameters(executor) if executor.prepare else ():
             if given.get(parameter.name, parameter.default) != parameter.default:
                 return executor.name
     return None
