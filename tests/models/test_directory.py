@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import json
-import os
 import shutil
 from pathlib import Path
 
@@ -14,8 +12,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from clsctl.errors import ModelError
-from clsctl.models.directory import read_model_dir, weights_sha256, write_settings
-from clsctl.system.files import file_sha256
+from clsctl.models.directory import read_model_dir, write_settings
 
 
 @pytest.fixture
@@ -112,51 +109,3 @@ def test_settings_are_read_as_they_were_written(folder, labels, topk):
     spec = read_model_dir(folder)
     assert (spec.name, spec.labels, spec.topk) == ("名前", tuple(labels), topk)
     assert list(spec.transforms) == transforms
-
-
-# ---- the key of what is derived ----------------------------------------------------------------
-
-
-def test_the_key_depends_on_graph_and_weights_only(folder):
-    before = weights_sha256(read_model_dir(folder))
-    change(folder, Global={"model_name": "other"})
-    assert weights_sha256(read_model_dir(folder)) == before
-    for name in ("inference.json", "inference.pdiparams"):
-        with (folder / name).open("ab") as stream:
-            stream.write(b" ")
-        after = weights_sha256(read_model_dir(folder))
-        assert after != before
-        before = after
-
-
-def record(folder: Path) -> None:
-    files = {
-        path.name: {"size": path.stat().st_size, "sha256": file_sha256(path)}
-        for path in folder.iterdir()
-    }
-    (folder / "clsctl.json").write_text(json.dumps({"files": files}))
-
-
-def test_a_recorded_checksum_spares_reading_the_file(folder):
-    before = weights_sha256(read_model_dir(folder))
-    record(folder)
-    past = (folder / "clsctl.json").stat().st_mtime_ns - 10**9
-    content = (folder / "inference.pdiparams").read_bytes()
-    (folder / "inference.pdiparams").write_bytes(bytes(len(content)))
-    os.utime(folder / "inference.pdiparams", ns=(past, past))
-    assert weights_sha256(read_model_dir(folder)) == before
-
-
-@pytest.mark.parametrize(
-    "record_text", [None, "{", "[]", '{"files": []}', '{"files": {"inference.pdiparams": 3}}']
-)
-def test_a_changed_file_is_read_whatever_the_record_says(folder, record_text):
-    before = weights_sha256(read_model_dir(folder))
-    record(folder)
-    if record_text is not None:
-        (folder / "clsctl.json").write_text(record_text)
-    future = (folder / "clsctl.json").stat().st_mtime_ns + 10**9
-    content = (folder / "inference.pdiparams").read_bytes()
-    (folder / "inference.pdiparams").write_bytes(content[:-1] + b"x")
-    os.utime(folder / "inference.pdiparams", ns=(future, future))
-    assert weights_sha256(read_model_dir(folder)) != before

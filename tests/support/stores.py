@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import io
+import json
+import math
 import os
 import random
+import struct
 import tarfile
 from collections.abc import Mapping
 from pathlib import Path
@@ -36,11 +39,43 @@ def close_the_network(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def model_files(seed: int = 0, size: int = 200_000) -> dict[str, bytes]:
+    """A model directory whose graph has one parameter, of `size` bytes, and does nothing."""
+    count = size // 4
     return {
-        "inference.json": b"{}",
-        "inference.pdiparams": random.Random(seed).randbytes(size),
+        "inference.json": pir_graph((count,)),
+        "inference.pdiparams": pdiparams((count,), content=random.Random(seed).randbytes(size)),
         "inference.yml": SETTINGS.encode(),
     }
+
+
+def pir_graph(*shapes: tuple[int, ...]) -> bytes:
+    """An `inference.json` with parameters of these shapes, as Paddle 3 writes them."""
+    operations = [
+        {"#": "p", "O": {"%": number, "TT": {"#": "0.t_dtensor", "D": [{"#": "0.t_f32"}, shape]}}}
+        for number, shape in enumerate(map(list, shapes), start=1)
+    ]
+    regions = [{"#": "region_0", "blocks": [{"#": "block_0", "args": [], "ops": operations}]}]
+    return json.dumps({"base_code": {"magic": "pir"}, "program": {"regions": regions}}).encode()
+
+
+def pdiparams(*shapes: tuple[int, ...], content: bytes | None = None) -> bytes:
+    """An `inference.pdiparams` of float32 tensors, all with the same content, or with zeros."""
+    return b"".join(
+        described_tensor(b"\x08\x05" + b"".join(b"\x10" + varint(side) for side in shape))
+        + (bytes(4 * math.prod(shape)) if content is None else content)
+        for shape in shapes
+    )
+
+
+def described_tensor(description: bytes) -> bytes:
+    """What precedes the values of a tensor."""
+    return bytes(16) + struct.pack("<i", len(description)) + description
+
+
+def varint(value: int) -> bytes:
+    """A number as protocol buffers write it."""
+    low = [value >> shift & 0x7F for shift in range(0, max(value.bit_length(), 1), 7)]
+    return bytes([*(byte | 0x80 for byte in low[:-1]), low[-1]])
 
 
 def pdparams(seed: int = 0) -> bytes:

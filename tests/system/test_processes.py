@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+import subprocess
 import sys
 from pathlib import Path
 
@@ -53,3 +55,29 @@ def test_a_signal_is_named(tmp_path, shows):
     child = run_module("dies", folder=tmp_path)
     assert failure_of(child) == "it was ended by signal 9"
     assert sys.executable in child.args
+
+
+PARENT = """
+import sys
+from pathlib import Path
+from clsctl.system.processes import run_module
+run_module("waits", sys.argv[1], folder=Path(sys.argv[2]))
+"""
+WAITS = """
+import sys, time
+with open(sys.argv[1], "w") as pipe:
+    pipe.write("here")
+    pipe.flush()
+    time.sleep(600)
+"""
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="only Linux ends a process with its parent")
+def test_it_does_not_outlive_the_process_that_was_killed(tmp_path, shows):
+    (tmp_path / "library" / "waits.py").write_text(WAITS)
+    os.mkfifo(tmp_path / "pipe")
+    command = [sys.executable, "-c", PARENT, tmp_path / "pipe", tmp_path]
+    with subprocess.Popen(command) as parent, (tmp_path / "pipe").open() as pipe:
+        assert pipe.read(4) == "here"
+        parent.kill()
+        assert pipe.read() == "", "the pipe ends with the last process that holds it"

@@ -22,7 +22,8 @@ from typing import Any
 from clsctl.bench.records import Measurement, Percentiles
 from clsctl.console.progress import no_progress
 from clsctl.errors import ClsctlError, ModelError
-from clsctl.models.directory import read_model_dir, weights_sha256
+from clsctl.models.directory import read_model_dir
+from clsctl.models.integrity import weights_sha256
 from clsctl.system.processes import failure_of, run_module
 from clsctl.values import DeviceId, ModelSpec, Progress
 

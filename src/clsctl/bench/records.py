@@ -37,7 +37,7 @@ class Measurement:
     Attributes:
         model: Its name.
         model_dir: Where it lies; empty for a model of the store.
-        weights: SHA256 of graph and parameters (`clsctl.models.directory.weights_sha256`).
+        weights: SHA256 of graph and parameters (`clsctl.models.integrity.weights_sha256`).
         device: Such as `cpu` or `gpu:0`.
         threads: How many cores `all_threads` and `images_per_second` use.
         versions: Of clsctl and the libraries that computed, by package.

@@ -21,7 +21,8 @@ from clsctl.inference.devices import resolve_device
 from clsctl.inference.int8_cache import read_report
 from clsctl.inference.parity import sample_inputs, tolerant_agreement
 from clsctl.inference.timing import time_sessions
-from clsctl.models.directory import read_model_dir, weights_sha256
+from clsctl.models.directory import read_model_dir
+from clsctl.models.integrity import weights_sha256
 from clsctl.plugin.descriptors import Backend
 from clsctl.plugin.registry import Registry, default_registry
 from clsctl.settings import folders

@@ -3,22 +3,24 @@
 The conversion runs in a process of its own, `python -m clsctl.inference.convert`: it needs Paddle,
 which the process that predicts shall not carry, and a crash in native code must not end that one.
 What gives other scores than the model itself is not kept; that verdict is, so that `auto` does not
-try again.
+try again. What the system refuses, such as room on a disk, says nothing of the model.
 """
 
 from __future__ import annotations
 
+import json
 from dataclasses import replace
-from importlib import metadata
-from importlib.util import find_spec
 from pathlib import Path
+from typing import Any
 
 from clsctl.console.messages import note
 from clsctl.errors import ModelError, require_library
 from clsctl.inference.int8_cache import int8_path
 from clsctl.inference.paddle2onnx import CONVERTER
-from clsctl.models.directory import weights_sha256
-from clsctl.plugin.descriptors import CompiledModel
+from clsctl.inference.verdicts import read_verdict, versions_of, write_verdict
+from clsctl.models.integrity import fresh_weights_sha256, weights_sha256
+from clsctl.plugin.descriptors import Backend, CompiledModel
+from clsctl.plugin.registry import default_registry
 from clsctl.settings import folders
 from clsctl.system.cpu import require_int8
 from clsctl.system.files import atomic_replace
@@ -53,7 +55,8 @@ def ensure_compiled(compiled: CompiledModel, spec: ModelSpec, placement: Placeme
         _require_converter(compiled, spec)
     with locked(folders().cache, f"{compiled.name}-{target.stem}"):
         if not _is_current(target, quantised):
-            _raise_verdict(target)
+            if reason := read_verdict(target, _versions(compiled)):
+                raise _refused(reason)
             note(f"preparing {spec.name} for {compiled.library}, once")
             _compile_in_child(compiled, spec, placement, target)
     return target
@@ -87,27 +90,39 @@ def _require_converter(compiled: CompiledModel, spec: ModelSpec) -> None:
 def _compile_in_child(
     compiled: CompiledModel, spec: ModelSpec, placement: Placement, target: Path
 ) -> None:
+    """Let a process compile the model; what it finds out about the model is remembered."""
     target.parent.mkdir(parents=True, exist_ok=True)
     where = str(placement.device), placement.precision
     with atomic_replace(target) as part:
-        task = compiled.name, *where, spec.graph.absolute(), part, _verdict(target)
+        task = compiled.name, *where, spec.graph.absolute(), part.absolute()
         child = run_module("clsctl.inference.convert", *task, folder=target.parent)
-        if child.returncode != 0:
-            _raise_verdict(target)
+        outcome = _outcome(child.stdout)
+        if "os_error" in outcome:
+            raise OSError(*outcome["os_error"])
+        if "refused" in outcome:
+            write_verdict(target, outcome["refused"], _versions(compiled))
+            raise _refused(outcome["refused"])
+        if "error" in outcome:
+            raise ModelError(**outcome["error"])
+        if child.returncode or "difference" not in outcome:
             raise refusal(compiled, spec, failure_of(child))
+        if not target.name.startswith(fresh_weights_sha256(spec)):
+            raise refusal(compiled, spec, "its files changed while it was being prepared")
 
 
-def _raise_verdict(target: Path) -> None:
-    """Do not try again what cannot work."""
-    verdict = _verdict(target)
-    if verdict.exists():
-        raise _refused(verdict.read_text(encoding="utf-8", errors="replace"))
+def _outcome(output: str) -> dict[str, Any]:
+    """The last line of what the process printed; libraries print what they like before it."""
+    try:
+        outcome = json.loads(output.splitlines()[-1])
+    except (ValueError, IndexError):
+        return {}
+    return outcome if isinstance(outcome, dict) else {}
 
 
-def _verdict(target: Path) -> Path:
-    """The file that says why this model cannot be compiled; another converter may do better."""
-    version = metadata.version(CONVERTER) if find_spec(CONVERTER) else ""
-    return target.with_suffix(f".p2o{version}.txt")
+def _versions(compiled: CompiledModel) -> dict[str, str]:
+    """What takes part in compiling: another version of any of it may do better."""
+    backend: Backend = default_registry().get("backends", compiled.name)
+    return versions_of((CONVERTER, "paddlepaddle", "onnx", *backend.packages))
 
 
 def _refused(message: str) -> ModelError:

@@ -7,6 +7,8 @@ several inputs.
 
 from __future__ import annotations
 
+import json
+import os
 import sys
 from collections.abc import Callable, Mapping
 from pathlib import Path
@@ -21,9 +23,18 @@ from clsctl.inference.paddle2onnx import CONVERTER, onnx_bytes
 from clsctl.inference.paddle_session import PaddleSession
 from clsctl.inference.parity import compare_scores
 from clsctl.models.directory import read_model_dir
+from clsctl.models.integrity import model_files
 from clsctl.plugin.descriptors import CompiledModel
 from clsctl.plugin.registry import default_registry
+from clsctl.system.files import require_writable
+from clsctl.system.memory import limit_memory
 from clsctl.values import HOST, ModelSpec, Placement, ScoreFunction
+
+MEMORY = {"paddle": 640 << 20, "onnx": 512 << 20, "openvino": 512 << 20}
+"""Bytes that the libraries and a small model's arithmetic take, by the format of the model."""
+
+MEMORY_PER_CORE, MEMORY_PER_BYTE = 64 << 20, 16
+"""What more a thread takes, and what each byte of weights: six were measured with large ones."""
 
 
 class Reference(NamedTuple):
@@ -48,13 +59,25 @@ def convert(compiled: CompiledModel, spec: ModelSpec, placement: Placement, targ
     Raises:
         ModelError: It cannot be compiled, or gives other scores then (`E_CONVERSION`); what lies
             at `target` must not be used.
+        OSError: The system refused something, for instance because the disk is full.
     """
-    source = _source(compiled, spec, placement)
     try:
-        compiled.write(source, target, placement)
-    except Exception as error:  # noqa: BLE001 - every library has exceptions of its own
+        compiled.write(_source(compiled, spec, placement), target, placement)
+        return _difference(compiled, spec, placement, target)
+    except (OSError, MemoryError):
+        raise
+    except Exception as error:
+        require_writable(target)
+        if isinstance(error, ClsctlError):
+            raise
         reason = (str(error).strip().splitlines() or [type(error).__name__])[-1]
         raise refusal(compiled, spec, reason) from None
+
+
+def _difference(
+    compiled: CompiledModel, spec: ModelSpec, placement: Placement, target: Path
+) -> float:
+    """Compare what lies at `target` with the reference, where there is one; see `convert`."""
     reference = None if placement.precision == "int8" else _reference(spec)
     if reference is None:
         return 0.0
@@ -111,19 +134,31 @@ def _one_by_one(run: ScoreFunction) -> ScoreFunction:
     return lambda images: np.concatenate([run(image[None]) for image in images])
 
 
-def _main(backend: str, device: str, precision: str, graph: str, target: str, verdict: str) -> str:
-    """Only what was found out about the model becomes a verdict, not a full disk."""
+def _allowance(spec: ModelSpec) -> int:
+    """Bytes of memory to convert a model with: a graph can ask for any amount."""
+    size = sum(path.stat().st_size for path in model_files(spec))
+    cores = os.cpu_count() or 1
+    return MEMORY[spec.format] + MEMORY_PER_CORE * cores + MEMORY_PER_BYTE * size
+
+
+def _main(backend: str, device: str, precision: str, graph: str, target: str) -> None:
+    """Convert, and print the outcome as JSON for `clsctl.inference.compiled`."""
     registry = default_registry()
     compiled: CompiledModel = registry.get("backends", backend).compiled
     placement = Placement(resolve_device(device, registry), 1, precision=precision)
+    outcome: dict[str, object]
     try:
-        convert(compiled, read_model_dir(Path(graph)), placement, Path(target))
+        spec = read_model_dir(Path(graph))
+        if placement.device == HOST:
+            limit_memory(_allowance(spec))
+        outcome = {"difference": convert(compiled, spec, placement, Path(target))}
     except ClsctlError as error:
-        if error.code == "E_CONVERSION":
-            Path(verdict).write_text(error.message, encoding="utf-8")
-        return error.message
-    return ""
+        refused = error.code == "E_CONVERSION"
+        outcome = {"refused": error.message} if refused else {"error": error.as_dict()}
+    except OSError as error:
+        outcome = {"os_error": [error.errno, error.strerror or str(error), error.filename]}
+    print(f"\n{json.dumps(outcome, default=str)}", flush=True)
 
 
 if __name__ == "__main__":
-    sys.exit(_main(*sys.argv[1:]) or 0)
+    _main(*sys.argv[1:])

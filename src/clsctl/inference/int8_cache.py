@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from clsctl.errors import ModelError
-from clsctl.models.directory import weights_sha256
+from clsctl.models.integrity import weights_sha256
 from clsctl.settings import folders
 from clsctl.values import ModelSpec
 

@@ -8,6 +8,7 @@ from pathlib import Path
 from clsctl.errors import ModelError
 from clsctl.inference.onnx_folding import fold_affine
 from clsctl.models.directory import read_model_dir
+from clsctl.system.files import require_writable
 from clsctl.system.processes import run_module
 from clsctl.values import ModelSpec
 
@@ -20,9 +21,11 @@ def write_onnx(spec: ModelSpec, target: Path) -> None:
 
     Raises:
         ModelError: It cannot be converted (`E_CONVERSION`).
+        OSError: There is no room for it.
     """
     files = spec.graph.absolute(), target.absolute()
     if run_module(__name__, *files, folder=target.parent).returncode:
+        require_writable(target)
         raise _inconvertible(spec)
 
 
@@ -44,6 +47,8 @@ def onnx_bytes(spec: ModelSpec) -> bytes:
             # Any other optimiser pip-installs packages behind the user's back.
             optimize_tool="None",
         )
+    except (OSError, MemoryError):
+        raise
     except (Exception, SystemExit):  # noqa: BLE001 - it prints what went wrong, then exits
         raise _inconvertible(spec) from None
     return fold_affine(content)

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from clsctl.errors import DeviceError, ModelError
 from clsctl.inference.devices import get_device
+from clsctl.models.integrity import require_complete
 from clsctl.values import ModelSpec, Placement
 
 if TYPE_CHECKING:
@@ -24,6 +25,7 @@ class PaddleSession:
     def __init__(self, spec: ModelSpec, placement: Placement) -> None:
         from paddle import inference
 
+        require_complete(spec)
         try:
             self._original = inference.create_predictor(_config(spec, placement))
         except (RuntimeError, ValueError, OSError) as error:

@@ -9,6 +9,7 @@ from pathlib import Path
 from clsctl.errors import ModelError, UsageError
 from clsctl.models import provenance
 from clsctl.models.directory import read_model_dir
+from clsctl.models.integrity import require_complete
 from clsctl.values import Artifact, ModelEntry, WeightKind
 
 _SAFE_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,99}")
@@ -20,9 +21,9 @@ def pdparams_path(folder: Path, name: str) -> Path:
 
 
 def check_weights(folder: Path, name: str, kind: WeightKind) -> None:
-    """Raise ModelError where a folder is no model directory, or has no .pdparams of that name."""
+    """Raise ModelError unless a folder is a whole model directory, or has the .pdparams file."""
     if kind == "inference":
-        read_model_dir(folder)
+        require_complete(read_model_dir(folder))
         return
     path = pdparams_path(folder, name)
     # The protocol mark and the STOP of a pickle: an error page or a cut-off file lacks them.

@@ -8,15 +8,12 @@ or an OpenVINO IR.
 
 from __future__ import annotations
 
-import functools
-import hashlib
 import json
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 from clsctl.errors import ModelError
-from clsctl.system.files import file_sha256
 from clsctl.values import MODEL_FORMATS, ModelSpec
 
 GRAPHS = tuple(f"inference{suffix}" for suffix in MODEL_FORMATS)
@@ -74,49 +71,6 @@ def write_settings(
     }
     text = yaml.safe_dump(content, sort_keys=False, allow_unicode=True)
     (directory / SETTINGS).write_text(text, encoding="utf-8")
-
-
-def weights_sha256(spec: ModelSpec) -> str:
-    """Compute the SHA256 over graph and parameters, the key of everything derived from them.
-
-    The checksums recorded in clsctl.json are taken where the files still have the recorded size
-    and are no newer than it; otherwise the files are read.
-    """
-    recorded = _recorded_checksums(spec.directory)
-    joined = "".join(
-        _trusted(path, recorded, spec.directory / PROVENANCE) or _sha256_now(path)
-        for path in (spec.graph, spec.params)
-        if path is not None
-    )
-    return hashlib.sha256(joined.encode()).hexdigest()
-
-
-def _sha256_now(path: Path) -> str:
-    status = path.stat()
-    return _sha256_of(path, status.st_size, status.st_mtime_ns, status.st_ino)
-
-
-@functools.lru_cache(maxsize=16)
-def _sha256_of(path: Path, *state: int) -> str:
-    """Read a file once, though several steps of a command ask for its checksum."""
-    return file_sha256(path)
-
-
-def _recorded_checksums(directory: Path) -> dict[str, Any]:
-    try:
-        files = json.loads((directory / PROVENANCE).read_text(encoding="utf-8"))["files"]
-    except (OSError, ValueError, KeyError, TypeError):
-        return {}
-    return files if isinstance(files, dict) else {}
-
-
-def _trusted(path: Path, recorded: Mapping[str, Any], record: Path) -> str:
-    facts = recorded.get(path.name)
-    if not isinstance(facts, dict):
-        return ""
-    status = path.stat()
-    unchanged = status.st_size == facts.get("size") and status.st_mtime <= record.stat().st_mtime
-    return str(facts.get("sha256", "")) if unchanged else ""
 
 
 def _find_graph(path: Path) -> Path:

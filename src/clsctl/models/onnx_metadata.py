@@ -1,8 +1,6 @@
-"""Read the metadata of an ONNX file without loading its graph.
+"""Read what an ONNX file says beside its graph, and which other files it needs, without loading it.
 
-A `ModelProto` is a protocol buffer: a sequence of fields, each a key (number << 3 | wire type) and
-a value. `metadata_props` is field 14, a message with the key in field 1 and the value in field 2
-(https://github.com/onnx/onnx/blob/main/onnx/onnx.proto, https://protobuf.dev/programming-guides/encoding).
+The numbers are those of the fields in https://github.com/onnx/onnx/blob/main/onnx/onnx.proto.
 """
 
 from __future__ import annotations
@@ -13,72 +11,75 @@ from pathlib import Path
 from typing import IO
 
 from clsctl.errors import ModelError
+from clsctl.models.protobuf import content, fields
 
-METADATA_PROPS, KEY, VALUE = 14, 1, 2
-VARINT, FIXED_64, LENGTH, FIXED_32 = 0, 1, 2, 5
-LONGEST_TEXT = 64 << 20
+METADATA_PROPS, EXTERNAL_DATA, KEY, VALUE = 14, 13, 1, 2
+LONGEST_TEXT = 16 << 20
 """Bytes of one text: class names of a very large model."""
+
+# The messages that lead to tensors, by the number of their field.
+_TENSORS_BELOW = {
+    "model": {7: "graph", 25: "function"},
+    "graph": {1: "node", 5: "tensor"},
+    "function": {7: "node"},
+    "node": {5: "attribute"},
+    "attribute": {5: "tensor", 6: "graph", 10: "tensor", 11: "graph"},
+}
 
 
 def read_metadata(path: Path) -> dict[str, str]:
     """Read the texts that an ONNX file holds beside its graph, by key.
 
     Raises:
-        ModelError: The file is not ONNX, or cannot be read (`E_MODEL_UNREADABLE`).
+        ModelError: The file is not ONNX, is cut off, or cannot be read (`E_MODEL_UNREADABLE`).
     """
     try:
         with path.open("rb") as stream:
-            size = os.fstat(stream.fileno()).st_size
-            entries = [
-                dict(_fields(stream, end))
-                for number, end in _spans(stream, size)
-                if number == METADATA_PROPS
-            ]
-            return {_text(entry.get(KEY, b"")): _text(entry.get(VALUE, b"")) for entry in entries}
+            return _entries(stream, os.fstat(stream.fileno()).st_size, METADATA_PROPS)
     except (OSError, ValueError) as error:
         raise ModelError(
             f"'{path}' cannot be read as an ONNX file: {error}", code="E_MODEL_UNREADABLE"
         ) from None
 
 
-def _spans(stream: IO[bytes], end: int) -> Iterator[tuple[int, int]]:
-    """Number and end of each field that has a length; the caller may read up to its end."""
-    while stream.tell() < end:
-        key = _varint(stream)
-        number, kind = key >> 3, key & 7
-        if kind == VARINT:
-            _varint(stream)
-        elif kind in (FIXED_32, FIXED_64):
-            stream.seek(4 if kind == FIXED_32 else 8, os.SEEK_CUR)
-        elif kind == LENGTH:
-            length = _varint(stream)
-            after = stream.tell() + length
-            if after > end:
-                raise ValueError("a field is longer than the file")
-            yield number, after
-            stream.seek(after)
-        else:
-            raise ValueError("it is not a protocol buffer")
+def external_data(path: Path) -> dict[str, int]:
+    """Read which other files hold tensors of an ONNX file, and where the last of them ends in each.
+
+    Raises:
+        ValueError: The file is not ONNX, or is cut off.
+        OSError: It cannot be read.
+    """
+    ends: dict[str, int] = {}
+    try:
+        with path.open("rb") as stream:
+            for entry in _external_entries(stream, os.fstat(stream.fileno()).st_size, "model"):
+                name = entry["location"]
+                end = int(entry.get("offset", 0)) + int(entry.get("length", 0))
+                ends[name] = max(ends.get(name, 0), end)
+    except (KeyError, RecursionError):
+        raise ValueError("a tensor in it lies nowhere") from None
+    return ends
 
 
-def _fields(stream: IO[bytes], end: int) -> Iterator[tuple[int, bytes]]:
-    for number, after in _spans(stream, end):
-        length = after - stream.tell()
-        if length > LONGEST_TEXT:
-            raise ValueError("a text in its metadata is too long")
-        yield number, stream.read(length)
+def _external_entries(stream: IO[bytes], end: int, message: str) -> Iterator[dict[str, str]]:
+    """What is said of each tensor in a message that lies in another file."""
+    if message == "tensor":
+        if found := _entries(stream, end, EXTERNAL_DATA):
+            yield found
+        return
+    for field in fields(stream, end):
+        if below := _TENSORS_BELOW[message].get(field.number):
+            yield from _external_entries(stream, field.end, below)
 
 
-def _varint(stream: IO[bytes]) -> int:
-    value = 0
-    for shift in range(0, 70, 7):
-        byte = stream.read(1)
-        if not byte:
-            break
-        value |= (byte[0] & 0x7F) << shift
-        if byte[0] < 0x80:
-            return value
-    raise ValueError("it ends in the middle of a field, or is not a protocol buffer")
+def _entries(stream: IO[bytes], end: int, number: int) -> dict[str, str]:
+    """The pairs of texts in the fields of that number of a message."""
+    entries = [
+        {item.number: content(stream, item, LONGEST_TEXT) for item in fields(stream, field.end)}
+        for field in fields(stream, end)
+        if field.number == number
+    ]
+    return {_text(entry.get(KEY, b"")): _text(entry.get(VALUE, b"")) for entry in entries}
 
 
 def _text(content: bytes) -> str:

@@ -35,7 +35,8 @@ from clsctl.models.checks import (
     require_unchanged,
     safe_name,
 )
-from clsctl.models.directory import PROVENANCE, read_model_dir, weights_sha256
+from clsctl.models.directory import PROVENANCE, read_model_dir
+from clsctl.models.integrity import weights_sha256
 from clsctl.models.mirrors import first_success, public, weight_source
 from clsctl.plugin.descriptors import FetchRequest
 from clsctl.settings import Settings, folders, load_settings
@@ -195,8 +196,8 @@ class Store:
             ModelError: It is no usable model, or not what is in the store under that name.
         """
         folder = self.folder(name, kind)
-        check_weights(content, name, kind)
         provenance.record(content, source)
+        check_weights(content, name, kind)
         if (folder / PROVENANCE).is_file():
             require_unchanged(name, folder, content)
         sync_tree(content)

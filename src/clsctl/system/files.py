@@ -133,6 +133,20 @@ def _require_nothing_at(path: Path) -> None:
         )
 
 
+def require_writable(path: Path) -> None:
+    """Raise the system's own error where a file cannot take any more.
+
+    Libraries that meet a full disk say so in words of their own, or not at all.
+
+    Args:
+        path: A file that may be left a little longer or not; it is made where it is not there.
+    """
+    with path.open("ab") as stream:
+        stream.write(bytes(1 << 16))
+        stream.flush()
+        os.fsync(stream.fileno())
+
+
 # ---- checksums ---------------------------------------------------------------------------------
 
 

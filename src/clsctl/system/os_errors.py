@@ -9,7 +9,7 @@ from pathlib import Path
 
 from clsctl.errors import ClsctlError, ModelError, UsageError
 
-_FULL = (errno.ENOSPC, errno.EDQUOT)
+FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
 _READ_ONLY = (errno.EROFS, errno.EACCES, errno.EPERM)
 FREE_SPACE = "free some space, or set CLSCTL_HOME to a folder on another disk"
 
@@ -64,7 +64,7 @@ def translate_store_errors(
         yield
     except OSError as refusal:
         reason = refusal.strerror or refusal
-        if refusal.errno in _FULL:
+        if refusal.errno in FULL:
             message = f"the disk that holds {root} is full: {reason}"
             raise ModelError(message, code="E_DISK_FULL", hint=full_hint) from refusal
         message = f"cannot use {refusal.filename or root}: {reason}"

@@ -152,7 +152,10 @@ def test_openvino_reports_to_nobody():
 def test_paddle_says_in_a_line_why_it_cannot_load_a_model(tiny, tmp_path):
     from models import spoilt_copy
 
-    broken = spoilt_copy(tiny, tmp_path / "m", "inference.pdiparams", lambda content: content[:99])
+    def misspell(graph: bytes) -> bytes:
+        return graph.replace(b'"1.conv2d"', b'"1.konv2d"')
+
+    broken = spoilt_copy(tiny, tmp_path / "m", "inference.json", misspell)
     with pytest.raises(ModelError, match=f"Paddle cannot load '{broken}': ") as caught:
         opened("paddle", read_model_dir(broken))
     assert caught.value.code == "E_MODEL_UNREADABLE"

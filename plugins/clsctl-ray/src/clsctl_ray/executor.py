@@ -13,7 +13,7 @@ from typing import Any
 from clsctl import __version__
 from clsctl.console.progress import image_counter
 from clsctl.errors import Interrupted
-from clsctl.models.directory import weights_sha256
+from clsctl.models.integrity import weights_sha256
 from clsctl.plugin import PredictJob
 from clsctl.result import OutputNames, Result
 from clsctl_ray.cluster import connect, plan_workers
