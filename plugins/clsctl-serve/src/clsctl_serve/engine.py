@@ -17,7 +17,7 @@ from clsctl.images.formats import format_of
 from clsctl.images.preprocess import Preprocessor, compile_transforms
 from clsctl.images.read import InputImage, naming, read
 from clsctl.images.sources import Source
-from clsctl.models.directory import weights_sha256
+from clsctl.models.integrity import weights_sha256
 from clsctl.models.locate import find_model
 from clsctl.models.provenance import read_facts
 from clsctl.plugin import PredictJob
