@@ -48,14 +48,24 @@ def compare(model: str, batch: int, rounds: int, folder: Path) -> None:
     )
 
 
-def measure(model: str, batch: int, processes: int, data: Path, run: Path) -> float:
+def measure(model: str, batch: int, processes: int, data: Path, run_dir: Path) -> float:
     """Images a second in the second epoch."""
     command = [sys.executable, "-m", "clsctl", "train", "-m", model, "-d", str(data)]
-    command += ["-o", str(run), "--scratch", "--epochs", "2", "-b", str(batch), "--device", "cpu"]
+    command += [
+        "-o",
+        str(run_dir),
+        "--scratch",
+        "--epochs",
+        "2",
+        "-b",
+        str(batch),
+        "--device",
+        "cpu",
+    ]
     command += ["--processes", str(processes), "--set", "data.cache=ram"]
     environment = {**os.environ, "CLSCTL_THREADS": "1"}
     subprocess.run(command, env=environment, capture_output=True, check=True)
-    steps = [json.loads(line) for line in (run / "metrics.jsonl").read_text().splitlines()]
+    steps = [json.loads(line) for line in (run_dir / "metrics.jsonl").read_text().splitlines()]
     return float([step["images_per_s"] for step in steps if "images_per_s" in step][-1])
 
 

@@ -23,10 +23,11 @@ import clsctl
 from clsctl.schema.layers import ConfigSource
 from clsctl.training.config.recipes import configure
 from clsctl.training.job import TrainJob
-from clsctl.training.loop import make_step, step_batches
-from clsctl.training.optim import learning_rate, scaled_rate
+from clsctl.training.optimization.schedule import learning_rate, scaled_rate
+from clsctl.training.paddle_state import paddle_for
 from clsctl.training.setup import prepare
-from clsctl.training.state import new_learner
+from clsctl.training.state import new_state
+from clsctl.training.step import make_step, step_batches
 
 FIRST, LIMIT = 3, 1e-6
 
@@ -47,8 +48,8 @@ def main() -> None:
         "device": "cpu",
     }
     job = prepare(configure([ConfigSource("benchmark", values)]).config)
-    paddle.device.set_device("cpu")
-    steps = list(itertools.islice(zip(ours(job), stock(job), strict=True), options.steps))
+    with paddle_for(job):
+        steps = list(itertools.islice(zip(ours(job), stock(job), strict=True), options.steps))
     for number, ((own, _), (bare, _)) in enumerate(steps, start=1):
         print(f"step {number:2}  clsctl {own:.7f}  bare loop {bare:.7f}  {abs(own - bare):.1e}")
     seconds = [sum(step[side][1] for step in steps[1:]) for side in (0, 1)]
@@ -61,12 +62,12 @@ def ours(job: TrainJob) -> Iterator[tuple[float, float]]:
     """The loss and the seconds of each step of clsctl's loop."""
     config = job.config
     peak = scaled_rate(config.batch_size, config.optimizer)
-    learner = new_learner(job)
-    learner.network.train()
-    for number, group in enumerate(step_batches(job, learner.position)):
+    state = new_state(job)
+    state.network.train()
+    for number, group in enumerate(step_batches(job, state.progress)):
         started = time.perf_counter()
         rate = learning_rate(number, job.steps_per_epoch, config.epochs, peak, config.schedule)
-        loss = make_step(job, learner, None, group, rate)
+        loss = make_step(job, state, None, group, rate)
         yield loss, time.perf_counter() - started
 
 

@@ -16,8 +16,10 @@ import numpy as np
 
 from clsctl.datasets.layouts.detect import read_valid_dataset
 from clsctl.errors import ClsctlError
-from clsctl.evaluation.evaluate import Evaluation, evaluate_scorer
-from clsctl.evaluation.scorer import open_exported
+from clsctl.evaluation.evaluate import evaluate_scorer
+from clsctl.evaluation.exported_scorer import ExportedScorer
+from clsctl.evaluation.result import Evaluation
+from clsctl.evaluation.scorer import ScoringSetup
 from clsctl.models.directory import read_model_dir
 from clsctl.quantization.quantize import quantize
 from clsctl.settings import load_settings
@@ -48,8 +50,8 @@ def main() -> None:
 
 def _evaluate(model: Path, dataset: Path, backend: str, precision: str) -> Evaluation:
     settings = load_settings(backend=backend, precision=precision, device="cpu")
-    scorer = open_exported(read_model_dir(model), settings)
-    return evaluate_scorer(scorer, read_valid_dataset(dataset), "val", settings)
+    scorer = ExportedScorer.open(read_model_dir(model), ScoringSetup(settings))
+    return evaluate_scorer(scorer, read_valid_dataset(dataset), "val")
 
 
 def _show(label: str, found: Evaluation, reference: Evaluation) -> None:

@@ -67,23 +67,26 @@ def measure(model: str, batch: int, way: str) -> float:
 
     import clsctl
     from clsctl.training.distributed.environment import threads
-    from clsctl.training.onednn.choice import choose, stock
+    from clsctl.training.onednn.choice import NO_ACCELERATION, choose_acceleration
     from clsctl.values import DeviceId
 
-    accelerate = choose("on", DeviceId("cpu"), threads(1)) if way == "on" else stock
+    accelerate = NO_ACCELERATION
+    if way == "on":
+        accelerate = choose_acceleration("on", DeviceId("cpu"), threads(1))
     network = clsctl.build(model, num_classes=6, seed=0)
     network.train()
     optimizer = paddle.optimizer.Momentum(0.01, parameters=network.parameters())
     images, labels = paddle.rand([batch, 3, 224, 224]), paddle.randint(0, 6, [batch])
     seconds = []
-    for _ in range(STEPS):
-        start = time.perf_counter()
-        with accelerate(network):
-            logits = network(images)
-        F.cross_entropy(logits, labels).backward()
-        optimizer.step()
-        optimizer.clear_grad()
-        seconds.append(time.perf_counter() - start)
+    with accelerate.on_its_threads():
+        for _ in range(STEPS):
+            start = time.perf_counter()
+            with accelerate(network):
+                logits = network(images)
+            F.cross_entropy(logits, labels).backward()
+            optimizer.step()
+            optimizer.clear_grad()
+            seconds.append(time.perf_counter() - start)
     return batch / statistics.median(seconds[1:])
 
 

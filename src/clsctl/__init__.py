@@ -17,8 +17,8 @@ from clsctl.values import __version__
 
 if TYPE_CHECKING:
     from clsctl.errors import ClsctlError as ClsctlError
-    from clsctl.evaluation.evaluate import Evaluation as Evaluation
     from clsctl.evaluation.evaluate import evaluate as evaluate
+    from clsctl.evaluation.result import Evaluation as Evaluation
     from clsctl.exporting.export import Export as Export
     from clsctl.exporting.export import export as export
     from clsctl.networks.build import build as build
@@ -36,7 +36,7 @@ _LAZY = {
     "build": "clsctl.networks.build",
     "Classifier": "clsctl.prediction.classifier",
     "ClsctlError": "clsctl.errors",
-    "Evaluation": "clsctl.evaluation.evaluate",
+    "Evaluation": "clsctl.evaluation.result",
     "Export": "clsctl.exporting.export",
     "Quantized": "clsctl.quantization.quantize",
     "Result": "clsctl.result",

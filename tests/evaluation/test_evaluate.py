@@ -11,9 +11,10 @@ import yaml
 import clsctl
 from clsctl.datasets.samples import Sample
 from clsctl.errors import ClsctlError, DataError, UsageError
-from clsctl.evaluation.class_mapping import matched
-from clsctl.evaluation.evaluate import compare, evaluate
-from clsctl.evaluation.trained_weights import find_trained
+from clsctl.evaluation import trained_weights
+from clsctl.evaluation.class_mapping import remap_labels
+from clsctl.evaluation.evaluate import evaluate
+from clsctl.evaluation.result import compare
 from clsctl.exporting.export import export
 from clsctl.inference.parity import compare_scores
 
@@ -74,7 +75,7 @@ def test_classes_are_matched_by_name(tmp_path, dataset, run):
 )
 def test_class_ids_that_the_model_uses(class_names, labels, expected):
     samples = [Sample("x", label, "val.txt", 1) for label in class_names]
-    found = matched(samples, class_names, labels, 3)
+    found = remap_labels(samples, class_names, labels, 3)
     assert [sample.label for sample in found] == expected
 
 
@@ -84,7 +85,7 @@ def test_class_ids_that_the_model_uses(class_names, labels, expected):
 )
 def test_classes_that_the_model_does_not_know_are_refused(class_names, labels):
     with pytest.raises(DataError) as caught:
-        matched([], class_names, labels, 3)
+        remap_labels([], class_names, labels, 3)
     assert caught.value.code == "E_CLASSES_DIFFER"
 
 
@@ -99,8 +100,8 @@ def test_an_unreadable_image_is_named_with_its_line(tmp_path, dataset, run):
 
 
 def test_the_same_forms_hold_and_a_small_change_does_not(run):
-    model = find_trained(run)
-    network = model.load()
+    model = trained_weights.load(run)
+    network = model.build_network()
 
     def scores(images):
         import paddle
@@ -188,7 +189,7 @@ def test_names_without_an_output_score_nothing(dataset, run, tmp_path):
 
 
 def test_weights_have_no_other_precision(dataset, run):
-    with pytest.raises(UsageError, match="training weights are not run in int8"):
+    with pytest.raises(UsageError, match="training weights do not run in int8"):
         evaluate(dataset, weights=run, precision="int8")
     assert (
         evaluate(dataset, weights=run, precision="fp32").top1 == evaluate(dataset, weights=run).top1

@@ -26,7 +26,7 @@ SPARING = {
 DECAYING_ALL = ["MobileNetV3_small_x0_35", "PP-HGNetV2-B0", "PP-LCNet_x0_25", RESNET]
 
 
-def outline(name):
+def build_lazy(name):
     with paddle.LazyGuard():
         return clsctl.build(name)
 
@@ -99,7 +99,7 @@ def test_a_frozen_network_gives_the_same_logits_and_can_be_copied_and_exported(t
 
 def test_an_unknown_stage_gets_the_names_of_all():
     with pytest.raises(UsageError) as caught:
-        freeze_until(outline(RESNET), "stage9")
+        freeze_until(build_lazy(RESNET), "stage9")
     assert caught.value.code == "E_STAGE_UNKNOWN"
     assert caught.value.hint == (
         "stages of this network, in order: stem, stage1, stage2, stage3, stage4, head"
@@ -111,7 +111,7 @@ def test_an_unknown_stage_gets_the_names_of_all():
 
 @pytest.mark.parametrize("name", [*SPARING, *DECAYING_ALL])
 def test_every_trainable_parameter_is_in_one_group(name):
-    network = outline(name)
+    network = build_lazy(name)
     grouped = [id(p) for group in parameter_groups(network, 0.1) for p in group["params"]]
     trainable = [id(p) for p in network.parameters() if not p.stop_gradient]
     assert sorted(grouped) == sorted(trainable)
@@ -119,7 +119,7 @@ def test_every_trainable_parameter_is_in_one_group(name):
 
 @pytest.mark.parametrize(("name", "more"), SPARING.items())
 def test_norms_biases_and_what_the_family_names_are_not_decayed(name, more):
-    network = outline(name)
+    network = build_lazy(name)
     names = {id(parameter): name for name, parameter in network.named_parameters()}
     decays = {
         names[id(parameter)]: group["weight_decay"]
@@ -136,19 +136,19 @@ def test_norms_biases_and_what_the_family_names_are_not_decayed(name, more):
 
 @pytest.mark.parametrize("name", DECAYING_ALL)
 def test_the_other_recipes_decay_everything(name):
-    (group,) = parameter_groups(outline(name), 3e-5)
+    (group,) = parameter_groups(build_lazy(name), 3e-5)
     assert (group["weight_decay"], group["learning_rate"]) == (3e-5, 1.0)
 
 
 def test_frozen_parameters_are_in_no_group():
-    network = outline(RESNET)
+    network = build_lazy(RESNET)
     freeze_until(network, "head")
     (group,) = parameter_groups(network, 0.1)
     assert [list(parameter.shape) for parameter in group["params"]] == [[512, 1000], [1000]]
 
 
 def test_layer_decay_slows_each_stage_of_clip_as_its_published_recipe_does():
-    network = outline("CLIP_vit_base_patch16_224")
+    network = build_lazy("CLIP_vit_base_patch16_224")
     names = {id(parameter): name for name, parameter in network.named_parameters()}
     rates = {
         names[id(parameter)]: group["learning_rate"]

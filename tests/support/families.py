@@ -28,7 +28,7 @@ SMALL = sorted(
 
 
 @cache
-def outline(name: str, num_classes: int = 1000) -> Network:
+def build_lazy(name: str, num_classes: int = 1000) -> Network:
     """The network without memory for its weights, which even the largest builds in an instant."""
     with paddle.LazyGuard():
         return REGISTRY.get("architectures", name).build(num_classes=num_classes)

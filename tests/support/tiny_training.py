@@ -64,10 +64,10 @@ def killed(folder: Path, event: int, arguments: Sequence[str | Path]) -> bool:
     return done.returncode != 0
 
 
-def state(run: Path) -> dict[str, bytes]:
+def state(run_dir: Path) -> dict[str, bytes]:
     """The bytes of all checkpoints and exports, by path."""
-    files = [path for path in run.glob("*/**/*") if path.is_file()]
-    return {path.relative_to(run).as_posix(): path.read_bytes() for path in files}
+    files = [path for path in run_dir.glob("*/**/*") if path.is_file()]
+    return {path.relative_to(run_dir).as_posix(): path.read_bytes() for path in files}
 
 
 def weights_for(classes: int, path: Path) -> Path:

@@ -28,13 +28,13 @@ SETTINGS = {
 }
 
 
-def stock_losses(data: Path, run: Path) -> list[float]:
+def stock_losses(data: Path, run_dir: Path) -> list[float]:
     """Momentum, L2 as a regulariser, a cosine after a linear warm-up, smoothed labels."""
     import paddle
     from paddle.nn import functional as F
 
     paddle.device.set_device("cpu")
-    values = {"model": MODEL, "data.path": str(data), "output": str(run), **SETTINGS}
+    values = {"model": MODEL, "data.path": str(data), "output": str(run_dir), **SETTINGS}
     job = prepare(configure([ConfigSource("test", values)]).config)
     network = clsctl.build(MODEL, num_classes=CLASSES, seed=0)
     steps = len(job.train)

@@ -82,12 +82,12 @@ def accuracy(settings: Settings, model_dir: str, dataset: str, split: str) -> di
     """Compute top-1 and its 95 % interval, in percent, as `clsctl eval` does."""
     from clsctl.datasets.layouts.detect import read_valid_dataset
     from clsctl.evaluation.evaluate import evaluate_scorer
-    from clsctl.evaluation.scorer import open_scorer
+    from clsctl.evaluation.open_scorer import open_scorer
+    from clsctl.evaluation.scorer import ScoringSetup
 
-    scorer = open_scorer(None, None, model_dir, settings)
-    top1, interval = evaluate_scorer(
-        scorer, read_valid_dataset(Path(dataset)), split, settings
-    ).top_k(1)
+    scorer = open_scorer(None, None, model_dir, ScoringSetup(settings))
+    evaluation = evaluate_scorer(scorer, read_valid_dataset(Path(dataset)), split)
+    top1, interval = evaluation.top_k(1)
     return {"top1": 100 * top1, "top1_interval": [100 * bound for bound in interval]}
 
 

@@ -27,7 +27,7 @@ def samples_of(dataset: Dataset, split: str) -> tuple[Sample, ...]:
     return samples
 
 
-def matched(
+def remap_labels(
     samples: Iterable[Sample], class_names: Mapping[int, str], labels: Sequence[str], outputs: int
 ) -> list[Sample]:
     """The samples with the class ids that the model uses, which are found by class name.

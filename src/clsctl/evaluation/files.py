@@ -19,9 +19,9 @@ from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Any
 
-from clsctl.evaluation.evaluate import Evaluation
 from clsctl.evaluation.html import render_gallery
 from clsctl.evaluation.metrics import Comparison
+from clsctl.evaluation.result import Evaluation
 from clsctl.system.files import open_output
 from clsctl.values import __version__
 

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from clsctl.evaluation.evaluate import Evaluation
+    from clsctl.evaluation.result import Evaluation
 
 SHOWN = 60
 """The most images in each section."""

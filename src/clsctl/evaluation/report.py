@@ -13,7 +13,7 @@ from clsctl.evaluation import metrics
 if TYPE_CHECKING:
     from rich.console import Console
 
-    from clsctl.evaluation.evaluate import Evaluation
+    from clsctl.evaluation.result import Evaluation
 
 ROWS = 40
 """The most classes in the table; of more, those with the lowest F1."""

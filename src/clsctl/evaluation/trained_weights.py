@@ -1,4 +1,4 @@
-"""Training weights -> the network they belong to, its preprocessing and its class names.
+"""Find the network that training weights belong to, its preprocessing and its class names.
 
 A run's folder, clsctl's or PaddleX's, keeps an exported model beside its weights, and that model's
 inference.yml says all three. A bare file says none, so the architecture has to be named.
@@ -6,13 +6,14 @@ inference.yml says all three. A bare file says none, so the architecture has to 
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from clsctl.console.messages import note
 from clsctl.errors import ModelError, UsageError
+from clsctl.evaluation.scoring import count_classes, score_function
 from clsctl.models.directory import SETTINGS, read_model_dir
 from clsctl.values import ModelSpec
 
@@ -39,8 +40,8 @@ class TrainedModel:
     labels: tuple[str, ...]
     dataset: Path | None = None
 
-    def load(self) -> nn.Layer:
-        """The network with the weights, in evaluation mode.
+    def build_network(self) -> nn.Layer:
+        """Build the network with the weights, in evaluation mode.
 
         Raises:
             ModelError: The weights cannot be read, or are not of this architecture.
@@ -52,17 +53,8 @@ class TrainedModel:
         return network
 
 
-def input_side(transforms: Sequence[Mapping[str, Any]]) -> int:
-    """Side of a network's input in pixels: what preprocessing makes of any image."""
-    import numpy as np
-
-    from clsctl.images.preprocess import compile_transforms
-
-    return len(compile_transforms(transforms)(np.zeros((512, 512, 3), np.uint8))[0])
-
-
-def find_trained(path: Path, name: str | None = None) -> TrainedModel:
-    """What a .pdparams file, or a run's folder with its best weights, stands for.
+def load(path: Path, name: str | None = None) -> TrainedModel:
+    """Find out what a .pdparams file, or a run's folder with its best weights, stands for.
 
     Args:
         path: The file or folder.
@@ -90,7 +82,7 @@ def find_trained(path: Path, name: str | None = None) -> TrainedModel:
 def class_names(
     model: TrainedModel, network: nn.Layer, dataset: str | Path | None = None
 ) -> tuple[str, ...]:
-    """One name for each class that the network tells apart.
+    """Name each class that the network tells apart.
 
     Args:
         dataset: Names the classes where nothing beside the weights does.
@@ -105,7 +97,7 @@ def class_names(
     names = model.labels
     if dataset is not None and not names:
         names = tuple(read_valid_dataset(Path(dataset)).class_names.values())
-    classes = _count_classes(model, network)
+    classes = count_classes(score_function(network), model.transforms)
     if not names and classes == len(imagenet_labels()):
         note("the classes are named as ImageNet's")
         return imagenet_labels()
@@ -164,7 +156,7 @@ def _neighbours(folder: Path) -> Iterator[Path]:
 
 
 def _dataset_of(config: Path) -> Path | None:
-    """The dataset of a run's config.yaml, in clsctl's words or PaddleX's."""
+    """Find the dataset of a run in its config.yaml, clsctl's or PaddleX's."""
     import yaml
 
     try:
@@ -174,11 +166,3 @@ def _dataset_of(config: Path) -> Path | None:
     except (OSError, ValueError, AttributeError, KeyError, TypeError, yaml.YAMLError):
         return None
     return path if path.exists() else None
-
-
-def _count_classes(model: TrainedModel, network: nn.Layer) -> int:
-    import paddle
-
-    side = input_side(model.transforms)
-    with paddle.no_grad():
-        return int(network(paddle.zeros([1, 3, side, side])).shape[1])

@@ -74,14 +74,15 @@ def export(
         DataError: There is something at `output`, or the class names do not fit.
         ModelError: The weights cannot be used, or what was written differs (`E_PARITY`).
     """
-    from clsctl.evaluation.trained_weights import class_names, find_trained, input_side
+    from clsctl.evaluation import trained_weights
+    from clsctl.evaluation.scoring import input_side
     from clsctl.models.provenance import origin, record
     from clsctl.system.files import new_folder
 
     exporters = _with_base(to, default_registry())
-    model = find_trained(Path(weights), model_name)
-    network = model.load()
-    names = class_names(model, network, dataset)
+    model = trained_weights.load(Path(weights), model_name)
+    network = model.build_network()
+    names = trained_weights.class_names(model, network, dataset)
     side = input_side(model.transforms)
     request = ExportRequest(network, model.name, model.transforms, names, side)
     with new_folder(Path(output)) as folder:

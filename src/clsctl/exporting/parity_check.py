@@ -36,9 +36,9 @@ def check_parity(
     Raises:
         ModelError: A file gives other scores (`E_PARITY`).
     """
-    from clsctl.evaluation.scorer import network_run
+    from clsctl.evaluation.scoring import score_function
 
-    reference = network_run(network)
+    reference = score_function(network)
     found = {name: compare_scores(reference, run, transforms, photos) for name, run in exported}
     for name, parity in found.items():
         if not parity.holds:

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
 
 from clsctl.errors import DeviceError, UsageError
 from clsctl.plugin.descriptors import Device
@@ -53,11 +54,17 @@ def get_device(device: DeviceId, registry: Registry | None = None) -> Device:
     return found
 
 
-def use_in_paddle(device: DeviceId) -> None:
-    """Let Paddle's networks compute on a device from now on."""
+@contextmanager
+def paddle_on(device: DeviceId) -> Iterator[None]:
+    """Let Paddle's networks compute on a device for a while; then they do where they did before."""
     import paddle
 
+    before = paddle.device.get_device()
     paddle.device.set_device(get_device(device).paddle_place(device))
+    try:
+        yield
+    finally:
+        paddle.device.set_device(before)
 
 
 def _parse(text: str, registry: Registry) -> tuple[Device, int]:

@@ -10,17 +10,20 @@ import functools
 import math
 import threading
 from collections import deque
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from clsctl.datasets.samples import Sample
 from clsctl.errors import ClsctlError, DataError
+from clsctl.images.preprocess import compile_transforms
 from clsctl.images.read import read_pixels
 from clsctl.loading.cache import Read
 from clsctl.loading.sampling import Stream, epoch_order, generator, split_batch
+from clsctl.settings import Settings
+from clsctl.system.cpu import available_cores
 
 if TYPE_CHECKING:
     import numpy as np
@@ -131,6 +134,30 @@ class Loader:
             return self.transform(pixels, generator(self.seed, Stream.AUGMENT, epoch, place))
         except ClsctlError as error:
             raise _located(error, sample) from None
+
+
+def open_loader(
+    samples: Sequence[Sample],
+    root: Path,
+    transforms: Sequence[Mapping[str, Any]],
+    settings: Settings,
+    batch_size: int,
+    workers: int = 0,
+) -> Loader:
+    """Open a loader that gives each sample once, in order, preprocessed as for prediction.
+
+    Args:
+        workers: Threads that decode images; 0 is as many as the settings say.
+    """
+    preprocess = compile_transforms(transforms)
+    return Loader(
+        samples,
+        root,
+        lambda pixels, rng: preprocess(pixels),
+        batch_size=batch_size,
+        workers=workers or settings.threads or available_cores(),
+        read=functools.partial(read_pixels, settings=settings),
+    )
 
 
 class _Pending:

@@ -48,7 +48,7 @@ def build(
         return _build_from(path, create, num_classes)
 
 
-def outline(create: Callable[[], nn.Layer]) -> nn.Layer:
+def build_lazy(create: Callable[[], nn.Layer]) -> nn.Layer:
     """The network without memory for its parameters; even the largest is there in an instant."""
     import paddle
 
@@ -59,8 +59,8 @@ def outline(create: Callable[[], nn.Layer]) -> nn.Layer:
 def _build_from(path: Path, create: Callable[..., nn.Layer], num_classes: int | None) -> nn.Layer:
     arrays = read_pdparams(path)
     if num_classes is None:
-        num_classes = _classes_in(arrays, outline(create))
-    network = outline(functools.partial(create, num_classes=num_classes))
+        num_classes = _classes_in(arrays, build_lazy(create))
+    network = build_lazy(functools.partial(create, num_classes=num_classes))
     fresh = load_weights(network, arrays, f"'{path.name}'")
     if fresh:
         note(f"{path.name} has another number of classes; left fresh: {', '.join(fresh)}")

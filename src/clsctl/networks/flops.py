@@ -33,13 +33,13 @@ class Costs:
 
 def costs(entry: ModelEntry) -> Costs | None:
     """Of a catalog entry's network for one image of its size; None where no plugin has it."""
-    from clsctl.networks.build import outline
+    from clsctl.networks.build import build_lazy
     from clsctl.plugin.registry import default_registry
 
     architecture = default_registry().items("architectures").get(entry.name)
     if architecture is None:
         return None
-    network = outline(functools.partial(architecture.build, num_classes=1000))
+    network = build_lazy(functools.partial(architecture.build, num_classes=1000))
     side = entry.preprocessing.crop
     return Costs(parameters(network), macs(network, (3, side, side)))
 

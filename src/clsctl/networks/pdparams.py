@@ -63,7 +63,7 @@ def load_weights(
     classes. Anything else that does not fit is refused and the network is not touched.
 
     Args:
-        network: The network; outlined under `paddle.LazyGuard`, it gets its memory here.
+        network: The network; built under `paddle.LazyGuard`, it gets its memory here.
         arrays: Emptied on the way, so that memory holds the weights once and not twice.
         origin: What an error calls the weights.
 

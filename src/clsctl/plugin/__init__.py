@@ -19,11 +19,11 @@ from clsctl.plugin.descriptors import (
     RecordWriter,
     RunTo,
     StoredResult,
-    TrainCallback,
     WeightSource,
     Writer,
 )
 from clsctl.plugin.hookspecs import hookimpl
+from clsctl.plugin.train_callbacks import Callback, EpochInfo, StepInfo, TrainCallback
 from clsctl.values import (
     Artifact,
     DeviceId,
@@ -40,11 +40,13 @@ __all__ = [
     "Architecture",
     "Artifact",
     "Backend",
+    "Callback",
     "Catalog",
     "Command",
     "CompiledModel",
     "Device",
     "DeviceId",
+    "EpochInfo",
     "Executor",
     "ExportRequest",
     "Exporter",
@@ -59,6 +61,7 @@ __all__ = [
     "RecordWriter",
     "RunTo",
     "Session",
+    "StepInfo",
     "StoredResult",
     "TrainCallback",
     "WeightSource",

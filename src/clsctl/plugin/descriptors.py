@@ -370,12 +370,3 @@ class Executor:
     options: Callable[..., object] = lambda: None
     in_process: bool = False
     prepare: Callable[[Any, str | None, Settings], PredictJob] | None = None
-
-
-@dataclass(frozen=True, slots=True)
-class TrainCallback:
-    """An observer of training; `load` returns the observer for one run's output folder."""
-
-    name: str
-    help: str
-    load: Callable[[Path], object]

@@ -19,10 +19,10 @@ from clsctl.plugin.descriptors import (
     Device,
     Executor,
     Exporter,
-    TrainCallback,
     WeightSource,
     Writer,
 )
+from clsctl.plugin.train_callbacks import TrainCallback
 
 hookspec = pluggy.HookspecMarker("clsctl")
 hookimpl = pluggy.HookimplMarker("clsctl")

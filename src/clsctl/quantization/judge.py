@@ -11,9 +11,9 @@ from typing import TYPE_CHECKING, NamedTuple
 from clsctl.console.messages import note
 from clsctl.datasets.samples import Dataset
 from clsctl.errors import DeviceError
-from clsctl.evaluation.class_mapping import matched
+from clsctl.evaluation.class_mapping import remap_labels
 from clsctl.evaluation.metrics import Interval, label_ranks, wilson_interval
-from clsctl.evaluation.trained_weights import input_side
+from clsctl.evaluation.scoring import input_side
 from clsctl.inference.devices import get_device
 from clsctl.inference.timing import time_sessions
 from clsctl.plugin.descriptors import Backend, CompiledModel
@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
 
-    from clsctl.evaluation.scorer import Run
+    from clsctl.values import ScoreFunction
 
     Scores = NDArray[np.float32]
 
@@ -46,7 +46,7 @@ class Share(NamedTuple):
 # ---- accuracy ----------------------------------------------------------------------------------
 
 
-def open_graph(graph: Path) -> Run:
+def open_graph(graph: Path) -> ScoreFunction:
     """Open an ONNX file on every core, with the backend that starts soonest."""
     return _open(next(_compilers()), graph, available_cores()).run
 
@@ -63,7 +63,7 @@ def accuracy(scores: Scores, dataset: Dataset, labels: Sequence[str]) -> Share:
     """
     import numpy as np
 
-    samples = matched(dataset.splits["val"], dataset.class_names, labels, scores.shape[1])
+    samples = remap_labels(dataset.splits["val"], dataset.class_names, labels, scores.shape[1])
     return _share(label_ranks(scores, np.array([sample.label for sample in samples])) == 0)
 
 

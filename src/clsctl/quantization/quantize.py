@@ -18,10 +18,13 @@ from typing import TYPE_CHECKING, Any
 from clsctl.console.messages import note
 from clsctl.console.progress import no_progress
 from clsctl.errors import DataError, ModelError
+from clsctl.evaluation.scorer import BATCH
+from clsctl.evaluation.scoring import score_batches
 from clsctl.inference.compiled import ensure_compiled
 from clsctl.inference.int8_cache import int8_target, report_path
 from clsctl.inference.onnx_session import COMPILED
 from clsctl.inference.paddle2onnx import write_onnx
+from clsctl.loading.loader import open_loader
 from clsctl.models.directory import write_settings
 from clsctl.models.provenance import origin, record
 from clsctl.quantization.calibration_split import sample_calibration_split
@@ -154,8 +157,6 @@ def quantize(
 def _calibrating(
     spec: ModelSpec, sampled: Dataset, settings: Settings, progress: Progress
 ) -> Iterator[NDArray[np.float32]]:
-    from clsctl.evaluation.evaluate import open_loader
-
     samples, done = sampled.splits["train"], 0
     loader = open_loader(samples, sampled.root, spec.transforms, settings, CALIBRATION_BATCH)
     for batch in loader.batches(0):
@@ -171,10 +172,8 @@ def _judge(
     settings: Settings,
     progress: Progress,
 ) -> Quantized:
-    from clsctl.evaluation.evaluate import open_loader, score_with
-
-    loader = open_loader(sampled.splits["val"], sampled.root, spec.transforms, settings)
-    scores = [score_with(open_graph(graph), loader, progress)[0] for graph in graphs]
+    loader = open_loader(sampled.splits["val"], sampled.root, spec.transforms, settings, BATCH)
+    scores = [score_batches(open_graph(graph), loader, progress) for graph in graphs]
     return Quantized(
         spec.name,
         sampled.root,

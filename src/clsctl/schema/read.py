@@ -99,7 +99,7 @@ def _reader(kind: Any, from_text: bool, extra_keys: bool) -> _Reader:
     if origin in (Union, types.UnionType):
         # None first: a text that says it is no other text.
         return _union([inner(part) for part in sorted(arguments, key=_is_something)])
-    if origin is Mapping:
+    if origin in (Mapping, dict):
         return _mapping(inner(arguments[1]))
     if origin is tuple and arguments[-1] is not ...:
         return _fixed([inner(part) for part in arguments], from_text)

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from clsctl.console.messages import note
-from clsctl.inference.devices import get_device, use_in_paddle
+from clsctl.inference.devices import get_device, paddle_on
 from clsctl.training.config.train_config import TrainConfig
-from clsctl.training.memory_estimate import footprint
+from clsctl.training.memory_estimate import estimate_memory
 from clsctl.values import DeviceId
 
 LARGEST = 256
@@ -20,7 +20,7 @@ SHARE_OF_MEMORY = 0.5
 def fitting_batch(
     config: TrainConfig, images: int, num_classes: int, side: int, device: DeviceId
 ) -> int:
-    """The largest power of two up to `LARGEST` that fits the device's memory and the dataset.
+    """Choose the largest power of two up to `LARGEST` that fits the memory and the dataset.
 
     Where the device's memory is known it is estimated, to take at most half of that; others are
     tried.
@@ -32,13 +32,21 @@ def fitting_batch(
     most = _power_of_two(min(LARGEST, images // STEPS_AN_EPOCH))
     memory = get_device(device).memory
     if memory is not None:
-        taken = footprint(config, num_classes, side)
+        taken = estimate_memory(config, num_classes, side)
         room = int(SHARE_OF_MEMORY * memory().total) - taken.fixed
         batch = _power_of_two(min(most, room // taken.image))
     else:
         batch = _largest_that_runs(config, most, num_classes, side, device)
-    note(f"batch {batch}: the largest power of two up to {most} that fits the memory of {device}")
+    note(f"batch {batch}: {_reason(batch, most, images, device)}")
     return batch
+
+
+def _reason(batch: int, most: int, images: int, device: DeviceId) -> str:
+    if batch < most:
+        return f"the largest power of two that fits the memory of {device}"
+    if most < LARGEST:
+        return f"an epoch of {images} images has few steps with more"
+    return "more make no device faster"
 
 
 def _power_of_two(number: int) -> int:
@@ -53,18 +61,18 @@ def _largest_that_runs(
     import paddle
 
     from clsctl.networks.build import build
-    from clsctl.training.optim import build_optimizer
+    from clsctl.training.optimization.optimizer import build_optimizer
 
-    use_in_paddle(device)
-    network = build(config.model, num_classes, seed=config.seed)
-    optimizer = build_optimizer(network, config.optimizer)  # type: ignore[arg-type]
     batch = most
-    while batch > 2:
-        try:
-            network(paddle.zeros([batch, 3, side, side])).sum().backward()
-            optimizer.step()
-            return batch
-        except MemoryError:
-            optimizer.clear_grad()
-            batch //= 2
+    with paddle_on(device):
+        network = build(config.model, num_classes, seed=config.seed)
+        optimizer = build_optimizer(network, config.optimizer)  # type: ignore[arg-type]
+        while batch > 2:
+            try:
+                network(paddle.zeros([batch, 3, side, side])).sum().backward()
+                optimizer.step()
+                break
+            except MemoryError:
+                optimizer.clear_grad()
+                batch //= 2
     return batch

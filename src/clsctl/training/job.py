@@ -1,4 +1,4 @@
-"""What a training run works on, fixed before its first step."""
+"""What a training run works on, fixed before its first step: TrainJob."""
 
 from __future__ import annotations
 
@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING
 from clsctl.datasets.layouts.detect import Dataset
 from clsctl.loading.loader import Loader
 from clsctl.loading.mix import Mixer
-from clsctl.training.distributed.process_group import ALONE, Team
-from clsctl.training.onednn.choice import Switch, stock
+from clsctl.training.distributed.process_group import SINGLE_PROCESS, ProcessGroup
+from clsctl.training.onednn.choice import NO_ACCELERATION, Acceleration
 from clsctl.training.signals import Stop
 from clsctl.values import DeviceId, Preprocessing
 
@@ -30,9 +30,9 @@ class TrainJob:
         preprocessing: Of evaluation and of the exported model.
         mixer: Batches -> images and soft targets.
         class_weights: float32 [C] for the loss; None where all count the same.
-        team: The processes that train together; each loads its part of the images.
+        group: The processes that train together; each loads its part of the images.
         accelerate: What a network is run in: `with job.accelerate(network): ...`.
-        stop: Once set, the run is to be saved and to end.
+        stop: Once set, the run is saved and ends.
     """
 
     config: TrainConfig
@@ -44,8 +44,8 @@ class TrainJob:
     val: Loader
     mixer: Mixer
     class_weights: NDArray[np.float32] | None
-    team: Team = ALONE
-    accelerate: Switch = stock
+    group: ProcessGroup = SINGLE_PROCESS
+    accelerate: Acceleration = NO_ACCELERATION
     stop: Stop = field(default_factory=Stop)
 
     @property
@@ -54,7 +54,7 @@ class TrainJob:
 
     @property
     def few_images(self) -> bool:
-        """Whether there are so few to train with that the weights shall be treated gently."""
+        """Whether there are so few to train with that the weights are to be treated gently."""
         return len(self.train.samples) < self.config.few_images
 
     @property
@@ -63,5 +63,5 @@ class TrainJob:
         return self.few_images and bool(self.config.weights or self.config.pretrained)
 
     @property
-    def run(self) -> Path:
+    def run_dir(self) -> Path:
         return Path(self.config.output)

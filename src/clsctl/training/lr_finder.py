@@ -1,6 +1,6 @@
 """`--lr auto`: a learning-rate range test (Smith 2015, arXiv:1506.01186).
 
-On a learner of its own, which is then thrown away, the rate grows by the same factor from step to
+On a state of its own, which is then thrown away, the rate grows by the same factor from step to
 step until the loss has clearly risen. A tenth of the rate at which it had is the run's peak rate.
 """
 
@@ -16,12 +16,11 @@ from typing import TYPE_CHECKING, NamedTuple
 from clsctl.console.messages import note
 from clsctl.console.progress import count_bar
 from clsctl.errors import Interrupted
-from clsctl.inference.devices import use_in_paddle
 from clsctl.system.files import open_output
 from clsctl.training.job import TrainJob
-from clsctl.training.loop import LossIsNan, make_step, step_batches, train_mode
 from clsctl.training.setup import build_teacher
-from clsctl.training.state import Learner, new_learner
+from clsctl.training.state import TrainState, new_state
+from clsctl.training.step import LossIsNan, make_step, step_batches, train_mode
 
 if TYPE_CHECKING:
     from clsctl.loading.loader import Batch
@@ -46,8 +45,8 @@ class Point(NamedTuple):
     smoothed: float
 
 
-def find_rate(job: TrainJob) -> float:
-    """The peak learning rate of a run, found by a range test.
+def find_learning_rate(job: TrainJob) -> float:
+    """Find the peak learning rate of a run by a range test, within `paddle_for(job)`.
 
     The points are left in the run's folder, as lr_range.csv and lr_range.png.
 
@@ -57,35 +56,34 @@ def find_rate(job: TrainJob) -> float:
     points = list(range_test(job))
     highest = points[-1].learning_rate
     rate = highest / SAFETY
-    if job.team.first:
-        _write(points, rate, job.run)
+    if job.group.is_rank_zero:
+        _write(points, rate, job.run_dir)
         unrisen = math.isclose(highest, HIGHEST)
         risen = "the highest of" if unrisen else "where the loss had risen after"
         note(
             f"learning rate {rate:.3g}: a tenth of {highest:.3g}, {risen} {len(points)} steps of a "
-            f"range test; see {job.run / FILE}.csv"
+            f"range test; see {job.run_dir / FILE}.csv"
         )
     return rate
 
 
 def range_test(job: TrainJob) -> Iterator[Point]:
-    """Train a new learner at growing rates, until its loss has risen.
+    """Train a new state at growing rates, until its loss has risen.
 
     Raises:
         Interrupted: `job.stop` was set.
     """
-    use_in_paddle(job.device)
     count = min(max(job.steps_per_epoch, FEWEST_STEPS), MOST_STEPS)
     factor = (HIGHEST / LOWEST) ** (1 / (count - 1))
     teacher = build_teacher(job)
-    learner = new_learner(job)
-    train_mode(job, learner.network)
+    state = new_state(job)
+    train_mode(job, state.network)
     mean, lowest = 0.0, float("inf")
     with count_bar("Learning-rate range test") as show:
-        for number, group in enumerate(itertools.islice(_batches(job, learner), count)):
+        for number, batches in enumerate(itertools.islice(_batches(job, state), count)):
             rate = LOWEST * factor**number
             try:
-                loss = make_step(job, learner, teacher, group, rate)
+                loss = make_step(job, state, teacher, batches, rate)
             except LossIsNan:
                 yield Point(rate, float("nan"), float("nan"))
                 return
@@ -96,20 +94,20 @@ def range_test(job: TrainJob) -> Iterator[Point]:
             if smoothed > RISEN * lowest:
                 return
             show(number + 1, count)
-            if any(job.team.add([job.stop.is_set()])):
+            if any(job.group.all_reduce([job.stop.is_set()])):
                 raise Interrupted("stopped in the range test; nothing was begun")
 
 
-def _batches(job: TrainJob, learner: Learner) -> Iterator[list[Batch]]:
+def _batches(job: TrainJob, state: TrainState) -> Iterator[list[Batch]]:
     """Epoch after epoch."""
-    position = learner.position
+    progress = state.progress
     while True:
-        yield from step_batches(job, position)
-        position.epoch, position.step = position.epoch + 1, 0
+        yield from step_batches(job, progress)
+        progress.epoch, progress.step = progress.epoch + 1, 0
 
 
 def _write(points: Sequence[Point], rate: float, folder: Path) -> None:
-    from clsctl.training.plots import plot_rate_range
+    from clsctl.training.reporting.plots import plot_rate_range
 
     with open_output(folder / f"{FILE}.csv") as stream:
         writer = csv.writer(stream, lineterminator="\n")

@@ -1,4 +1,4 @@
-"""What a run takes of memory and disk, reckoned from its network before anything is computed."""
+"""Estimate what a run takes of memory and disk from its network, before anything is computed."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ import warnings
 from dataclasses import dataclass
 from typing import Any
 
-from clsctl.networks.build import outline
+from clsctl.networks.build import build_lazy
 from clsctl.networks.flops import activations, parameters
 from clsctl.networks.param_groups import freeze_until
 from clsctl.plugin.registry import default_registry
@@ -20,7 +20,7 @@ STATES = {"Momentum": 1, "AdamW": 2}
 
 
 @dataclass(frozen=True, slots=True)
-class Footprint:
+class MemoryEstimate:
     """Bytes that a run takes.
 
     Attributes:
@@ -40,14 +40,14 @@ class Footprint:
         return self.fixed + batch_size * self.image
 
 
-def footprint(config: TrainConfig, num_classes: int, side: int) -> Footprint:
-    """Reckon what a configuration takes.
+def estimate_memory(config: TrainConfig, num_classes: int, side: int) -> MemoryEstimate:
+    """Estimate what a configuration takes.
 
     Args:
         side: Of the network's input, in pixels.
     """
     build = default_registry().get("architectures", config.model).build
-    network: Any = outline(functools.partial(build, num_classes=num_classes))
+    network: Any = build_lazy(functools.partial(build, num_classes=num_classes))
     if config.freeze_until:
         freeze_until(network, config.freeze_until)
     weights = FLOAT_BYTES * parameters(network)
@@ -56,4 +56,4 @@ def footprint(config: TrainConfig, num_classes: int, side: int) -> Footprint:
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # about tracing, which is over in an instant
         image = FLOAT_BYTES * activations(network, (3, side, side))
-    return Footprint(checkpoint, weights, checkpoint + learnt, image)
+    return MemoryEstimate(checkpoint, weights, checkpoint + learnt, image)

@@ -12,8 +12,8 @@ from typing import TYPE_CHECKING
 
 from clsctl.console.progress import count_bar
 from clsctl.errors import Interrupted
-from clsctl.evaluation.evaluate import open_loader
 from clsctl.images.preprocess import transform_ops
+from clsctl.loading.loader import open_loader
 from clsctl.settings import load_settings
 
 if TYPE_CHECKING:

@@ -9,27 +9,28 @@ from typing import TYPE_CHECKING, Any
 
 from clsctl.datasets.layouts.detect import Dataset, Sample, read_valid_dataset
 from clsctl.errors import DataError, DeviceError, ModelError, UsageError
-from clsctl.images.preprocess import compile_transforms, transform_ops
+from clsctl.images.preprocess import transform_ops
 from clsctl.inference.devices import get_device, select_device
 from clsctl.loading.augment import train_transform
-from clsctl.loading.loader import Loader
+from clsctl.loading.cache import Read, open_reader
+from clsctl.loading.loader import Loader, open_loader
 from clsctl.loading.mix import Mixer
 from clsctl.loading.sampling import balanced_weights, class_weights
 from clsctl.models.catalog import get_entry
 from clsctl.networks.build import build
 from clsctl.plugin.registry import default_registry
+from clsctl.settings import folders, load_settings
 from clsctl.system.cpu import available_cores
 from clsctl.training.batch_size import fitting_batch
 from clsctl.training.distributed import environment
-from clsctl.training.distributed.process_group import ALONE, Team
+from clsctl.training.distributed.process_group import SINGLE_PROCESS, ProcessGroup
 from clsctl.training.distributed.ranks import Rank
 from clsctl.training.job import TrainJob
-from clsctl.training.onednn.choice import choose
+from clsctl.training.onednn.choice import choose_acceleration
 from clsctl.training.probe import fit_head
 from clsctl.values import DeviceId, Preprocessing
 
 if TYPE_CHECKING:
-    from clsctl.loading.cache import Read
     from clsctl.networks.base import Network
     from clsctl.training.config.train_config import TrainConfig
 
@@ -37,15 +38,15 @@ if TYPE_CHECKING:
 CACHED_SIZE = 2
 
 
-def prepare(config: TrainConfig, team: Team = ALONE) -> TrainJob:
+def prepare(config: TrainConfig, group: ProcessGroup = SINGLE_PROCESS) -> TrainJob:
     """Read the dataset and set up everything around it; no network yet.
 
     Raises:
         DataError: The dataset is not valid, or has no training or validation images.
         UsageError: The configuration does not fit it (`E_NUM_CLASSES`).
-        DeviceError: The device is not there, or training cannot be accelerated as is wished.
+        DeviceError: The device is not there, or training cannot be accelerated as requested.
     """
-    device = device_of(config.device, team.rank.local)
+    device = device_of(config.device, group.rank.local)
     if config.amp != "off" and not get_device(device).accelerator:
         raise DeviceError(
             "mixed precision needs an accelerator; a CPU would compute in float32 all the same",
@@ -58,7 +59,7 @@ def prepare(config: TrainConfig, team: Team = ALONE) -> TrainJob:
     preprocessing = _preprocessing(config)
     if not config.batch_size:
         side = preprocessing.crop
-        batch = team.share(lambda: fitting_batch(config, len(train), classes, side, device))
+        batch = group.broadcast(lambda: fitting_batch(config, len(train), classes, side, device))
         config = replace(config, batch_size=batch)
     targets = [sample.label for sample in train]
     mix = config.mix
@@ -69,12 +70,14 @@ def prepare(config: TrainConfig, team: Team = ALONE) -> TrainJob:
         labels=tuple(dataset.class_names.get(label, str(label)) for label in range(classes)),
         device=device,
         preprocessing=preprocessing,
-        train=_train_loader(config, dataset, train, preprocessing, team.rank),
-        val=_val_loader(config, dataset, val, preprocessing, team.rank),
+        train=_train_loader(config, dataset, train, preprocessing, group.rank),
+        val=_val_loader(config, dataset, val, preprocessing, group.rank),
         mixer=Mixer(classes, mix.mixup, mix.cutmix, mixed, config.seed),
         class_weights=class_weights(targets, classes) if config.loss.balanced else None,
-        team=team,
-        accelerate=choose(config.accelerate, device, environment.threads(team.rank.local_size)),
+        group=group,
+        accelerate=choose_acceleration(
+            config.accelerate, device, environment.threads(group.rank.local_size)
+        ),
     )
 
 
@@ -106,7 +109,7 @@ def build_network(job: TrainJob) -> Network:
             code="E_OPTION_UNSUPPORTED",
         ) from None
     # The others get rank 0's weights.
-    if job.team.first and job.starts_fitted:
+    if job.group.is_rank_zero and job.starts_fitted:
         fit_head(network, job)
     return network  # type: ignore[no-any-return]
 
@@ -234,13 +237,13 @@ def _val_loader(
     rank: Rank,
 ) -> Loader:
     """Never from the cache: what is measured is what a prediction would give."""
-    preprocess = compile_transforms(transform_ops(preprocessing))
-    return Loader(
+    return open_loader(
         samples[rank.number :: rank.size],
         dataset.root,
-        lambda pixels, rng: preprocess(pixels),
-        batch_size=config.batch_size,
-        workers=_workers(config, rank),
+        transform_ops(preprocessing),
+        load_settings(),
+        config.batch_size,
+        _workers(config, rank),
     )
 
 
@@ -249,9 +252,6 @@ def _workers(config: TrainConfig, rank: Rank) -> int:
 
 
 def _reader(config: TrainConfig, preprocessing: Preprocessing) -> Read:
-    from clsctl.loading.cache import open_reader
-    from clsctl.settings import folders, load_settings
-
     side = CACHED_SIZE * preprocessing.crop
     folder = folders().cache / "images"
     return open_reader(config.data.cache, side, folder, load_settings())

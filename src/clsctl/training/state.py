@@ -18,12 +18,12 @@ from clsctl.images.preprocess import transform_ops
 from clsctl.networks.param_groups import freeze_until
 from clsctl.networks.pdparams import load_weights
 from clsctl.system.files import require_space
-from clsctl.training import checkpoint
-from clsctl.training.amp import open_scaler
-from clsctl.training.checkpoint import BEST, LATEST, Position
-from clsctl.training.ema import Ema
 from clsctl.training.job import TrainJob
-from clsctl.training.optim import build_optimizer
+from clsctl.training.optimization.amp import open_scaler
+from clsctl.training.optimization.ema import Ema
+from clsctl.training.optimization.optimizer import build_optimizer
+from clsctl.training.run_dir import checkpoint
+from clsctl.training.run_dir.checkpoint import BEST, LATEST, TrainProgress
 from clsctl.training.setup import build_network
 
 if TYPE_CHECKING:
@@ -44,13 +44,13 @@ class TrainingFailed(ClsctlError):
 
 
 @dataclass
-class Learner:
+class TrainState:
     """What changes while training."""
 
     network: Network
     optimizer: Optimizer
     ema: Ema | None
-    position: Position
+    progress: TrainProgress
     saved_at: float
     scaler: GradScaler
 
@@ -61,36 +61,38 @@ class Learner:
         return weights | average
 
 
-def open_learner(job: TrainJob) -> Learner:
-    """The learner as the latest checkpoint has it, or a new one, of which a checkpoint is made.
+def open_state(job: TrainJob) -> TrainState:
+    """The state as the latest checkpoint has it, or a new one, of which a checkpoint is made.
 
     Processes that train together have the same one, rank 0's.
     """
     import paddle
 
     config = job.config
-    saved = job.team.share(lambda: checkpoint.read(job.run))
+    saved = job.group.broadcast(lambda: checkpoint.read(job.run_dir))
     if saved is None:
-        learner = new_learner(job)
-        save_latest(job, learner)
-        return learner
+        state = new_state(job)
+        save_latest(job, state)
+        return state
     network, optimizer = _assemble(_without_weights(job))
-    load_weights(network, saved.weights, f"'{job.run / LATEST}'")
+    load_weights(network, saved.weights, f"'{job.run_dir / LATEST}'")
     optimizer.set_state_dict({name: paddle.to_tensor(a) for name, a in saved.optimizer.items()})
     average = {name: paddle.to_tensor(array) for name, array in (saved.average or {}).items()}
-    steps = saved.position.ema_steps
+    steps = saved.progress.ema_steps
     ema = Ema(network, config.ema, steps, average or None) if config.ema else None
-    scaler = open_scaler(config.amp, saved.position.loss_scale)
-    return Learner(network, optimizer, ema, saved.position, time.monotonic(), scaler)
+    scaler = open_scaler(config.amp, saved.progress.loss_scale)
+    return TrainState(network, optimizer, ema, saved.progress, time.monotonic(), scaler)
 
 
-def new_learner(job: TrainJob) -> Learner:
-    """The learner of a run's beginning; of processes that train together, rank 0's."""
-    with job.team.patience():
+def new_state(job: TrainJob) -> TrainState:
+    """The state of a run's beginning; of processes that train together, rank 0's."""
+    with job.group.keep_alive():
         network, optimizer = _assemble(job)
-    job.team.copy_first(network)
+    job.group.broadcast_weights(network)
     ema = Ema(network, job.config.ema) if job.config.ema else None
-    return Learner(network, optimizer, ema, Position(), 0.0, open_scaler(job.config.amp, {}))
+    return TrainState(
+        network, optimizer, ema, TrainProgress(), 0.0, open_scaler(job.config.amp, {})
+    )
 
 
 def _assemble(job: TrainJob) -> tuple[Network, Optimizer]:
@@ -105,25 +107,27 @@ def _without_weights(job: TrainJob) -> TrainJob:
     return replace(job, config=replace(job.config, pretrained=False, weights=""))
 
 
-def save_latest(job: TrainJob, learner: Learner) -> None:
+def save_latest(job: TrainJob, state: TrainState) -> None:
     """Write the checkpoint to go on from; of processes that train together, rank 0 alone does."""
-    tensors, position = learner.tensors(), learner.position
-    job.team.lead(lambda: checkpoint.write(job.run, LATEST, tensors, position))
-    learner.saved_at = time.monotonic()
+    tensors, progress = state.tensors(), state.progress
+    job.group.on_rank_zero(lambda: checkpoint.write(job.run_dir, LATEST, tensors, progress))
+    state.saved_at = time.monotonic()
 
 
-def save_best(job: TrainJob, learner: Learner) -> None:
+def save_best(job: TrainJob, state: TrainState) -> None:
     """The weights that were measured, and their model directory; averaged ones where there are."""
-    position = learner.position
+    progress = state.progress
 
     def add(folder: Path) -> None:
-        facts = {"metric": position.best, "epoch": position.best_epoch}
+        facts = {"metric": progress.best, "epoch": progress.best_epoch}
         (folder / f"{BEST}.info.json").write_text(json.dumps(facts), encoding="utf-8")
         # Paddle's own writer does not notice a full disk.
-        require_space(folder, 2 * checkpoint.bytes_of(learner.tensors()))
-        _export(job, learner.network, folder / "inference")
+        require_space(folder, 2 * checkpoint.bytes_of(state.tensors()))
+        _export(job, state.network, folder / "inference")
 
-    job.team.lead(lambda: checkpoint.write(job.run, BEST, learner.tensors(), position, add))
+    job.group.on_rank_zero(
+        lambda: checkpoint.write(job.run_dir, BEST, state.tensors(), progress, add)
+    )
 
 
 def _export(job: TrainJob, network: Network, folder: Path) -> None:
@@ -144,15 +148,17 @@ def roll_back(job: TrainJob) -> None:
     Raises:
         TrainingFailed: That is not wished, or was done too often.
     """
-    saved = job.team.share(lambda: checkpoint.read(job.run))
-    if job.config.on_nan == "stop" or saved is None or saved.position.rate_factor <= LOWEST_FACTOR:
+    saved = job.group.broadcast(lambda: checkpoint.read(job.run_dir))
+    if job.config.on_nan == "stop" or saved is None or saved.progress.rate_factor <= LOWEST_FACTOR:
         raise TrainingFailed(
             "the loss is no longer a number; the latest checkpoint is from before that",
             hint="lower the rate with --lr, limit gradients with --set optimizer.clip_norm=1, or "
             "let clsctl go back and halve the rate with --set on_nan=rollback",
         )
-    position = replace(saved.position, rate_factor=saved.position.rate_factor / 2)
-    note(f"the loss was no number; going back, at {position.rate_factor:g} of the rate")
+    progress = replace(saved.progress, rate_factor=saved.progress.rate_factor / 2)
+    note(f"the loss was no number; going back, at {progress.rate_factor:g} of the rate")
     tensors = {"pdparams": saved.weights, "pdopt": saved.optimizer}
     average = {"pdema": saved.average} if saved.average else {}
-    job.team.lead(lambda: checkpoint.write(job.run, LATEST, tensors | average, position))
+    job.group.on_rank_zero(
+        lambda: checkpoint.write(job.run_dir, LATEST, tensors | average, progress)
+    )

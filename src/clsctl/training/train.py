@@ -3,39 +3,42 @@
 from __future__ import annotations
 
 import functools
-from collections.abc import Iterator, Mapping, Sequence
-from contextlib import closing, contextmanager
+from collections.abc import Mapping, Sequence
+from contextlib import closing
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from clsctl.console.messages import note
 from clsctl.errors import UsageError
+from clsctl.plugin.train_callbacks import Callback
 from clsctl.schema.layers import ConfigSource
-from clsctl.training import run_dir as outputs
-from clsctl.training.callbacks import CallbackList
 from clsctl.training.config.recipes import with_fitted_head
 from clsctl.training.config.run_config import resolve_run
 from clsctl.training.config.sources import ResolvedConfig, file_source, table_source
-from clsctl.training.display import append_line, open_display
-from clsctl.training.distributed.process_group import Team, join
+from clsctl.training.distributed.process_group import ProcessGroup, init_process_group
 from clsctl.training.distributed.ranks import Rank, current_rank
 from clsctl.training.job import TrainJob
 from clsctl.training.loop import fit
-from clsctl.training.lr_finder import find_rate
-from clsctl.training.optim import global_batch, scaled_rate, scarcity
-from clsctl.training.preflight import Forecast, preflight
+from clsctl.training.lr_finder import find_learning_rate
+from clsctl.training.optimization.schedule import global_batch, scaled_rate, small_data_factor
+from clsctl.training.paddle_state import paddle_for
+from clsctl.training.preflight import preflight
+from clsctl.training.reporting.callbacks import CallbackList
+from clsctl.training.reporting.display import append_line, open_display
+from clsctl.training.reporting.eta import EtaReporter
+from clsctl.training.run_dir import files
 from clsctl.training.setup import device_of, prepare
 from clsctl.training.signals import stop_requests
 
 if TYPE_CHECKING:
-    from clsctl.training.checkpoint import Position
     from clsctl.training.config.train_config import TrainConfig
+    from clsctl.training.run_dir.checkpoint import TrainProgress
 
 
 @dataclass(frozen=True, slots=True)
 class TrainResult:
-    """What a run came to.
+    """The result of a run.
 
     Attributes:
         output: The run's folder.
@@ -66,7 +69,10 @@ def train(
     config: str | Path | None = None,
     **settings: Any,
 ) -> TrainResult:
-    """Train a model on a dataset.
+    """Train a model on a dataset, and export its best epoch.
+
+    Paddle's device, random numbers and threads are the caller's again afterwards. In the main
+    thread, Ctrl-C and SIGTERM are caught meanwhile: the run is saved first.
 
     >>> result = clsctl.train("PP-LCNet_x1_0", "photos", epochs=3, optimizer={"name": "AdamW"})
 
@@ -74,7 +80,7 @@ def train(
         model: A model of the catalog.
         dataset: A folder with label.txt, class folders, or a table.
         output: The run's folder.
-        resume: Go on with the run that is there.
+        resume: Resume the run that is there.
         config: A TOML or YAML file, a PaddleX one too, below the settings.
         settings: Keys of the configuration (`clsctl train --explain-config`), sections as dicts.
 
@@ -84,6 +90,7 @@ def train(
         ModelError: Weights are missing or do not fit; a checkpoint cannot be written.
         DeviceError: The device is not there.
         TrainingFailed: The loss is no longer a number (`E_LOSS_NAN`).
+        Interrupted: Ctrl-C or SIGTERM; the run can be resumed.
     """
     given = {"model": model, "data.path": str(dataset), "output": str(output)}
     sources = [] if config is None else [file_source(Path(config))]
@@ -97,28 +104,30 @@ def run_training(sources: Sequence[ConfigSource], resume: bool = False) -> Train
     resolved = resolve_run([launched, *sources], resume)
     folder = Path(resolved.config.output)
     if not resume:
-        outputs.refuse_to_overwrite(folder)
-    job = prepare(resolved.config, _meet(rank, resolved.config))
+        files.refuse_to_overwrite(folder)
+    job = prepare(resolved.config, _connect(rank, resolved.config))
     if not resolved.config.batch_size:
         resolved = resolved.replaced({"batch_size": job.config.batch_size}, "found to fit")
     if job.starts_fitted:
         resolved = with_fitted_head(resolved)
         job = replace(job, config=resolved.config)
-    position = _lead(job, resolved) if job.team.first else _follow(job, resolved)
-    best = next(figures for figures in position.history if figures["epoch"] == position.best_epoch)
+    with stop_requests() as stop:
+        job = replace(job, stop=stop)
+        progress = _lead(job, resolved) if job.group.is_rank_zero else _follow(job, resolved)
+    best = next(figures for figures in progress.history if figures["epoch"] == progress.best_epoch)
     exported = folder / "best_model" / "inference"
     return TrainResult(
         output=folder,
         top1=best["top1"],
         top5=best["top5"],
-        best_epoch=position.best_epoch,
+        best_epoch=progress.best_epoch,
         weights=folder / "best_model" / "best_model.pdparams",
         model_dir=exported if exported.is_dir() else None,
-        history=tuple(position.history),
+        history=tuple(progress.history),
     )
 
 
-def _meet(rank: Rank, config: TrainConfig) -> Team:
+def _connect(rank: Rank, config: TrainConfig) -> ProcessGroup:
     """Connect to the processes that train with this one.
 
     Raises:
@@ -126,59 +135,61 @@ def _meet(rank: Rank, config: TrainConfig) -> Team:
     """
     if config.processes != rank.size:
         raise UsageError(
-            f"{config.processes} processes shall train together, but {rank.size} was started",
+            f"{config.processes} processes are to train together, but {rank.size} was started",
             code="E_PROCESSES",
             hint="`clsctl train` starts them; so does any launcher, in which case leave "
             "--processes out",
         )
-    return join(rank, device_of(config.device, rank.local))
+    return init_process_group(rank, device_of(config.device, rank.local))
 
 
-def _lead(job: TrainJob, resolved: ResolvedConfig) -> Position:
+def _lead(job: TrainJob, resolved: ResolvedConfig) -> TrainProgress:
     """Train, and write the run's folder."""
-    with _alone(job.run), stop_requests() as stop:
-        outputs.remove_leftovers(job.run)
-        say = functools.partial(_say, job.run / outputs.LOG)
+    with files.exclusive(job.run_dir):
+        files.remove_leftovers(job.run_dir)
+        log, epochs = job.run_dir / files.LOG, job.config.epochs
+        say = functools.partial(_say, log)
         for line in preflight(job):
             say(line)
-        job, resolved = _with_rate(replace(job, stop=stop), resolved)
-        peak = _peak_rate(job)
-        watching = open_display(job.run / outputs.LOG, resolved.config.epochs)
-        display = CallbackList([watching, Forecast(job, say)])
-        with closing(display), outputs.started(job, resolved):
-            position = fit(job, peak, display)
-        outputs.write_end(job, position)
-    return position
+        with paddle_for(job):
+            job, resolved = _with_rate(job, resolved)
+            peak = _peak_rate(job)
+            eta = EtaReporter(epochs, len(job.val.samples), say)
+            callbacks = CallbackList([open_display(log, epochs), eta])
+            with closing(callbacks), files.started(job, resolved):
+                progress = fit(job, peak, callbacks)
+        files.write_end(job, progress)
+    return progress
 
 
-def _follow(job: TrainJob, resolved: ResolvedConfig) -> Position:
-    """Train in step with the process that leads."""
-    with stop_requests() as stop:
-        job, resolved = _with_rate(replace(job, stop=stop), resolved)
-        return fit(job, _peak_rate(job), CallbackList(()))
+def _follow(job: TrainJob, resolved: ResolvedConfig) -> TrainProgress:
+    """Train in step with rank 0."""
+    with paddle_for(job):
+        job, resolved = _with_rate(job, resolved)
+        return fit(job, _peak_rate(job), Callback())
 
 
 def _with_rate(job: TrainJob, resolved: ResolvedConfig) -> tuple[TrainJob, ResolvedConfig]:
-    """The same with a learning rate by test, where that is wished."""
+    """The same with a learning rate by test, where that is requested."""
     if resolved.config.optimizer.learning_rate != 0:
         return job, resolved
-    resolved = resolved.replaced({"optimizer.learning_rate": find_rate(job)}, "range test")
+    resolved = resolved.replaced({"optimizer.learning_rate": find_learning_rate(job)}, "range test")
     return replace(job, config=resolved.config), resolved
 
 
 def _say(log: Path, text: str) -> None:
-    """Tell a person and train.log."""
+    """Tell the user and train.log."""
     note(text)
     append_line(log, text)
 
 
 def _peak_rate(job: TrainJob) -> float:
-    """The learning rate after warm-up; says where it comes from."""
+    """Return the learning rate after warm-up, and say where it comes from."""
     config, options = job.config, job.config.optimizer
     if options.learning_rate is not None:
         return options.learning_rate
     together = config.batch_size * config.processes
-    few = scarcity(len(job.dataset.splits["train"]), config.few_images)
+    few = small_data_factor(len(job.dataset.splits["train"]), config.few_images)
     rate = few * scaled_rate(together, options)
     lowered = f", times {few:.2g} for few images" if few < 1 else ""
     note(
@@ -186,22 +197,3 @@ def _peak_rate(job: TrainJob) -> float:
         f"images a step, scaled ({options.scaling}) to {global_batch(together, options)}{lowered}"
     )
     return rate
-
-
-@contextmanager
-def _alone(folder: Path) -> Iterator[None]:
-    """Keep a second process out of the run's folder.
-
-    Raises:
-        UsageError: Another process works in it (`E_RUN_BUSY`).
-    """
-    from filelock import FileLock, Timeout
-
-    folder.mkdir(parents=True, exist_ok=True)
-    try:
-        with FileLock(folder / ".lock", blocking=False):
-            yield
-    except Timeout:
-        raise UsageError(
-            f"another process is training in {folder}", code="E_RUN_BUSY", hint="choose another -o"
-        ) from None

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import paddle
 import pytest
-from families import FAMILIES, GMACS, SMALL, built, outline
+from families import FAMILIES, GMACS, SMALL, build_lazy, built
 from fingerprint import check_fingerprint
 from golden_rules import (
     NAMES,
@@ -46,12 +46,12 @@ def test_every_catalog_model_is_registered():
 
 @pytest.mark.parametrize("name", REFERENCED)
 def test_state_dict_is_the_published_one(name):
-    assert state_of(outline(name)) == manifest(name)["state_dict"]
+    assert state_of(build_lazy(name)) == manifest(name)["state_dict"]
 
 
 @pytest.mark.parametrize("name", REFERENCED)
 def test_normalisation_has_the_published_settings(name):
-    layers = outline(name).sublayers()
+    layers = build_lazy(name).sublayers()
     epsilons = {norm.rpartition("eps=")[2].split()[0] for norm in manifest(name)["norm_layers"]}
     norms = [layer for layer in layers if isinstance(layer, nn.LayerNorm | nn.BatchNorm2D)]
     assert {layer._epsilon for layer in norms} == {float(epsilon) for epsilon in epsilons}
@@ -60,7 +60,7 @@ def test_normalisation_has_the_published_settings(name):
 
 @pytest.mark.parametrize("name", REFERENCED)
 def test_dropout_scales_at_inference_where_the_published_does(name):
-    layers = outline(name).sublayers()
+    layers = build_lazy(name).sublayers()
     published = [[p, mode] for _, p, mode in manifest(name)["active_dropouts"]]
     ours = [[layer.p, layer.mode] for layer in layers if isinstance(layer, nn.Dropout) and layer.p]
     scaling = "downscale_in_infer"
@@ -69,7 +69,7 @@ def test_dropout_scales_at_inference_where_the_published_does(name):
 
 @pytest.mark.parametrize("name", FAMILIES)
 def test_stages_partition_the_state_dict(name):
-    network = outline(name)
+    network = build_lazy(name)
     stages = network.stage_prefixes()
     bodies = [f"stage{number}" for number in range(1, len(stages) - 1)]
     assert list(stages) == ["stem", *bodies, "head"]
@@ -88,8 +88,8 @@ def test_stages_partition_the_state_dict(name):
 
 @pytest.mark.parametrize("name", FAMILIES)
 def test_number_of_classes_changes_the_head_only(name):
-    usual, seven = state_of(outline(name)), state_of(outline(name, num_classes=7))
-    head, width = outline(name).head_name, outline(name).num_features
+    usual, seven = state_of(build_lazy(name)), state_of(build_lazy(name, num_classes=7))
+    head, width = build_lazy(name).head_name, build_lazy(name).num_features
     changed = [ours for ours, other in zip(seven, usual, strict=True) if ours != other]
     assert changed == [
         [f"{head}.weight", [width, 7], "float32"],
@@ -138,7 +138,7 @@ def test_networks_do_not_change_each_other():
     with paddle.no_grad():
         before = {name: network(images()) for name, network in networks.items()}
         for name in FAMILIES:
-            outline(name, num_classes=7)
+            build_lazy(name, num_classes=7)
         for name, network in networks.items():
             assert paddle.equal_all(network(images()), before[name]), name
             assert paddle.equal_all(built(name).eval()(images()), before[name]), name

@@ -49,15 +49,16 @@ def calibrate(
     from clsctl.evaluation.calibration import save_calibration
     from clsctl.evaluation.class_mapping import samples_of
     from clsctl.evaluation.evaluate import evaluate_scorer
-    from clsctl.evaluation.scorer import open_scorer
+    from clsctl.evaluation.open_scorer import open_scorer
+    from clsctl.evaluation.scorer import ScoringSetup
     from clsctl.settings import load_settings
 
     settings = load_settings(device=device, backend=backend)
     found = read_valid_dataset(dataset)
     samples_of(found, split)  # before a model is loaded or even pulled
-    scorer = open_scorer(model, None, model_dir, settings)
+    scorer = open_scorer(model, None, model_dir, ScoringSetup(settings, batch))
     with count_bar(scorer.name) as progress:
-        evaluation = evaluate_scorer(scorer, found, split, settings, batch, progress)
+        evaluation = evaluate_scorer(scorer, found, split, progress)
     fitted = fit(evaluation.scores, evaluation.labels, target_precision)
     save_calibration(scorer.source, fitted, {"dataset": str(found.root), "split": split})
     _show(fitted)

@@ -16,7 +16,7 @@ from clsctl.builtin.commands._options import Batch, Device, Offline, Precision
 from clsctl.plugin import Command, hookimpl
 
 if TYPE_CHECKING:
-    from clsctl.evaluation.evaluate import Evaluation
+    from clsctl.evaluation.result import Evaluation
     from clsctl.evaluation.scorer import Scorer
 
 
@@ -66,27 +66,29 @@ def evaluate(
     from clsctl.datasets.layouts.detect import read_valid_dataset
     from clsctl.evaluation.class_mapping import samples_of
     from clsctl.evaluation.evaluate import evaluate_scorer
-    from clsctl.evaluation.scorer import open_named, open_scorer
+    from clsctl.evaluation.open_scorer import open_named, open_scorer
+    from clsctl.evaluation.scorer import ScoringSetup
     from clsctl.prediction.executors import find_executor
     from clsctl.settings import load_settings
     from clsctl.system.memory import reuse_memory
 
     settings = load_settings(device=device, backend=backend, precision=precision, offline=offline)
-    place, options = find_executor(executor), executor_options(executor, own_options)
+    options = executor_options(executor, own_options)
+    setup = ScoringSetup(settings, batch, find_executor(executor), options)
     reuse_memory()
     found = read_valid_dataset(dataset)
     samples_of(found, split)  # before a model is loaded or even pulled
 
     def run(scorer: Scorer) -> Evaluation:
         with count_bar(scorer.name) as progress:
-            return evaluate_scorer(scorer, found, split, settings, batch, progress, place, options)
+            return evaluate_scorer(scorer, found, split, progress)
 
     if compare:
         _require_alone(model, weights, model_dir)
-        first, second = (run(open_named(name, settings)) for name in compare)
+        first, second = (run(open_named(name, setup)) for name in compare)
         _compare(compare, first, second, output)
     else:
-        _show(run(open_scorer(model, weights, model_dir, settings)), output)
+        _show(run(open_scorer(model, weights, model_dir, setup)), output)
 
 
 def _show(evaluation: Evaluation, output: Path) -> None:
@@ -99,9 +101,9 @@ def _show(evaluation: Evaluation, output: Path) -> None:
 
 
 def _compare(names: tuple[str, str], first: Evaluation, second: Evaluation, output: Path) -> None:
-    from clsctl.evaluation.evaluate import compare
     from clsctl.evaluation.files import save_comparison
     from clsctl.evaluation.report import print_comparison
+    from clsctl.evaluation.result import compare
 
     comparison = compare(first, second)
     print_comparison(names, first, second, comparison)

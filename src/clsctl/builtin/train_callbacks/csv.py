@@ -6,9 +6,8 @@ import math
 from dataclasses import astuple, fields
 from pathlib import Path
 
-from clsctl.plugin import TrainCallback, hookimpl
-from clsctl.training.callbacks import EpochInfo, StepInfo
-from clsctl.training.resumable_log import Key, Records
+from clsctl.plugin import Callback, EpochInfo, TrainCallback, hookimpl
+from clsctl.training.reporting.resumable_log import Key, ResumableLog
 
 FILE = "results.csv"
 HEADER = ",".join(field.name for field in fields(EpochInfo))
@@ -19,22 +18,13 @@ def clsctl_train_callbacks() -> list[TrainCallback]:
     return [TrainCallback("csv", f"{FILE}: one row an epoch.", CsvRows)]
 
 
-class CsvRows:
-    def __init__(self, run: Path) -> None:
-        self._records = Records(run / FILE, _key, HEADER)
-
-    def epoch_started(self, epoch: int, batches: int) -> None:
-        pass
-
-    def step(self, info: StepInfo) -> None:
-        pass
+class CsvRows(Callback):
+    def __init__(self, run_dir: Path) -> None:
+        self._log = ResumableLog(run_dir / FILE, _key, HEADER)
 
     def epoch_ended(self, info: EpochInfo) -> None:
         cells = ("" if value is None else str(value) for value in astuple(info))
-        self._records.append((info.epoch, math.inf), ",".join(cells))
-
-    def close(self) -> None:
-        pass
+        self._log.append((info.epoch, math.inf), ",".join(cells))
 
 
 def _key(line: str) -> Key:

@@ -8,8 +8,7 @@ from pathlib import Path
 from clsctl.builtin.train_callbacks import jsonl
 from clsctl.console.messages import note
 from clsctl.errors import ClsctlError
-from clsctl.plugin import TrainCallback, hookimpl
-from clsctl.training.callbacks import EpochInfo, StepInfo
+from clsctl.plugin import Callback, EpochInfo, StepInfo, TrainCallback, hookimpl
 
 FILE = "curves.png"
 
@@ -19,25 +18,16 @@ def clsctl_train_callbacks() -> list[TrainCallback]:
     return [TrainCallback("curves", f"{FILE}: loss, accuracy and learning rate.", Curves)]
 
 
-class Curves:
+class Curves(Callback):
     """Draws what metrics.jsonl holds, which also knows what came before an interruption."""
 
-    def __init__(self, run: Path) -> None:
-        self._run = run
-
-    def epoch_started(self, epoch: int, batches: int) -> None:
-        pass
-
-    def step(self, info: StepInfo) -> None:
-        pass
-
-    def epoch_ended(self, info: EpochInfo) -> None:
-        pass
+    def __init__(self, run_dir: Path) -> None:
+        self._run_dir = run_dir
 
     def close(self) -> None:
-        from clsctl.training.plots import plot_training_curves
+        from clsctl.training.reporting.plots import plot_training_curves
 
-        metrics = self._run / jsonl.FILE
+        metrics = self._run_dir / jsonl.FILE
         if not metrics.exists():  # that callback is switched off
             return
         records = [json.loads(line) for line in metrics.read_text(encoding="utf-8").splitlines()]
@@ -46,7 +36,7 @@ class Curves:
         if not epochs:  # nothing to see yet
             return
         try:
-            plot_training_curves(steps, epochs, self._run / FILE)
+            plot_training_curves(steps, epochs, self._run_dir / FILE)
         except ClsctlError as error:
             # A picture is a help; what was trained is worth more.
             note(f"no {FILE}: {error.message}; {error.hint}".rstrip("; "))

@@ -7,9 +7,8 @@ import math
 from dataclasses import asdict
 from pathlib import Path
 
-from clsctl.plugin import TrainCallback, hookimpl
-from clsctl.training.callbacks import EpochInfo, StepInfo
-from clsctl.training.resumable_log import Key, Records
+from clsctl.plugin import Callback, EpochInfo, StepInfo, TrainCallback, hookimpl
+from clsctl.training.reporting.resumable_log import Key, ResumableLog
 
 FILE = "metrics.jsonl"
 
@@ -19,21 +18,15 @@ def clsctl_train_callbacks() -> list[TrainCallback]:
     return [TrainCallback("jsonl", f"{FILE}: every step and every epoch.", JsonLines)]
 
 
-class JsonLines:
-    def __init__(self, run: Path) -> None:
-        self._records = Records(run / FILE, _key)
-
-    def epoch_started(self, epoch: int, batches: int) -> None:
-        pass
+class JsonLines(Callback):
+    def __init__(self, run_dir: Path) -> None:
+        self._log = ResumableLog(run_dir / FILE, _key)
 
     def step(self, info: StepInfo) -> None:
-        self._records.append((info.epoch, info.batch), json.dumps(asdict(info)))
+        self._log.append((info.epoch, info.batch), json.dumps(asdict(info)))
 
     def epoch_ended(self, info: EpochInfo) -> None:
-        self._records.append((info.epoch, math.inf), json.dumps(asdict(info)))
-
-    def close(self) -> None:
-        pass
+        self._log.append((info.epoch, math.inf), json.dumps(asdict(info)))
 
 
 def _key(line: str) -> Key:

@@ -1,4 +1,4 @@
-"""Scalars for TensorBoard, in the run's folder `tensorboard`, where that package is installed."""
+"""Write scalars for TensorBoard, where it is installed, into the run's folder `tensorboard`."""
 
 from __future__ import annotations
 
@@ -8,8 +8,7 @@ import time
 from pathlib import Path
 from typing import Any
 
-from clsctl.plugin import TrainCallback, hookimpl
-from clsctl.training.callbacks import EpochInfo, StepInfo
+from clsctl.plugin import Callback, EpochInfo, StepInfo, TrainCallback, hookimpl
 
 FOLDER = "tensorboard"
 
@@ -21,14 +20,14 @@ def clsctl_train_callbacks() -> list[TrainCallback]:
     return [TrainCallback("tensorboard", f"{FOLDER}/: scalars for TensorBoard.", Scalars)]
 
 
-class Scalars:
+class Scalars(Callback):
     """Scalars by step, counted over all epochs."""
 
-    def __init__(self, run: Path) -> None:
+    def __init__(self, run_dir: Path) -> None:
         writers = importlib.import_module("tensorboard.summary.writer.event_file_writer")
         self._events = importlib.import_module("tensorboard.compat.proto.event_pb2")
         self._summaries = importlib.import_module("tensorboard.compat.proto.summary_pb2")
-        self._writer = writers.EventFileWriter(str(run / FOLDER))
+        self._writer = writers.EventFileWriter(str(run_dir / FOLDER))
         self._batches, self._started = 1, False
 
     def epoch_started(self, epoch: int, batches: int) -> None:

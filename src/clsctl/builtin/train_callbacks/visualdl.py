@@ -1,4 +1,4 @@
-"""Scalars for VisualDL, in the run's folder `vdl`, where that package is installed."""
+"""Write scalars for VisualDL, where it is installed, into the run's folder `vdl`."""
 
 from __future__ import annotations
 
@@ -6,8 +6,7 @@ import importlib
 import importlib.util
 from pathlib import Path
 
-from clsctl.plugin import TrainCallback, hookimpl
-from clsctl.training.callbacks import EpochInfo, StepInfo
+from clsctl.plugin import Callback, EpochInfo, StepInfo, TrainCallback, hookimpl
 
 FOLDER = "vdl"
 
@@ -19,11 +18,11 @@ def clsctl_train_callbacks() -> list[TrainCallback]:
     return [TrainCallback("visualdl", f"{FOLDER}/: scalars for VisualDL.", Scalars)]
 
 
-class Scalars:
+class Scalars(Callback):
     """Scalars by step, counted over all epochs."""
 
-    def __init__(self, run: Path) -> None:
-        self._writer = importlib.import_module("visualdl").LogWriter(logdir=str(run / FOLDER))
+    def __init__(self, run_dir: Path) -> None:
+        self._writer = importlib.import_module("visualdl").LogWriter(logdir=str(run_dir / FOLDER))
         self._batches = 1
 
     def epoch_started(self, epoch: int, batches: int) -> None:

@@ -23,11 +23,11 @@ from pathlib import Path
 from clsctl.console.messages import note
 from clsctl.errors import Interrupted, ProcessLost, UsageError
 from clsctl.schema.layers import ConfigSource
-from clsctl.training import run_dir as outputs
 from clsctl.training.config.run_config import CONFIG, resolve_run
 from clsctl.training.config.train_config import TrainConfig
 from clsctl.training.distributed import environment
 from clsctl.training.distributed.ranks import Rank, current_rank
+from clsctl.training.run_dir import files
 from clsctl.training.setup import device_of
 from clsctl.training.signals import Stop, stop_requests
 
@@ -85,7 +85,7 @@ def supervise(sources: Sequence[ConfigSource], resume: bool, nodes: Nodes) -> bo
     if size == 1 and not nodes.restarts:
         return False
     if not resume:
-        outputs.refuse_to_overwrite(Path(config.output))
+        files.refuse_to_overwrite(Path(config.output))
     for local in range(size // nodes.count):
         device_of(config.device, local)
     with stop_requests() as stop:
@@ -145,16 +145,18 @@ def _uneven(reason: str) -> UsageError:
 # ---- one attempt -------------------------------------------------------------------------------
 
 
-def _attempt(run: Path, size: int, nodes: Nodes, attempt: int, stop: Stop) -> ProcessLost | None:
+def _attempt(
+    run_dir: Path, size: int, nodes: Nodes, attempt: int, stop: Stop
+) -> ProcessLost | None:
     """Run all processes of this machine to their end; the reason where another try may do better.
 
     Raises:
         SystemExit: Another try would end like this one.
     """
-    logs = run / "logs"
+    logs = run_dir / "logs"
     logs.mkdir(parents=True, exist_ok=True)
     command = [sys.executable, *sys.orig_argv[1:]]
-    if attempt and (run / CONFIG).is_file() and "--resume" not in command:
+    if attempt and (run_dir / CONFIG).is_file() and "--resume" not in command:
         command.append("--resume")
     with _started(command, _environments(size, nodes, attempt), logs) as workers:
         ended = _watch(workers, stop)

@@ -41,18 +41,18 @@ SIOCGIFADDR = 0x8915
 
 
 @dataclass(frozen=True, slots=True)
-class Team:
+class ProcessGroup:
     """The processes that train together, as one of them sees it."""
 
     rank: Rank
 
     @property
-    def first(self) -> bool:
+    def is_rank_zero(self) -> bool:
         """Whether this is rank 0, which alone writes files."""
         return self.rank.number == 0
 
     @contextmanager
-    def patience(self) -> Iterator[None]:
+    def keep_alive(self) -> Iterator[None]:
         """Let each process do something that takes some of them longer; all leave together.
 
         gloo gives up a process that is silent for 30 s, so all say meanwhile that they are there.
@@ -61,7 +61,7 @@ class Team:
             yield
             return
         done = Event()
-        pool = ThreadPoolExecutor(1, "clsctl-team")
+        pool = ThreadPoolExecutor(1, "clsctl-process-group")
         all_done = pool.submit(self._keep_in_touch, done)
         try:
             yield
@@ -70,25 +70,25 @@ class Team:
             pool.shutdown(wait=False)
         all_done.result()
 
-    def lead(self, work: Callable[[], object]) -> None:
+    def on_rank_zero(self, work: Callable[[], object]) -> None:
         """Let rank 0 do something, for which the others wait."""
-        with self.patience():
-            if self.first:
+        with self.keep_alive():
+            if self.is_rank_zero:
                 work()
 
-    def share(self, make: Callable[[], T]) -> T:
+    def broadcast(self, make: Callable[[], T]) -> T:
         """What rank 0 makes, on every process; nobody else calls `make`."""
         if self.rank.size == 1:
             return make()
         from paddle import distributed
 
-        with self.patience():
-            held = [make() if self.first else None]
+        with self.keep_alive():
+            held = [make() if self.is_rank_zero else None]
         with _together():
             distributed.broadcast_object_list(held, 0)
         return held[0]  # type: ignore[return-value]
 
-    def add(self, values: Sequence[float]) -> list[float]:
+    def all_reduce(self, values: Sequence[float]) -> list[float]:
         """Sums over all processes, in float64."""
         if self.rank.size == 1:
             return list(values)
@@ -99,7 +99,7 @@ class Team:
             paddle.distributed.all_reduce(total)
         return [float(value) for value in total]
 
-    def add_gradients(self, network: nn.Layer) -> None:
+    def all_reduce_gradients(self, network: nn.Layer) -> None:
         """Sum every gradient over all processes, as one message for each type of number.
 
         A process that saw no image has no gradients; they count as 0.
@@ -111,9 +111,9 @@ class Team:
             if not parameter.stop_gradient:
                 by_type.setdefault(parameter.dtype, []).append(parameter)
         for parameters in by_type.values():
-            _add_gradients(parameters)
+            _all_reduce_gradients(parameters)
 
-    def copy_first(self, network: nn.Layer) -> None:
+    def broadcast_weights(self, network: nn.Layer) -> None:
         """Give every process rank 0's weights and buffers."""
         if self.rank.size == 1:
             return
@@ -124,14 +124,14 @@ class Team:
                 distributed.broadcast(tensor, 0)
 
     def _keep_in_touch(self, done: Event) -> None:
-        while any(self.add([not done.is_set()])):
+        while any(self.all_reduce([not done.is_set()])):
             done.wait(TOUCH_S)
 
 
-ALONE = Team(Rank())
+SINGLE_PROCESS = ProcessGroup(Rank())
 
 
-def join(rank: Rank, device: DeviceId) -> Team:
+def init_process_group(rank: Rank, device: DeviceId) -> ProcessGroup:
     """Wait for the other processes and connect to them.
 
     Where rank 0 is on this very machine's loopback interface, nothing can be reached from others.
@@ -143,11 +143,11 @@ def join(rank: Rank, device: DeviceId) -> Team:
         ProcessLost: The others could not be reached (`E_PROCESS_LOST`).
     """
     if rank.size == 1:
-        return ALONE
+        return SINGLE_PROCESS
     host, _, port = rank.master.rpartition(":")
     with _together(f"the processes of this run could not meet at {rank.master}"):
         _connect(rank, device, host, int(port))
-    return Team(rank)
+    return ProcessGroup(rank)
 
 
 def _connect(rank: Rank, device: DeviceId, host: str, port: int) -> None:
@@ -179,7 +179,7 @@ def _connect(rank: Rank, device: DeviceId, host: str, port: int) -> None:
 
 
 @contextmanager
-def synchronised(network: nn.Layer) -> Iterator[None]:
+def sync_batch_norm(network: nn.Layer) -> Iterator[None]:
     """Let batch normalisation take its statistics over the images of all processes for a while.
 
     Every process has to run the network meanwhile. Nothing else of the network changes: it is
@@ -221,7 +221,7 @@ def _by_gloo() -> bool:
     return distributed.get_backend() == "GLOO"
 
 
-def _add_gradients(parameters: Sequence[Tensor]) -> None:
+def _all_reduce_gradients(parameters: Sequence[Tensor]) -> None:
     import paddle
 
     gradients = [

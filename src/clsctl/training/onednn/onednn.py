@@ -12,7 +12,8 @@ from __future__ import annotations
 import ctypes
 import enum
 import functools
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -70,13 +71,20 @@ class _ExecArg(ctypes.Structure):
 # ---- the library -------------------------------------------------------------------------------
 
 
-def use_threads(count: int) -> None:
+@contextmanager
+def on_threads(count: int) -> Iterator[None]:
     """Let oneDNN run on so many threads where this thread calls it; Paddle gives it one.
 
     Raises:
         OneDnnError: The library that starts threads is not there.
     """
-    _load(THREADING).omp_set_num_threads(count)
+    library = _load(THREADING)
+    before = library.omp_get_max_threads()
+    library.omp_set_num_threads(count)
+    try:
+        yield
+    finally:
+        library.omp_set_num_threads(before)
 
 
 @functools.cache

@@ -17,6 +17,9 @@ from typing import TYPE_CHECKING, Any
 
 from clsctl.errors import ModelError
 from clsctl.networks.pdparams import read_pdparams
+from clsctl.schema import read as schema
+from clsctl.schema.documents import parse_document
+from clsctl.schema.errors import SchemaError
 from clsctl.system.files import require_space, sync, sync_tree
 
 if TYPE_CHECKING:
@@ -27,19 +30,22 @@ if TYPE_CHECKING:
 
 LATEST, BEST = "latest", "best_model"
 
+PACKED = "position"
+"""The entry of .pdstates that holds a run's progress as JSON."""
+
 
 @dataclass
-class Position:
+class TrainProgress:
     """How far a run has come; with the weights and the optimizer's state, all there is to know.
 
     Attributes:
         epoch: Epochs done.
-        step: Steps done in the epoch that goes on.
+        step: Steps done in the epoch under way.
         loss_sum: Sum over its images of their batch's loss.
         images: Images seen in it.
         ema_steps: Steps that went into the average of the weights.
         rate_factor: What the learning rate is multiplied by, after losses that were no number.
-        loss_scale: State of mixed precision; see `clsctl.training.amp`.
+        loss_scale: State of mixed precision; see `clsctl.training.optimization.amp`.
         best: The best top-1 so far, 0 to 1; -1 before the first evaluation.
         best_epoch: Its epoch, from 1; 0 is the start.
         history: The figures of each epoch done, and of the start where that was evaluated.
@@ -54,30 +60,30 @@ class Position:
     loss_scale: dict[str, float] = field(default_factory=dict)
     best: float = -1.0
     best_epoch: int = 0
-    history: list[dict[str, float]] = field(default_factory=list)
+    history: list[dict[str, int | float]] = field(default_factory=list)
 
 
 @dataclass(frozen=True)
-class Saved:
-    """A checkpoint, read."""
+class Checkpoint:
+    """What a checkpoint holds."""
 
     weights: Arrays
     optimizer: Arrays
     average: Arrays | None
-    position: Position
+    progress: TrainProgress
 
 
 def write(
-    run: Path,
+    run_dir: Path,
     name: str,
     tensors: Mapping[str, Mapping[str, Any]],
-    position: Position,
+    progress: TrainProgress,
     extra: Callable[[Path], object] = lambda folder: None,
 ) -> None:
     """Write a checkpoint in the place of an older one of the same name.
 
     Args:
-        run: The run's folder.
+        run_dir: The run's folder.
         name: `latest`, `best_model` or `epoch_N`.
         tensors: Tensors by name, by suffix: `pdparams`, `pdopt` and perhaps `pdema`.
         extra: Adds further files to the folder.
@@ -86,71 +92,71 @@ def write(
         ModelError: The system refused (`E_CHECKPOINT_WRITE`; `E_DISK_FULL`); an older checkpoint
             of that name is still there.
     """
-    part = run / f".{name}.part"
+    part = run_dir / f".{name}.part"
     shutil.rmtree(part, ignore_errors=True)
     try:
-        require_space(run, bytes_of(tensors))
+        require_space(run_dir, bytes_of(tensors))
         part.mkdir()
         for suffix, values in tensors.items():
             if values:  # before its first step an optimizer has no state
                 _save(values, part / f"{name}.{suffix}")
-        _save(_packed(position), part / f"{name}.pdstates")
+        _save(_packed(progress), part / f"{name}.pdstates")
         extra(part)
         sync_tree(part)
-        part.rename(run / f".{name}.new")
-        settle(run, name)
+        part.rename(run_dir / f".{name}.new")
+        settle(run_dir, name)
     except OSError as error:
-        raise _not_written(run, name, error) from None
+        raise _not_written(run_dir, name, error) from None
     finally:
         shutil.rmtree(part, ignore_errors=True)
 
 
-def settle(run: Path, name: str) -> None:
+def settle(run_dir: Path, name: str) -> None:
     """Put a checkpoint that was written whole in its place, and remove the one it replaces."""
-    place, new, old = run / name, run / f".{name}.new", run / f".{name}.old"
+    place, new, old = run_dir / name, run_dir / f".{name}.new", run_dir / f".{name}.old"
     if new.exists():
         shutil.rmtree(old, ignore_errors=True)
         if place.exists():
             place.rename(old)
         new.rename(place)
-        sync(run)
+        sync(run_dir)
     shutil.rmtree(old, ignore_errors=True)
 
 
-def read(run: Path, name: str = LATEST) -> Saved | None:
-    """The checkpoint of that name; None where there is none.
+def read(run_dir: Path, name: str = LATEST) -> Checkpoint | None:
+    """Read the checkpoint of that name; None where there is none.
 
     Raises:
         ModelError: A file of it is damaged (`E_CHECKPOINT`).
     """
-    settle(run, name)
-    if not (run / name).is_dir():
+    settle(run_dir, name)
+    if not (run_dir / name).is_dir():
         return None
-    stem = run / name / name
+    stem = run_dir / name / name
     optimizer, average = stem.with_suffix(".pdopt"), stem.with_suffix(".pdema")
-    return Saved(
+    return Checkpoint(
         weights=read_pdparams(stem.with_suffix(".pdparams")),
         optimizer=read_pdparams(optimizer) if optimizer.is_file() else {},
         average=read_pdparams(average) if average.is_file() else None,
-        position=_unpacked(read_pdparams(stem.with_suffix(".pdstates"))),
+        progress=_read_states(stem.with_suffix(".pdstates")),
     )
 
 
-def read_position(run: Path, name: str = LATEST) -> Position | None:
-    """How far the checkpoint of that name is; None where there is none."""
-    path = run / name / f"{name}.pdstates"
-    return _unpacked(read_pdparams(path)) if path.is_file() else None
+def read_progress(run_dir: Path, name: str = LATEST) -> TrainProgress | None:
+    """Read how far the checkpoint of that name is; None where there is none."""
+    path = run_dir / name / f"{name}.pdstates"
+    return _read_states(path) if path.is_file() else None
 
 
-def rotate(run: Path, keep: int) -> None:
+def rotate(run_dir: Path, keep: int) -> None:
     """Remove the oldest `epoch_N` folders but for `keep` of them."""
     numbers = [
         int(match[1])
-        for path in run.iterdir()
+        for path in run_dir.iterdir()
         if (match := re.fullmatch(r"epoch_(\d+)", path.name))
     ]
     for number in sorted(numbers)[:-keep]:
-        shutil.rmtree(run / f"epoch_{number}")
+        shutil.rmtree(run_dir / f"epoch_{number}")
 
 
 def _save(values: Mapping[str, Any], path: Path) -> None:
@@ -159,24 +165,35 @@ def _save(values: Mapping[str, Any], path: Path) -> None:
     paddle.save(dict(values), str(path))
 
 
-def _packed(position: Position) -> dict[str, NDArray[np.generic]]:
-    """What PaddleClas keeps (metric, epoch), and all of it as JSON; `paddle.save` takes no text."""
+def _packed(progress: TrainProgress) -> dict[str, NDArray[np.generic]]:
+    """Pack what PaddleClas keeps (metric, epoch), and all of it as JSON bytes: text is refused."""
     import numpy as np
 
-    text = json.dumps(asdict(position)).encode()
+    text = json.dumps(asdict(progress)).encode()
     return {
-        "metric": np.float64(max(position.best, 0.0)).reshape(1),
-        "epoch": np.int64(position.epoch).reshape(1),
-        "position": np.frombuffer(text, np.uint8),
+        "metric": np.float64(max(progress.best, 0.0)).reshape(1),
+        "epoch": np.int64(progress.epoch).reshape(1),
+        PACKED: np.frombuffer(text, np.uint8),
     }
 
 
-def _unpacked(arrays: Arrays) -> Position:
-    return Position(**json.loads(arrays["position"].tobytes()))
+def _read_states(path: Path) -> TrainProgress:
+    arrays = read_pdparams(path)
+    text = arrays.get(PACKED)
+    try:
+        if text is None or text.dtype != "uint8":
+            raise SchemaError(f"the entry '{PACKED}' is missing")
+        return schema.read(TrainProgress, parse_document(text.tobytes().decode(), ".json"))
+    except ValueError as error:
+        raise ModelError(
+            f"the checkpoint's '{path}' is damaged: {error}",
+            code="E_CHECKPOINT",
+            hint="start from an older checkpoint's weights, with --weights",
+        ) from None
 
 
 def bytes_of(tensors: Mapping[str, Mapping[str, Any]]) -> int:
-    """What the tensors of a checkpoint take."""
+    """Count the bytes that the tensors of a checkpoint take."""
     return sum(
         int(tensor.size) * tensor.itemsize
         for values in tensors.values()
@@ -184,13 +201,13 @@ def bytes_of(tensors: Mapping[str, Mapping[str, Any]]) -> int:
     )
 
 
-def _not_written(run: Path, name: str, error: OSError) -> ModelError:
+def _not_written(run_dir: Path, name: str, error: OSError) -> ModelError:
     import errno
 
     full = error.errno in (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
     return ModelError(
-        f"the checkpoint {run / name} could not be written: {error.strerror or error}; the one "
+        f"the checkpoint {run_dir / name} could not be written: {error.strerror or error}; the one "
         "before it is untouched",
         code="E_DISK_FULL" if full else "E_CHECKPOINT_WRITE",
-        hint=f"make room, then go on with `clsctl train --resume {run}`",
+        hint=f"make room, then resume with `clsctl train --resume {run_dir}`",
     )

@@ -5,8 +5,8 @@ from __future__ import annotations
 import pytest
 from pngs import size_of_drawn_png
 
-from clsctl.training.callbacks import EpochInfo, StepInfo
-from clsctl.training.plots import plot_training_curves
+from clsctl.plugin import EpochInfo, StepInfo
+from clsctl.training.reporting.plots import plot_training_curves
 
 
 @pytest.mark.filterwarnings("error")

@@ -5,7 +5,7 @@ from __future__ import annotations
 from hypothesis import given
 from hypothesis import strategies as st
 
-from clsctl.training.resumable_log import Records
+from clsctl.training.reporting.resumable_log import ResumableLog
 
 HEADER = "epoch,step"
 
@@ -23,7 +23,7 @@ def keys(steps: int) -> list[tuple[int, int]]:
 def test_interruptions_and_going_back_leave_no_trace(tmp_path_factory, data, steps, header):
     path = tmp_path_factory.mktemp("records") / "records.csv"
     planned, done = keys(steps), 0
-    records = Records(path, key_of, header)
+    records = ResumableLog(path, key_of, header)
     for _ in range(data.draw(st.integers(0, 4), "interruptions")):
         end = data.draw(st.integers(done, len(planned)), "until")
         for key in planned[done:end]:
@@ -32,7 +32,7 @@ def test_interruptions_and_going_back_leave_no_trace(tmp_path_factory, data, ste
         if data.draw(st.booleans(), "killed in the middle of a line"):
             with path.open("a") as stream:
                 stream.write("3,")
-            records = Records(path, key_of, header)
+            records = ResumableLog(path, key_of, header)
     for key in planned[done:]:
         records.append(key, "{},{}".format(*key))
     expected = [header] * bool(header) + ["{},{}".format(*key) for key in planned]
@@ -41,6 +41,6 @@ def test_interruptions_and_going_back_leave_no_trace(tmp_path_factory, data, ste
 
 def test_what_is_there_is_kept(tmp_path):
     path = tmp_path / "records.csv"
-    Records(path, key_of, HEADER).append((1, 1), "1,1")
-    Records(path, key_of, HEADER)
+    ResumableLog(path, key_of, HEADER).append((1, 1), "1,1")
+    ResumableLog(path, key_of, HEADER)
     assert path.read_text() == "epoch,step\n1,1\n"

@@ -3,7 +3,7 @@ from __future__ import annotations
 import pytest
 
 from clsctl.training.config.train_config import OptimizerConfig
-from clsctl.training.optim import scaled_rate, scarcity
+from clsctl.training.optimization.schedule import scaled_rate, small_data_factor
 
 
 @pytest.mark.parametrize(("scaling", "rate"), [("linear", 0.4), ("sqrt", 0.2)])
@@ -21,4 +21,4 @@ def test_the_rate_follows_the_images_in_a_step(scaling: str, rate: float):
     ("images", "few", "factor"), [(500, 2000, 0.5), (2000, 2000, 1), (9000, 2000, 1), (5, 0, 1)]
 )
 def test_few_images_lower_the_rate(images: int, few: int, factor: float):
-    assert scarcity(images, few) == pytest.approx(factor)
+    assert small_data_factor(images, few) == pytest.approx(factor)

@@ -11,7 +11,7 @@ from clsctl.plotting import BLUE, GREEN, GREY, ORANGE, new_figure, save_figure, 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
-    from clsctl.training.callbacks import EpochInfo, StepInfo
+    from clsctl.plugin.train_callbacks import EpochInfo, StepInfo
 
 
 def plot_training_curves(

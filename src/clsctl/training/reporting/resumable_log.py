@@ -1,4 +1,4 @@
-"""A file of one record a line that stays true to the run when training goes back and on again."""
+"""Keep a file of one record a line true to the run when training is rolled back or resumed."""
 
 from __future__ import annotations
 
@@ -11,10 +11,10 @@ Key = tuple[float, float]
 """Epoch and step, both from 1; an epoch's own record has an infinite step."""
 
 
-class Records:
+class ResumableLog:
     """Lines in the order of their keys.
 
-    A run that was killed may have written records of steps that it makes again when it goes on;
+    A run that was killed may have written records of steps that it makes again when it is resumed;
     so may one that rolls back. The new record then takes the place of the old one and of all that
     came after it. A last line without an end, half-written when the run was killed, is dropped.
 

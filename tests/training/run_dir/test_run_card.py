@@ -6,7 +6,7 @@ import cv2
 from tiny_training import write_dataset
 
 from clsctl.datasets.layouts.detect import read_valid_dataset
-from clsctl.training.run_card import fingerprint
+from clsctl.training.run_dir.run_card import fingerprint
 
 
 def test_the_fingerprint_knows_what_images_show(tmp_path: Path):

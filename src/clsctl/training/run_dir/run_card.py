@@ -59,11 +59,11 @@ def _size_and_ends(path: Path) -> tuple[int, bytes]:
         return size, stream.read(END) + end
 
 
-def output_hashes(run: Path) -> dict[str, str]:
+def output_hashes(run_dir: Path) -> dict[str, str]:
     """SHA256 of the configuration and of every file of the best model, by path."""
-    best = run / "best_model"
+    best = run_dir / "best_model"
     files = {f"best_model/{name}": facts["sha256"] for name, facts in file_facts(best, "").items()}
-    return {"config.yaml": file_sha256(run / "config.yaml")} | files
+    return {"config.yaml": file_sha256(run_dir / "config.yaml")} | files
 
 
 def _version(distribution: str) -> str | None:

@@ -13,13 +13,14 @@ from pathlib import Path
 import pytest
 from PIL import Image
 
-from clsctl.training.callbacks import EpochInfo
-from clsctl.training.display import Lines, Live
+from clsctl.plugin import EpochInfo
+from clsctl.training.reporting.display import LineDisplay, LiveDisplay
 
 SCRIPT = """
 import sys
 from pathlib import Path
-from clsctl.training.display import EpochInfo, StepInfo, open_display
+from clsctl.plugin import EpochInfo, StepInfo
+from clsctl.training.reporting.display import open_display
 display = open_display(Path(sys.argv[1]) / "train.log", 2)
 for epoch in (1, 2):
     display.epoch_started(epoch, 20)
@@ -60,7 +61,7 @@ def test_lines_where_nobody_sits_at_a_terminal(tmp_path):
 
 def test_the_start_has_figures_but_no_loss(capsys):
     shown: list[str] = []
-    for display in (Lines(shown.append, 2), Live(2)):
+    for display in (LineDisplay(shown.append, 2), LiveDisplay(2)):
         display.epoch_ended(EpochInfo(0, None, 0.5, 0.9, 0.5, 4.0))
     assert without_times(shown[0]) == [
         "epoch 0/2  before training  top-1 50.00%  top-5 90.00%  best 50.00%  0:00:04"

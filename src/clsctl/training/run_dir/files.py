@@ -16,25 +16,46 @@ from typing import Any
 from clsctl.errors import UsageError
 from clsctl.schema.layers import nest
 from clsctl.system.files import atomic_replace
-from clsctl.training import run_card
-from clsctl.training.checkpoint import BEST, LATEST, Position
 from clsctl.training.config.run_config import CONFIG
 from clsctl.training.config.sources import ResolvedConfig
 from clsctl.training.job import TrainJob
+from clsctl.training.run_dir import run_card
+from clsctl.training.run_dir.checkpoint import BEST, LATEST, TrainProgress
 
 LABELS, LOG = "label_dict.txt", "train.log"
 RESULTS = ("train_result.json", "train_results.json")
 LISTED = 5
 
 
-def refuse_to_overwrite(run: Path) -> None:
+def refuse_to_overwrite(run_dir: Path) -> None:
     """Raise UsageError where the folder holds a run (`E_RUN_EXISTS`)."""
-    if (run / CONFIG).exists() or (run / LATEST).exists():
+    if (run_dir / CONFIG).exists() or (run_dir / LATEST).exists():
         raise UsageError(
-            f"{run} already holds a run",
+            f"{run_dir} already holds a run",
             code="E_RUN_EXISTS",
-            hint=f"go on with it by `clsctl train --resume {run}`, or choose another folder by -o",
+            hint=f"resume it with `clsctl train --resume {run_dir}`, or choose another -o",
         )
+
+
+@contextmanager
+def exclusive(run_dir: Path) -> Iterator[None]:
+    """Make the run's folder, and keep a second process out of it.
+
+    Raises:
+        UsageError: Another process works in it (`E_RUN_BUSY`).
+    """
+    from filelock import FileLock, Timeout
+
+    run_dir.mkdir(parents=True, exist_ok=True)
+    try:
+        with FileLock(run_dir / ".lock", blocking=False):
+            yield
+    except Timeout:
+        raise UsageError(
+            f"another process is training in {run_dir}",
+            code="E_RUN_BUSY",
+            hint="choose another -o",
+        ) from None
 
 
 @contextmanager
@@ -43,22 +64,22 @@ def started(job: TrainJob, resolved: ResolvedConfig) -> Iterator[None]:
 
     The command that began it can then simply be given again.
     """
-    new = not (job.run / CONFIG).exists()
+    new = not (job.run_dir / CONFIG).exists()
     _write_start(job, resolved)
     try:
         yield
     finally:
-        if new and not (job.run / LATEST).exists():
-            (job.run / CONFIG).unlink(missing_ok=True)
+        if new and not (job.run_dir / LATEST).exists():
+            (job.run_dir / CONFIG).unlink(missing_ok=True)
 
 
 def _write_start(job: TrainJob, resolved: ResolvedConfig) -> None:
     """Write configuration, class names and run card."""
     import yaml
 
-    job.run.mkdir(parents=True, exist_ok=True)
+    job.run_dir.mkdir(parents=True, exist_ok=True)
     labels = "".join(f"{label} {name}\n" for label, name in enumerate(job.labels))
-    _write(job.run / LABELS, labels)
+    _write(job.run_dir / LABELS, labels)
     card = {
         "environment": run_card.environment(str(job.device)),
         "dataset": {
@@ -69,25 +90,25 @@ def _write_start(job: TrainJob, resolved: ResolvedConfig) -> None:
         "seed": job.config.seed,
         "origins": dict(resolved.origins),
     }
-    _write_json(job.run / run_card.NAME, card)
+    _write_json(job.run_dir / run_card.NAME, card)
     # Last: a folder with a configuration counts as a run.
     text = yaml.safe_dump(nest(resolved.values()), sort_keys=False, allow_unicode=True)
-    _write(job.run / CONFIG, text)
+    _write(job.run_dir / CONFIG, text)
 
 
-def write_end(job: TrainJob, position: Position) -> None:
+def write_end(job: TrainJob, progress: TrainProgress) -> None:
     """Write what is known after training: the result, and the outputs' hashes."""
-    card = json.loads((job.run / run_card.NAME).read_text(encoding="utf-8"))
-    card["history"] = position.history
-    card["outputs"] = run_card.output_hashes(job.run)
-    _write_json(job.run / run_card.NAME, card)
+    card = json.loads((job.run_dir / run_card.NAME).read_text(encoding="utf-8"))
+    card["history"] = progress.history
+    card["outputs"] = run_card.output_hashes(job.run_dir)
+    _write_json(job.run_dir / run_card.NAME, card)
     for name in RESULTS:
-        _write_json(job.run / name, _result(job, position))
+        _write_json(job.run_dir / name, _result(job, progress))
 
 
-def _result(job: TrainJob, position: Position) -> dict[str, Any]:
-    models = {f"last_{n}": entry for n, entry in enumerate(_last(job.run, position), start=1)}
-    best = _entry(job.run, BEST, position.best)
+def _result(job: TrainJob, progress: TrainProgress) -> dict[str, Any]:
+    models = {f"last_{n}": entry for n, entry in enumerate(_last(job.run_dir, progress), start=1)}
+    best = _entry(job.run_dir, BEST, progress.best)
     return {
         "model_name": job.config.model,
         "label_dict": LABELS,
@@ -97,22 +118,24 @@ def _result(job: TrainJob, position: Position) -> dict[str, Any]:
         "models": models | {"best": best},
         "done_flag": True,
         "clsctl": {
-            "best_epoch": position.best_epoch,
-            "history": position.history,
+            "best_epoch": progress.best_epoch,
+            "history": progress.history,
             "run_card": run_card.NAME,
         },
     }
 
 
-def _last(run: Path, position: Position) -> list[dict[str, Any]]:
+def _last(run_dir: Path, progress: TrainProgress) -> list[dict[str, Any]]:
     """The newest checkpoints: kept epochs, or the latest one where none is kept."""
-    scores = {int(figures["epoch"]): figures["top1"] for figures in position.history}
-    kept = [epoch for epoch in sorted(scores, reverse=True) if (run / f"epoch_{epoch}").is_dir()]
-    entries = [_entry(run, f"epoch_{epoch}", scores[epoch]) for epoch in kept[:LISTED]]
-    return entries or [_entry(run, LATEST, scores[position.epoch])]
+    scores = {int(figures["epoch"]): figures["top1"] for figures in progress.history}
+    kept = [
+        epoch for epoch in sorted(scores, reverse=True) if (run_dir / f"epoch_{epoch}").is_dir()
+    ]
+    entries = [_entry(run_dir, f"epoch_{epoch}", scores[epoch]) for epoch in kept[:LISTED]]
+    return entries or [_entry(run_dir, LATEST, scores[progress.epoch])]
 
 
-def _entry(run: Path, name: str, score: float) -> dict[str, Any]:
+def _entry(run_dir: Path, name: str, score: float) -> dict[str, Any]:
     """One checkpoint as PaddleX lists it; a file that is not there has no path."""
     files = {
         **{suffix: f"{name}.{suffix}" for suffix in ("pdparams", "pdopt", "pdstates", "pdema")},
@@ -123,7 +146,7 @@ def _entry(run: Path, name: str, score: float) -> dict[str, Any]:
     }
     paths = {key: f"{name}/{file}" for key, file in files.items()}
     return {"score": score} | {
-        key: path if (run / path).is_file() else "" for key, path in paths.items()
+        key: path if (run_dir / path).is_file() else "" for key, path in paths.items()
     }
 
 
@@ -136,9 +159,9 @@ def _write(path: Path, text: str) -> None:
         part.write_text(text, encoding="utf-8")
 
 
-def remove_leftovers(run: Path) -> None:
+def remove_leftovers(run_dir: Path) -> None:
     """Remove what a killed process had begun to write."""
-    for path in run.glob(".*.part"):
+    for path in run_dir.glob(".*.part"):
         shutil.rmtree(path, ignore_errors=True)
-    for path in run.glob(".*.tmp"):
+    for path in run_dir.glob(".*.tmp"):
         path.unlink(missing_ok=True)

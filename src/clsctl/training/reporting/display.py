@@ -1,7 +1,7 @@
-"""How training goes, for a person to watch and for train.log.
+"""Show how training goes, on the terminal and in train.log.
 
-A display is told of every epoch and step. On a terminal the step under way is one live line below
-a table of epochs; elsewhere, and in train.log, there are lines with a time.
+On a terminal the step under way is one live line below a table of epochs; elsewhere, and in
+train.log, there are lines with a time.
 """
 
 from __future__ import annotations
@@ -15,7 +15,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from clsctl.console.messages import status
-from clsctl.training.callbacks import CallbackList, Display, EpochInfo, StepInfo
+from clsctl.plugin.train_callbacks import Callback, EpochInfo, StepInfo
+from clsctl.training.reporting.callbacks import CallbackList, load_callbacks
 
 if TYPE_CHECKING:
     from rich.text import Text
@@ -24,18 +25,16 @@ LINES_AN_EPOCH = 10
 """Of the steps of an epoch, about so many are logged."""
 
 
-def open_display(log: Path, epochs: int) -> Display:
-    """Watch a run on the terminal or as lines, in its train.log, and with every train callback.
+def open_display(log: Path, epochs: int) -> Callback:
+    """Show a run on the terminal or as lines, in its train.log, and to every train callback.
 
     Args:
         log: train.log in the run's folder, where callbacks write too; lines are added at its end.
         epochs: How many there will be in all.
     """
-    from clsctl.training.callbacks import load_observers
-
-    watching = Live(epochs) if sys.stderr.isatty() else Lines(status, epochs)
-    lines = Lines(functools.partial(append_line, log), epochs)
-    return CallbackList([watching, lines, *load_observers(log.parent)])
+    terminal = LiveDisplay(epochs) if sys.stderr.isatty() else LineDisplay(status, epochs)
+    lines = LineDisplay(functools.partial(append_line, log), epochs)
+    return CallbackList([terminal, lines, *load_callbacks(log.parent)])
 
 
 def append_line(log: Path, line: str) -> None:
@@ -44,7 +43,7 @@ def append_line(log: Path, line: str) -> None:
         stream.write(f"{line}\n")
 
 
-class Lines:
+class LineDisplay(Callback):
     """A line with the time for some of the steps, and one for each epoch."""
 
     def __init__(self, write: Callable[[str], object], epochs: int) -> None:
@@ -66,22 +65,19 @@ class Lines:
             f"{duration(info.seconds)}"
         )
 
-    def close(self) -> None:
-        pass
-
     def _say(self, text: str) -> None:
         self._write(f"{time.strftime('%Y-%m-%d %H:%M:%S')}  {text}")
 
 
-class Live:
+class LiveDisplay(Callback):
     """A table that grows by a row an epoch and, below it, the step under way."""
 
     def __init__(self, epochs: int) -> None:
-        from rich.live import Live as LiveArea
+        from rich.live import Live
 
         from clsctl.console.tables import open_console
 
-        self._area = LiveArea(console=open_console(sys.stderr), transient=True)
+        self._area = Live(console=open_console(sys.stderr), transient=True)
         self._epochs, self._batches, self._rows = epochs, 1, 0
 
     def epoch_started(self, epoch: int, batches: int) -> None:

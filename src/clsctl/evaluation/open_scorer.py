@@ -1,0 +1,58 @@
+"""Open what can be evaluated: training weights and exported models."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from clsctl.errors import UsageError
+from clsctl.evaluation import trained_weights
+from clsctl.evaluation.exported_scorer import ExportedScorer
+from clsctl.evaluation.network_scorer import NetworkScorer
+from clsctl.evaluation.scorer import Scorer, ScoringSetup
+from clsctl.models.directory import SETTINGS
+from clsctl.models.locate import find_model
+
+
+def open_scorer(
+    name: str | None,
+    weights: str | Path | None,
+    model_dir: str | Path | None,
+    setup: ScoringSetup,
+) -> Scorer:
+    """Open the model that these options stand for.
+
+    Args:
+        name: A model of the catalog; with `weights`, the architecture they are for.
+        weights: A .pdparams file or a run's folder, scored by the training network.
+        model_dir: An exported model, scored by a backend, as is a model of the catalog.
+
+    Raises:
+        UsageError: There is nothing to load, or too much; or training weights are to run where
+            only exported models can (`E_MODEL_CHOICE`).
+        ModelError: The model or its weights cannot be used.
+    """
+    if weights is not None and model_dir is not None:
+        raise _choice("both weights and a model directory are given")
+    if weights is not None:
+        return NetworkScorer.open(trained_weights.load(Path(weights), name), setup)
+    if name is None and model_dir is None:
+        raise _choice("no model is given")
+    return ExportedScorer.open(find_model(name, model_dir, setup.settings), setup)
+
+
+def open_named(text: str, setup: ScoringSetup) -> Scorer:
+    """Open the model that one word stands for: a folder, weights, a run, or a catalog name."""
+    path = Path(text)
+    if (path / SETTINGS).is_file():
+        return open_scorer(None, None, path, setup)
+    if path.exists():
+        return open_scorer(None, path, None, setup)
+    return open_scorer(text, None, None, setup)
+
+
+def _choice(reason: str) -> UsageError:
+    return UsageError(
+        f"cannot tell which model to use: {reason}",
+        code="E_MODEL_CHOICE",
+        hint="give one of -m NAME, --weights FILE and --model-dir DIR",
+    )

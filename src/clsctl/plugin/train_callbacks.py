@@ -1,0 +1,80 @@
+"""What a train callback is, and what it is told."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+
+@dataclass(frozen=True, slots=True)
+class StepInfo:
+    """A step that was made.
+
+    Attributes:
+        epoch: From 1.
+        batch: From 1, of the epoch.
+        loss: Of the training images of this step.
+        images_per_s: Since the epoch began or was resumed.
+        eta_s: Seconds until the end of training at this pace.
+    """
+
+    epoch: int
+    batch: int
+    loss: float
+    learning_rate: float
+    images_per_s: float
+    eta_s: float
+
+
+@dataclass(frozen=True, slots=True)
+class EpochInfo:
+    """An epoch that was trained and evaluated.
+
+    Attributes:
+        epoch: From 1; 0 is the network before its first step, where that can classify already.
+        train_loss: Mean over its training images; None for epoch 0.
+        top1: Share of the validation images whose class came first, 0 to 1.
+        top5: Share of them whose class was among the first five, 0 to 1.
+        best: The best top-1 so far, this epoch included.
+        seconds: What it took.
+    """
+
+    epoch: int
+    train_loss: float | None
+    top1: float
+    top5: float
+    best: float
+    seconds: float
+
+
+class Callback:
+    """Is told how training goes, in this order; override what is of interest.
+
+    Epoch 0 only ends.
+    """
+
+    def epoch_started(self, epoch: int, batches: int) -> None:
+        """An epoch, from 1, begins or is resumed; it has that many steps in all."""
+
+    def step(self, info: StepInfo) -> None:
+        """A step was made."""
+
+    def epoch_ended(self, info: EpochInfo) -> None:
+        """An epoch was trained and evaluated."""
+
+    def close(self) -> None:
+        """Nothing more comes, whether training finished or not."""
+
+
+@dataclass(frozen=True, slots=True)
+class TrainCallback:
+    """An observer of training.
+
+    Attributes:
+        load: Returns the callback for one run, which may write files into the run's folder.
+    """
+
+    name: str
+    help: str
+    load: Callable[[Path], Callback]

@@ -1,0 +1,1 @@
+"""How training is shown and logged: callbacks, the display, plots and the expected time."""
