@@ -139,6 +139,8 @@ class Backend:
         formats: Of the models it can run; names of MODEL_FORMATS.
         packages: Distributions that bring the library, whose version a measurement belongs to.
         compiled: What it compiles models to, if it does.
+        import_library: Imports the library, and raises whatever it raises; `clsctl doctor` calls
+            it in a process of its own.
     """
 
     name: str
@@ -151,6 +153,7 @@ class Backend:
     formats: tuple[str, ...] = ("paddle",)
     packages: tuple[str, ...] = ()
     compiled: CompiledModel | None = None
+    import_library: Callable[[], object] = lambda: None
 
     def precisions_on(self, device: Device) -> Sequence[str]:
         """What it computes in on a device; empty where it does not run there."""

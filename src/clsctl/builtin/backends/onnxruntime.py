@@ -6,6 +6,7 @@ from clsctl.inference.compiled import ensure_compiled
 from clsctl.inference.onnx_session import (
     COMPILED,
     OnnxSession,
+    import_onnxruntime,
     load_compiled,
     provider_for,
     require_onnxruntime,
@@ -28,6 +29,7 @@ def clsctl_backends() -> list[Backend]:
             formats=("paddle", "onnx"),
             packages=("onnxruntime", "onnxruntime-gpu"),
             compiled=COMPILED,
+            import_library=import_onnxruntime,
         )
     ]
 

@@ -4,7 +4,12 @@ from __future__ import annotations
 
 from clsctl.errors import DeviceError, require_library
 from clsctl.inference.compiled import ensure_compiled
-from clsctl.inference.openvino_session import COMPILED, OpenvinoSession, load_compiled
+from clsctl.inference.openvino_session import (
+    COMPILED,
+    OpenvinoSession,
+    import_openvino,
+    load_compiled,
+)
 from clsctl.plugin import Backend, ModelSpec, Placement, hookimpl
 from clsctl.system.cpu import multiplies_bf16
 
@@ -23,6 +28,7 @@ def clsctl_backends() -> list[Backend]:
             formats=("paddle", "onnx", "openvino"),
             packages=("openvino",),
             compiled=COMPILED,
+            import_library=import_openvino,
         )
     ]
 

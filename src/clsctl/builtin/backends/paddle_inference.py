@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from importlib import import_module
+
 from clsctl.errors import require_library
 from clsctl.inference.paddle_session import PaddleSession
 from clsctl.plugin import Backend, hookimpl
@@ -16,6 +18,7 @@ def clsctl_backends() -> list[Backend]:
             _check,
             PaddleSession,
             packages=("paddlepaddle", "paddlepaddle-gpu"),
+            import_library=lambda: import_module("paddle"),
         )
     ]
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from importlib import import_module
+
 from clsctl.errors import require_library
 from clsctl.inference.compiled import ensure_compiled
 from clsctl.inference.onnx_session import (
@@ -30,6 +32,7 @@ def clsctl_backends() -> list[Backend]:
             precisions={"gpu": ("fp32", "fp16")},
             formats=("paddle", "onnx"),
             packages=("tensorrt",),
+            import_library=lambda: import_module("tensorrt"),
         )
     ]
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING, Annotated, Literal
@@ -12,6 +12,7 @@ import typer
 from clsctl.plugin import Command, hookimpl
 
 if TYPE_CHECKING:
+    from clsctl.plugin import Backend, Device
     from clsctl.plugin.registry import Registry
     from clsctl.settings import Settings
 
@@ -103,17 +104,29 @@ def _devices(registry: Registry) -> Iterator[Finding]:
 
 
 def _backends(registry: Registry) -> Iterator[Finding]:
-    from clsctl.errors import DeviceError
+    devices = registry.items("devices").values()
+    backends = registry.items("backends").values()
+    with ThreadPoolExecutor(max(1, len(backends))) as pool:
+        yield from pool.map(lambda backend: _try_backend(backend, devices), backends)
 
-    devices = registry.items("devices")
-    for name, backend in registry.items("backends").items():
-        try:
-            backend.check()
-        except DeviceError as error:
-            yield Finding("backends", name, False, f"{error.message}: {error.hint}")
-        else:
-            names = [kind for kind, device in devices.items() if backend.precisions_on(device)]
-            yield Finding("backends", name, True, f"runs on {', '.join(names)}")
+
+def _try_backend(backend: Backend, devices: Iterable[Device]) -> Finding:
+    """Import the library in a process of its own: a broken one may end it, or print pages."""
+    from clsctl.errors import DeviceError
+    from clsctl.settings import folders
+    from clsctl.system.processes import failure_of, run_module
+
+    try:
+        backend.check()
+    except DeviceError as error:
+        return Finding("backends", backend.name, False, f"{error.message}: {error.hint}")
+    cache = folders().cache
+    cache.mkdir(parents=True, exist_ok=True)
+    child = run_module("clsctl.inference.import_library", backend.name, folder=cache)
+    if child.returncode:
+        return Finding("backends", backend.name, False, f"cannot be used: {failure_of(child)}")
+    names = [device.name for device in devices if backend.precisions_on(device)]
+    return Finding("backends", backend.name, True, f"runs on {', '.join(names)}")
 
 
 def _timings() -> Iterator[Finding]:
