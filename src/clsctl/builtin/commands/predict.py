@@ -5,7 +5,7 @@ from __future__ import annotations
 import sys
 from dataclasses import replace
 from pathlib import Path
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
@@ -18,9 +18,16 @@ from clsctl.builtin.commands._executors import (
 )
 from clsctl.builtin.commands._options import AnyModel, Backend, Batch, Device, Offline, Precision
 from clsctl.console.messages import status
+from clsctl.errors import SomeInputsFailed
 from clsctl.plugin import Command, hookimpl
 from clsctl.plugin.registry import default_registry
 from clsctl.prediction.writers import find_writer
+from clsctl.settings import load_settings
+
+if TYPE_CHECKING:
+    from clsctl.plugin import PredictJob
+    from clsctl.settings import Settings
+    from clsctl.values import ModelSpec
 
 
 @hookimpl
@@ -127,13 +134,10 @@ def predict(
     A folder is searched recursively. An input that cannot be read becomes an error record in its
     own place; the others are classified all the same, and the exit status is 7.
     """
-    from clsctl.console.progress import image_counter, transfer_bar
-    from clsctl.errors import SomeInputsFailed
-    from clsctl.models.locate import find_model
+    from clsctl.console.progress import image_counter
     from clsctl.prediction.batch import BatchPrediction
     from clsctl.prediction.executors import find_executor
     from clsctl.prediction.job import prepare_job
-    from clsctl.settings import load_settings
     from clsctl.system.memory import reuse_memory
 
     executor = executor or implied_executor(own_options)
@@ -171,15 +175,9 @@ def predict(
             "--calibrated": calibrated,
         }
         refuse_local_options(place.name, local)
-        job = place.prepare(options, model, settings)
-        job = replace(
-            job,
-            topk=topk or job.topk,
-            threshold=job.threshold if threshold is None else threshold,
-        )
+        job = _changed(place.prepare(options, model, settings), topk, threshold)
     else:
-        with transfer_bar("pulling the model") as progress:
-            spec = find_model(model, model_dir, settings, progress)
+        spec = _pulled_model(model, model_dir, settings)
         single = len(inputs) == 1 and Path(inputs[0]).is_file()
         job = prepare_job(
             spec, settings, topk=topk, calibrated=calibrated, threshold=threshold, single=single
@@ -191,3 +189,18 @@ def predict(
         counts = work.run(job, progress)
     if counts.errors:
         raise SomeInputsFailed(f"{counts.errors} of {counts.results} inputs failed")
+
+
+def _changed(job: PredictJob, topk: int | None, threshold: float | None) -> PredictJob:
+    """Return the job with the options that were given."""
+    threshold = job.threshold if threshold is None else threshold
+    return replace(job, topk=topk or job.topk, threshold=threshold)
+
+
+def _pulled_model(model: str | None, model_dir: Path | None, settings: Settings) -> ModelSpec:
+    """Find the model, and show how far it is pulled."""
+    from clsctl.console.progress import transfer_bar
+    from clsctl.models.locate import find_model
+
+    with transfer_bar("pulling the model") as progress:
+        return find_model(model, model_dir, settings, progress)
