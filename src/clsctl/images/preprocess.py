@@ -11,16 +11,16 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from clsctl.errors import ModelError, unknown_name
-from clsctl.images.resample import PADDLEX_NAMES
-from clsctl.images.spatial import crop_step, join_step, resize_step
+from clsctl.images.resize.resample import PADDLEX_NAMES
+from clsctl.images.resize.spatial import crop_step, join_step, resize_step
 from clsctl.values import Preprocessing
 
 if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
 
-    from clsctl.images.resample import Pixels
-    from clsctl.images.spatial import Step
+    from clsctl.images.resize.resample import Pixels
+    from clsctl.images.resize.spatial import Step
 
 Preprocessor = Callable[["NDArray[np.uint8]"], "NDArray[np.float32]"]
 

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 from clsctl.errors import UsageError
 from clsctl.images.preprocess import compile_transforms, transform_ops
-from clsctl.images.resample import resampler
+from clsctl.images.resize.resample import resampler
 from clsctl.schema.constraints import Fraction, NonNegativeInt, Range
 from clsctl.schema.layers import key
 from clsctl.values import Preprocessing

@@ -8,12 +8,12 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from clsctl.errors import DataError
-from clsctl.images.resample import cut_box, resampler
+from clsctl.images.resize.resample import cut_box, resampler
 from clsctl.settings import Settings
 
 if TYPE_CHECKING:
-    from clsctl.images.pillow_resize import Box
-    from clsctl.images.resample import Pixels, Resample, Size
+    from clsctl.images.resize.pillow_resize import Box
+    from clsctl.images.resize.resample import Pixels, Resample, Size
 
     Step = Callable[[Pixels], Pixels]
 

@@ -8,7 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from PIL import Image
 
-from clsctl.images.pillow_resize import SUPPORT, resized_part
+from clsctl.images.resize.pillow_resize import SUPPORT, resized_part
 
 FILTERS = [resample for resample in Image.Resampling if resample.name in SUPPORT]
 SIDES = st.integers(1, 300)

@@ -11,7 +11,7 @@ from clsctl.errors import unknown_name
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-    from clsctl.images.pillow_resize import Box
+    from clsctl.images.resize.pillow_resize import Box
 
     Pixels = NDArray[Any]
     Size = tuple[int, int]
@@ -75,7 +75,7 @@ def _with_cv2(constant: str) -> Resample:
 def _with_pillow(constant: str) -> Resample:
     from PIL import Image
 
-    from clsctl.images.pillow_resize import resized_part
+    from clsctl.images.resize.pillow_resize import resized_part
 
     return functools.partial(resized_part, resample=Image.Resampling[constant])
 

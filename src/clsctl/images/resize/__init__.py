@@ -1,0 +1,1 @@
+"""Resize and crop images to the bit as OpenCV and Pillow do."""
