@@ -19,7 +19,8 @@ from pathlib import Path
 import cv2
 import numpy as np
 
-from clsctl.datasets.layouts.detect import Sample, read_dataset
+from clsctl.datasets.layouts.detect import read_dataset
+from clsctl.datasets.samples import Sample
 from clsctl.images.read import read_pixels
 from clsctl.loading.augment import AugmentConfig, train_transform
 from clsctl.loading.cache import Read, open_reader

@@ -21,7 +21,8 @@ from sklearn.linear_model import LogisticRegression
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 
-from clsctl.datasets.layouts.detect import Dataset, Sample, read_dataset
+from clsctl.datasets.layouts.detect import read_dataset
+from clsctl.datasets.samples import Dataset, Sample
 from clsctl.interpretation.embed import compute_embeddings
 from clsctl.interpretation.network import load_network
 from clsctl.models.catalog import get_entry

@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from clsctl.datasets.layouts.detect import Dataset
+from clsctl.datasets.samples import Dataset
 from clsctl.loading.loader import Loader
 from clsctl.loading.mix import Mixer
 from clsctl.training.distributed.process_group import SINGLE_PROCESS, ProcessGroup

@@ -7,7 +7,8 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from clsctl.datasets.layouts.detect import Dataset, Sample, read_valid_dataset
+from clsctl.datasets.layouts.detect import read_valid_dataset
+from clsctl.datasets.samples import Dataset, Sample
 from clsctl.errors import DataError, DeviceError, ModelError, UsageError
 from clsctl.images.preprocess import transform_ops
 from clsctl.inference.devices import get_device, select_device

@@ -9,7 +9,8 @@ from dataset_builders import listed, lists, put
 from hypothesis import given
 from hypothesis import strategies as st
 
-from clsctl.datasets.layouts.detect import Dataset, Sample, read_dataset, read_valid_dataset
+from clsctl.datasets.layouts.detect import read_dataset, read_valid_dataset
+from clsctl.datasets.samples import Dataset, Sample
 from clsctl.errors import DataError
 
 CLASSES = ("cat", "dog")

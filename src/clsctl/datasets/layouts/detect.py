@@ -19,11 +19,8 @@ from clsctl.datasets.layouts.folders import (
 )
 from clsctl.datasets.layouts.lists import LABEL_FILE, list_file, read_lists
 from clsctl.datasets.layouts.table import TABLE_SUFFIXES, read_tables
-from clsctl.datasets.problems import Problem
-from clsctl.datasets.samples import SPLITS, Dataset, Layout, Sample
+from clsctl.datasets.samples import SPLITS, Dataset
 from clsctl.errors import DataError
-
-__all__ = ["SPLITS", "Dataset", "Layout", "Problem", "Sample", "read_dataset", "read_valid_dataset"]
 
 
 def read_dataset(path: Path) -> Dataset:
