@@ -215,7 +215,9 @@ def result_of(
 ) -> Result:
     """Return the result for an image that was classified; `load` reads its pixels again."""
     names = [labels[i] for i in class_ids] if labels else []
-    return Result(image.source, image.page, class_ids, scores, names, _load=load, _names=saved)
+    return Result(
+        image.input_path, image.page_index, class_ids, scores, names, _load=load, _names=saved
+    )
 
 
 def error_of(image: InputImage) -> Result:
@@ -223,7 +225,7 @@ def error_of(image: InputImage) -> Result:
     import numpy as np
 
     nothing = np.empty(0, np.int32), np.empty(0, np.float32)
-    return Result(image.source, image.page, *nothing, [], image.error)
+    return Result(image.input_path, image.page_index, *nothing, [], image.error)
 
 
 def apply_threshold(result: Result, threshold: float) -> Result:

@@ -122,7 +122,7 @@ def test_names_that_are_no_utf8_are_read_and_can_be_printed(tmp_path: Path) -> N
     Path(os.fsdecode(path)).write_bytes(pictures.encoded(pictures.photo(), "PNG"))
     (tmp_path / "list.txt").write_bytes(path)
     assert codes(tmp_path, f"@{tmp_path}/list.txt") == ["ok", "ok"]
-    assert samples(tmp_path)[0].source == f"{tmp_path}/caf?.png"
+    assert samples(tmp_path)[0].input_path == f"{tmp_path}/caf?.png"
 
 
 def test_any_number_of_inputs_is_taken_one_by_one() -> None:
@@ -140,7 +140,7 @@ def from_standard_input(content: bytes, cwd: Path) -> list[list[str]]:
         "from clsctl.settings import Settings\n"
         "from clsctl.images.read import read\n"
         "from clsctl.images.sources import iter_sources\n"
-        "print(json.dumps([[s.source, s.error.code if s.error else str(s.pixels.shape)]\n"
+        "print(json.dumps([[s.input_path, s.error.code if s.error else str(s.pixels.shape)]\n"
         "    for source in iter_sources('-') for s in read(source, Settings())]))\n"
     )
     done = subprocess.run(
@@ -207,7 +207,7 @@ def test_every_failure_is_a_record_in_its_own_place() -> None:
 def test_a_folder_of_damaged_files_gives_each_its_code(tmp_path: Path) -> None:
     damaged = pictures.damaged()
     pictures.write(tmp_path, {name: content for name, (content, _) in damaged.items()})
-    found = {Path(sample.source).name: sample.error for sample in samples(tmp_path)}
+    found = {Path(sample.input_path).name: sample.error for sample in samples(tmp_path)}
     assert {name: error and error.code for name, error in found.items()} == {
         name: code for name, (_, code) in damaged.items()
     }
@@ -310,9 +310,9 @@ def pages_in(folder: Path) -> Path:
 
 def test_pages_are_numbered_from_0(tmp_path: Path) -> None:
     found = samples(pages_in(tmp_path))
-    assert [sample.page for sample in found] == [0, 1, 2]
+    assert [sample.page_index for sample in found] == [0, 1, 2]
     np.testing.assert_array_equal(found[2].pixels, pictures.photo(20, 30, 2))
-    assert [sample.page for sample in samples(pictures.photo())] == [None]
+    assert [sample.page_index for sample in samples(pictures.photo())] == [None]
 
 
 def test_a_bad_page_is_named_and_the_others_go_on(tmp_path: Path) -> None:
@@ -332,7 +332,9 @@ def test_what_was_read_can_be_read_again(tmp_path: Path) -> None:
     array = pictures.photo()[:, :, ::-1]
     for source in iter_sources([tmp_path, array, pictures.encoded(pictures.photo(), "PNG")]):
         for sample in read(source, SETTINGS):
-            np.testing.assert_array_equal(read_page(source, sample.page, SETTINGS), sample.pixels)
+            np.testing.assert_array_equal(
+                read_page(source, sample.page_index, SETTINGS), sample.pixels
+            )
 
 
 def test_reading_in_many_threads_gives_what_one_thread_gives(tmp_path: Path) -> None:
@@ -344,7 +346,7 @@ def test_reading_in_many_threads_gives_what_one_thread_gives(tmp_path: Path) -> 
 
     def outcome(source: Source) -> list[tuple[str, object, object]]:
         return [
-            (s.source, s.page, s.error.code if s.error else s.pixels.tobytes())
+            (s.input_path, s.page_index, s.error.code if s.error else s.pixels.tobytes())
             for s in read(source, SETTINGS)
         ]
 

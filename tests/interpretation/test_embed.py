@@ -67,7 +67,7 @@ def test_what_cannot_be_read_is_left_out_and_shifts_nothing(lite, tmp_path):
     names = [Path(source).name for source in found.sources]
     assert names == ["a.png", "c.tif", "c.tif", "d.png"]
     assert found.pages == [-1, 0, 1, -1]
-    assert [Path(sample.source).name for sample in found.errors] == ["b.png"]
+    assert [Path(sample.input_path).name for sample in found.errors] == ["b.png"]
     np.testing.assert_allclose(found.vectors[0], found.vectors[3], atol=1e-5)
     np.testing.assert_allclose(found.vectors[0], found.vectors[2], atol=1e-5)
 

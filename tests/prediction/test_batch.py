@@ -85,6 +85,7 @@ def test_without_an_output_it_is_what_the_command_prints(model, album, ready, ca
         ({"format": "xml"}, "E_WRITER_UNKNOWN"),
         ({"executor": "nowhere"}, "E_EXECUTOR_UNKNOWN"),
         ({"watch": True}, "E_WATCH"),
+        ({"batch_size": 0}, "E_VALUE"),
     ],
 )
 def test_what_does_not_go_together_is_refused_when_it_is_made(options, code):

@@ -31,28 +31,28 @@ class InputImage:
     """One image on its way to the network, or the reason why there is none.
 
     Attributes:
-        source: What the user passed: a path, a URL, or `array[3]` for the fourth ndarray.
-        page: Page of a PDF or multi-page TIFF, from 0; None for a single image.
+        input_path: What the user passed: a path, a URL, or `array[3]` for the fourth ndarray.
+        page_index: Page of a PDF or multi-page TIFF, from 0; None for a single image.
         pixels: uint8 [height, width, 3], RGB, EXIF orientation applied; None after an error, and
             once they were preprocessed.
         error: Why the image cannot be used; None where it can.
         warnings: What is wrong with it although it can be used.
     """
 
-    source: str
-    page: int | None = None
+    input_path: str
+    page_index: int | None = None
     pixels: NDArray[np.uint8] | None = None
     error: ClsctlError | None = None
     warnings: tuple[str, ...] = ()
 
 
 @contextmanager
-def naming(source: str, page: int | None = None) -> Iterator[None]:
+def naming(input_path: str, page_index: int | None = None) -> Iterator[None]:
     """Put the image's name, and the number of its page, before the message of an error.
 
     A bug that the image brings out is an error, too, and ends nothing else.
     """
-    name = source if page is None else f"{source}, page {page + 1}"
+    name = input_path if page_index is None else f"{input_path}, page {page_index + 1}"
     try:
         yield
     except ClsctlError as error:
@@ -95,16 +95,16 @@ def read_tensors(
         yield _preprocessed(image, preprocess)
 
 
-def read_page(source: Source, page: int | None, settings: Settings) -> NDArray[np.uint8]:
+def read_page(source: Source, page_index: int | None, settings: Settings) -> NDArray[np.uint8]:
     """Read one page of a source again, in full size; uint8 [height, width, 3], RGB.
 
     Raises:
         ClsctlError: It cannot be read, or is not there any more.
     """
     exact = replace(settings, draft=0)
-    with naming(source.input_path, page):
+    with naming(source.input_path, page_index):
         for found in _pages(source, exact):
-            if found.number == page:
+            if found.number == page_index:
                 return found.decode()
         raise DataError("it is not there any more", code="E_INPUT_MISSING")
 
@@ -161,7 +161,7 @@ def _preprocessed(
     if image.pixels is None:
         return image, None
     try:
-        with naming(image.source, image.page):
+        with naming(image.input_path, image.page_index):
             tensor = preprocess(image.pixels)
     except ClsctlError as error:
         return replace(image, pixels=None, error=error), None

@@ -72,8 +72,8 @@ def compute_embeddings(
             vectors.append(_features(network, [tensor for _, tensor in good]))
             kept += [image for image, _ in good]
     stacked = np.concatenate(vectors) if vectors else np.empty((0, network.num_features), "f4")
-    pages = [-1 if image.page is None else image.page for image in kept]
-    return Embeddings(stacked, [image.source for image in kept], pages, errors)
+    pages = [-1 if image.page_index is None else image.page_index for image in kept]
+    return Embeddings(stacked, [image.input_path for image in kept], pages, errors)
 
 
 def _features(network: Network, tensors: Sequence[NDArray[np.float32]]) -> NDArray[np.float32]:

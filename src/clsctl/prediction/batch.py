@@ -13,11 +13,8 @@ from clsctl.errors import UsageError
 from clsctl.images.sources import iter_sources
 from clsctl.plugin.descriptors import Executor, PredictJob, Writer
 from clsctl.prediction.executors import find_executor, require_in_process
-from clsctl.prediction.output import (
-    Counts,
-    image_savers,
-    write_results,
-)
+from clsctl.prediction.job import require_positive
+from clsctl.prediction.output import Counts, image_savers, write_results
 from clsctl.prediction.resume import ResumeState, open_for_resume, reader_of
 from clsctl.prediction.shard import parse_shard, select_shard
 from clsctl.prediction.watch import require_watchable, watch
@@ -46,8 +43,8 @@ class BatchPrediction:
         options: The executor's own; see `clsctl.plugin.Executor`.
 
     Raises:
-        UsageError: A name is unknown, or what is asked for does not go together (`E_RESUME`,
-            `E_SHARD`, `E_WATCH`, `E_EXECUTOR_OPTION`).
+        UsageError: A name is unknown, a value is wrong (`E_VALUE`, `E_SHARD`), or what is asked for
+            does not go together (`E_RESUME`, `E_WATCH`, `E_EXECUTOR_OPTION`).
     """
 
     inputs: Any
@@ -65,6 +62,7 @@ class BatchPrediction:
 
     def __post_init__(self) -> None:
         writer = self.writer
+        require_positive("batch_size", self.batch_size)
         if self.shard is not None:
             parse_shard(self.shard)
         if self.watch:
@@ -163,7 +161,7 @@ class BatchPrediction:
 
     @property
     def _folder(self) -> Path | None:
-        """The output where the executor writes it itself."""
+        """The output, if the executor writes it itself."""
         if find_executor(self.executor).run_to is None:
             return None
         return None if suffix_format(self._path) else self._path

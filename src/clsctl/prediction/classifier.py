@@ -4,14 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import replace
-from numbers import Integral
 from pathlib import Path
 from typing import Any
 
-from clsctl.errors import UsageError
 from clsctl.models.locate import find_model
 from clsctl.plugin.descriptors import PredictJob
-from clsctl.prediction.job import prepare_job, run_job, session_factory
+from clsctl.prediction.job import prepare_job, require_positive, run_job, session_factory
 from clsctl.result import Result
 from clsctl.settings import load_settings
 from clsctl.values import DeviceId, ModelSpec
@@ -82,8 +80,8 @@ class Classifier:
         Raises:
             UsageError: batch_size or topk is below 1.
         """
-        _require_positive("batch_size", batch_size)
-        _require_positive("topk", topk)
+        require_positive("batch_size", batch_size)
+        require_positive("topk", topk)
         job = replace(self.job, inputs=[input], batch_size=batch_size, topk=topk or self.topk)
         return run_job(job, self._open_session)
 
@@ -123,14 +121,9 @@ def create_model(
         NetworkError: The weights could not be downloaded.
         DeviceError: The device or the backend is not there.
     """
-    _require_positive("topk", topk)
+    require_positive("topk", topk)
     precision = precision or ("auto" if use_hpip else None)
     settings = load_settings(device=device, backend=backend, precision=precision)
     model = find_model(model_name, model_dir, settings)
     job = prepare_job(model, settings, topk=topk, calibrated=calibrated, threshold=threshold)
     return Classifier(job)
-
-
-def _require_positive(name: str, value: int | None) -> None:
-    if value is not None and (not isinstance(value, Integral) or value < 1):
-        raise UsageError(f"{name} must be a whole number, 1 or more, not {value!r}", code="E_VALUE")

@@ -5,7 +5,9 @@ from __future__ import annotations
 import functools
 from collections.abc import Iterator
 from dataclasses import replace
+from numbers import Integral
 
+from clsctl.errors import UsageError
 from clsctl.inference.backend_choice import select_placement
 from clsctl.inference.temperature import CalibratedSession, read_calibration
 from clsctl.plugin.descriptors import Backend, PredictJob
@@ -81,3 +83,13 @@ def run_job(job: PredictJob, open_session: OpenSession | None = None) -> Iterato
     return (
         (apply_threshold(result, job.threshold) for result in results) if job.threshold else results
     )
+
+
+def require_positive(name: str, value: int | None) -> None:
+    """Refuse what is given and is no whole number above 0.
+
+    Raises:
+        UsageError: It is not (`E_VALUE`).
+    """
+    if value is not None and (not isinstance(value, Integral) or value < 1):
+        raise UsageError(f"{name} must be a whole number, 1 or more, not {value!r}", code="E_VALUE")

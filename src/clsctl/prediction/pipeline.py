@@ -97,7 +97,7 @@ class _BatchWorker:
         return run_batch(self._session.result(), batch, self._job.model)
 
     def _result(self, source: Source, image: InputImage, scores: NDArray[np.float32]) -> Result:
-        load = functools.partial(read_page, source, image.page, self._job.settings)
+        load = functools.partial(read_page, source, image.page_index, self._job.settings)
         ids, best = top_k(scores, self._job.topk, self._job.exact)
         return result_of(image, ids, best, self._job.model.labels, load, self._names)
 
