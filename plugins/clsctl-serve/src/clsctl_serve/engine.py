@@ -20,14 +20,13 @@ from clsctl.images.sources import Source
 from clsctl.models.integrity import weights_sha256
 from clsctl.models.locate import find_model
 from clsctl.models.provenance import read_facts
-from clsctl.plugin import PredictJob
+from clsctl.plugin import PredictJob, Session
 from clsctl.prediction.job import prepare_job, session_factory
 from clsctl.prediction.pipeline import run_batch
 from clsctl.result import OutputNames, Result, apply_threshold, error_of, result_of, top_k
 from clsctl.settings import Settings, load_settings
 from clsctl.system.cpu import available_cores
 from clsctl.system.memory import reuse_memory
-from clsctl.values import Session
 from clsctl_serve.options import ServeOptions
 
 if TYPE_CHECKING:
@@ -129,7 +128,7 @@ class ServedModel:
             return Prepared(image, None)
         bare = replace(image, pixels=None)
         try:
-            with naming(image.source, image.page):
+            with naming(image.input_path, image.page_index):
                 tensor = self.preprocess(image.pixels)
         except ClsctlError as error:
             return Prepared(replace(bare, error=error), None)
