@@ -45,15 +45,15 @@ def test_a_shard_is_resumed_and_sorted(model, album, tmp_path, capsys):
 
     out.write_bytes(whole[: len(whole) // 2])
     (by_class / linked["5.png"] / "5.png").unlink()
-    assert work.run(model.job) == (4, 1)
+    assert work.run(model.job)[:2] == (4, 1)
     assert out.read_bytes() == whole
     assert "results; resuming after them" in capsys.readouterr().err
     assert {path.name: path.parent.name for path in by_class.rglob("*.png")} == linked
 
-    assert work.run(model.job) == (4, 1)
+    assert work.run(model.job)[:2] == (4, 1)
     assert out.read_bytes() == whole
     other = BatchPrediction([str(album)], str(out), shard="2/2", resume=True)
-    assert other.run(model.job) == (7, 1)
+    assert other.run(model.job)[:2] == (7, 1)
     assert names(out) == [*expected, "1.png", "2.png", "4.png"]
 
 

@@ -15,10 +15,11 @@ from clsctl.plugin.descriptors import Executor, PredictJob, Writer
 from clsctl.prediction.executors import find_executor, require_in_process
 from clsctl.prediction.job import require_positive
 from clsctl.prediction.output import Counts, image_savers, write_results
+from clsctl.prediction.partial import open_keeping_partial
 from clsctl.prediction.resume import ResumeState, open_for_resume, reader_of
 from clsctl.prediction.shard import parse_shard, select_shard
 from clsctl.prediction.watch import require_watchable, watch
-from clsctl.prediction.writers import find_writer, suffix_format
+from clsctl.prediction.writers import find_writer, require_format, suffix_format
 from clsctl.system.files import open_output
 from clsctl.values import Progress
 
@@ -43,8 +44,9 @@ class BatchPrediction:
         options: The executor's own; see `clsctl.plugin.Executor`.
 
     Raises:
-        UsageError: A name is unknown, a value is wrong (`E_VALUE`, `E_SHARD`), or what is asked for
-            does not go together (`E_RESUME`, `E_WATCH`, `E_EXECUTOR_OPTION`).
+        UsageError: A name is unknown, a value is wrong (`E_VALUE`, `E_SHARD`), the output has no
+            format (`E_OUTPUT_FORMAT`), or what is asked for does not go together (`E_RESUME`,
+            `E_WATCH`, `E_EXECUTOR_OPTION`).
     """
 
     inputs: Any
@@ -63,6 +65,8 @@ class BatchPrediction:
     def __post_init__(self) -> None:
         writer = self.writer
         require_positive("batch_size", self.batch_size)
+        if self._path and not self._folder:
+            require_format(self._path, self.format)
         if self.shard is not None:
             parse_shard(self.shard)
         if self.watch:
@@ -92,7 +96,7 @@ class BatchPrediction:
         Raises:
             UsageError: The output cannot be written (`E_OUTPUT`, `E_OUTPUT_BUSY`), or holds
                 something else than what is to be resumed (`E_RESUME`).
-            Interrupted: Ctrl-C came before the end.
+            Interrupted: Ctrl-C came before the end; what was done is kept.
         """
         executor = find_executor(self.executor)
         job = replace(
@@ -119,7 +123,9 @@ class BatchPrediction:
             results = state.missing_results(executor.run(job))
             writer = state.open_writer(self.writer, stream)
             counts = write_results(results, writer, savers, self.watch, progress)
-            return Counts(state.results + counts.results, state.errors + counts.errors)
+            return Counts(
+                state.results + counts.results, state.errors + counts.errors, state.results
+            )
 
     @contextmanager
     def _open_output(self) -> Iterator[tuple[TextIO, ResumeState]]:
@@ -127,7 +133,13 @@ class BatchPrediction:
             with open_for_resume(self._path, self.writer) as (stream, state):
                 yield stream, state
         else:
-            with open_output(self._path) as stream:
+            resumable = not (self.save_img or self.save_json)
+            opened = (
+                open_keeping_partial(self._path, self.writer, resumable)
+                if self._path
+                else open_output(None)
+            )
+            with opened as stream:
                 yield stream, ResumeState()
 
     def _select_inputs(self) -> Iterable[object]:

@@ -22,10 +22,16 @@ Saver = Callable[["Result"], None]
 
 
 class Counts(NamedTuple):
-    """How many results there are, and how many of them are errors."""
+    """How many results an output holds.
+
+    Attributes:
+        errors: How many of them are errors.
+        resumed: How many of them an earlier run wrote.
+    """
 
     results: int
     errors: int
+    resumed: int = 0
 
 
 def write_results(

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
+from clsctl.errors import UsageError
 from clsctl.plugin.descriptors import Writer
 from clsctl.plugin.registry import default_registry
 
@@ -27,6 +28,31 @@ def find_writer(
     writers: dict[str, Writer] = registry.items("writers")
     able = [writer for writer in writers.values() if writer.for_terminals != folder]
     return max(able, key=lambda writer: writer.priority)
+
+
+def require_format(output: Path, name: str | None) -> None:
+    """Refuse an output that is a folder, or whose format neither a name nor its suffix says.
+
+    Args:
+        name: Of a writer, where one was named. A device or a named pipe needs none.
+
+    Raises:
+        UsageError: (`E_OUTPUT_FORMAT`)
+    """
+    suffixes = ", ".join(f".{writer}" for writer in default_registry().items("writers"))
+    if output.is_dir():
+        raise UsageError(
+            f"results are written to one file, and {output} is a folder",
+            code="E_OUTPUT_FORMAT",
+            hint=f"name a file in it, such as {output / 'results.jsonl'}; suffixes: {suffixes}",
+        )
+    if name or suffix_format(output) or (output.exists() and not output.is_file()):
+        return
+    raise UsageError(
+        f"{output} says no format by its suffix; there are {suffixes}",
+        code="E_OUTPUT_FORMAT",
+        hint=f"choose such a suffix, as in {output.stem}.jsonl, or say --format",
+    )
 
 
 def suffix_format(output: Path | None) -> str | None:

@@ -176,9 +176,29 @@ def test_the_suffix_of_the_output_decides_the_format(call, ready, photo, options
     assert record["input_path"] == "photo.jpg"
 
 
-def test_an_output_without_a_known_suffix_gets_the_table(call, ready, photo):
-    call("predict", "photo.jpg", "--model-dir", ready, "-k", 1, "-o", "out.txt")
+def test_a_table_is_written_where_that_is_said(call, ready, photo):
+    options = ["--model-dir", ready, "-k", 1, "-o", "out.txt", "--format", "table"]
+    assert call("predict", "photo.jpg", *options).returncode == 0
     assert Path("out.txt").read_text(encoding="utf-8").startswith("photo.jpg\n 1  ")
+
+
+@pytest.mark.parametrize("name", ["x.xlsx", "out.txt", "results", "folder/"])
+def test_an_output_that_says_no_format_is_refused(call, ready, photo, name):
+    Path("folder").mkdir()
+    done = call("predict", "photo.jpg", "--model-dir", ready, "-o", name)
+    assert (done.returncode, done.stdout) == (2, "")
+    assert "[E_OUTPUT_FORMAT]" in done.stderr
+    assert ".csv, .json, .jsonl, .parquet, .table" in done.stderr
+    assert sorted(path.name for path in Path().iterdir() if path.name != "home") == [
+        "folder",
+        "photo.jpg",
+    ]
+
+
+def test_a_written_file_is_followed_by_how_many_and_how_fast(call, ready, album):
+    done = call("predict", "album", "--model-dir", ready, "-o", "out.jsonl")
+    said = r"8 results in out\.jsonl: 8 in [\d.]+ s, [\d.e+]+ images/s"
+    assert any(re.fullmatch(said, line) for line in done.stderr.splitlines())
 
 
 def test_fewer_classes_than_k_are_all_of_them(call, ready, photo):
@@ -411,6 +431,34 @@ def test_ctrl_c_leaves_valid_json(ready, many):
     assert done <= len(json.loads(first + out)) <= done + 1
 
 
+@pytest.mark.parametrize("before", [False, True], ids=["new", "there"])
+@pytest.mark.parametrize("name", ["jsonl", "csv"])
+def test_ctrl_c_keeps_what_is_done_and_says_how_to_continue(ready, many, tmp_path, name, before):
+    out = kept = tmp_path / f"out.{name}"
+    if before:
+        out.write_text("from the last run\n")
+        kept = tmp_path / f"out.partial.{name}"
+    err = interrupt(many, "--model-dir", ready, "-o", out, "--sort-into", tmp_path / "sorted")
+    option = f"-o {kept} --resume" if before else "--resume"
+    said = rf"interrupted, (\d+) done, kept in {kept} \[E_INTERRUPTED\]\nhint: (.*)\n"
+    done, hint = re.search(said, err).groups()
+    assert hint == f"the same command with {option} continues"
+    records = {"jsonl": lines, "csv": rows}[name](kept.read_text("utf-8"))
+    assert int(done) <= len({record["input_path"] for record in records}) <= int(done) + 1
+    assert not before or out.read_text() == "from the last run\n"
+
+
+def interrupt(many: Path, *options: object) -> str:
+    """Send Ctrl-C after the first images were sorted; return standard error."""
+    process = start(many, *options)
+    while not any(Path(options[-1]).rglob("0003.jpg")):
+        assert process.poll() is None
+    process.send_signal(signal.SIGINT)
+    _, err = process.communicate(timeout=60)
+    assert process.returncode == 130
+    return err.decode()
+
+
 def test_ctrl_c_keeps_the_output_as_it_was(ready, many, tmp_path):
     folder = tmp_path / "results"
     pictures.write(folder, {"out.json": b"from the last run\n"})
@@ -421,7 +469,8 @@ def test_ctrl_c_keeps_the_output_as_it_was(ready, many, tmp_path):
     process.send_signal(signal.SIGINT)
     process.communicate(timeout=60)
     assert process.returncode == 130
-    assert [path.name for path in folder.iterdir()] == ["out.json"]
+    assert sorted(path.name for path in folder.iterdir()) == ["out.json", "out.partial.json"]
+    assert json.loads((folder / "out.partial.json").read_text("utf-8"))
     assert (folder / "out.json").read_text() == "from the last run\n"
 
 
@@ -477,7 +526,8 @@ def test_a_run_that_was_killed_is_resumed_with_every_input_once(call, ready, man
         stream.write(out.read_bytes()[-100:-30])
     done = call("predict", *arguments)
     assert done.returncode == 0
-    assert re.fullmatch(rf"note: {out} holds \d+ results; resuming after them\n", done.stderr)
+    note = rf"note: {out} holds \d+ results; resuming after them"
+    assert re.fullmatch(rf"{note}\n500 results in .*\n", done.stderr)
     parse = {"jsonl": lines, "csv": rows}[name]
     found = [row["input_path"] for row in parse(out.read_text("utf-8"))]
     assert found == sorted(map(str, many.iterdir()))[1::4]
@@ -648,8 +698,9 @@ def test_the_configured_model_comes_before_the_store(call, stored, photo, home, 
     assert done.stderr == CHOSEN.replace(models.NAME, "ResNet18")
 
 
-def test_with_an_empty_store_the_default_of_the_catalog_is_pulled(call, photo):
-    done = call("predict", "photo.jpg", "--offline")
+def test_with_an_empty_store_the_default_of_the_catalog_is_pulled(clsctl, photo):
+    env = {"CLSCTL_DISABLED_PLUGINS": "efficientnet-lite"}
+    done = clsctl("predict", photo, "--offline", env=env)
     assert done.returncode == 5
     assert "cannot pull PP-LCNet_x1_0" in done.stderr
     assert "[E_OFFLINE]" in done.stderr
@@ -700,7 +751,7 @@ def test_wrong_options(call, ready, photo, monkeypatch, options, exit_status, sa
     ("arguments", "exit_status", "code"),
     [
         (["-m", "Resnet5O"], 4, "E_MODEL_UNKNOWN"),
-        (["-m", "../ResNet50"], 2, "E_NAME"),
+        (["-m", "../ResNet50"], 4, "E_MODEL_UNKNOWN"),
         (["--model-dir", "none"], 4, "E_MODEL_DIR_INVALID"),
         (["-m", "ResNet50", "--offline"], 5, "E_OFFLINE"),
     ],

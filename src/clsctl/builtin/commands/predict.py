@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+import time
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
@@ -21,6 +22,7 @@ from clsctl.console.messages import status
 from clsctl.errors import SomeInputsFailed
 from clsctl.plugin import Command, hookimpl
 from clsctl.plugin.registry import default_registry
+from clsctl.prediction.output import Counts
 from clsctl.prediction.writers import find_writer
 from clsctl.settings import load_settings
 
@@ -185,8 +187,11 @@ def predict(
     if work.writer.for_terminals or sys.stderr.isatty():
         status(f"{job.model.name} on {job.placement} with {job.backend}")
     reuse_memory()
+    begun = time.perf_counter()
     with image_counter(shown=output is not None or not sys.stdout.isatty()) as progress:
         counts = work.run(job, progress)
+    if output is not None:
+        _print_summary(counts, time.perf_counter() - begun, output)
     if counts.errors:
         raise SomeInputsFailed(f"{counts.errors} of {counts.results} inputs failed")
 
@@ -204,3 +209,10 @@ def _pulled_model(model: str | None, model_dir: Path | None, settings: Settings)
 
     with transfer_bar("pulling the model") as progress:
         return find_model(model, model_dir, settings, progress)
+
+
+def _print_summary(counts: Counts, seconds: float, output: Path) -> None:
+    """Say how many results there are, how fast they came, and where they are."""
+    done = counts.results - counts.resumed
+    rate = f"{done / seconds:.3g} images/s" if done else "nothing was left to do"
+    status(f"{counts.results} results in {output}: {done} in {seconds:.1f} s, {rate}")
