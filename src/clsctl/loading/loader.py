@@ -12,7 +12,6 @@ import threading
 from collections import deque
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
-from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
@@ -24,6 +23,7 @@ from clsctl.loading.cache import Read
 from clsctl.loading.sampling import Stream, epoch_order, generator, split_batch
 from clsctl.settings import Settings
 from clsctl.system.cpu import available_cores
+from clsctl.system.threads import one_opencv_thread
 
 if TYPE_CHECKING:
     import numpy as np
@@ -103,7 +103,7 @@ class Loader:
         order = epoch_order(len(self.samples), self.seed, epoch, self.shuffle, self.weights)
         ahead = max(BATCHES_AHEAD, math.ceil(2 * self.workers / self.batch_size))
         pending: deque[_Pending] = deque()
-        with _one_core_a_thread(), ThreadPoolExecutor(self.workers, "clsctl-loader") as pool:
+        with one_opencv_thread(), ThreadPoolExecutor(self.workers, "clsctl-loader") as pool:
             try:
                 for number in range(start, len(self)):
                     pending.append(self._submit(pool, epoch, order, number))
@@ -197,16 +197,3 @@ def _located(error: ClsctlError, sample: Sample) -> DataError:
         code=error.code,
         hint="`clsctl dataset check DIR` finds every such image before training does",
     )
-
-
-@contextmanager
-def _one_core_a_thread() -> Iterator[None]:
-    """OpenCV's own threads would only be in the way of the loader's."""
-    import cv2
-
-    threads = cv2.getNumThreads()
-    cv2.setNumThreads(0)
-    try:
-        yield
-    finally:
-        cv2.setNumThreads(threads)

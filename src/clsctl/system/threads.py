@@ -115,3 +115,16 @@ def _attempt(work: Callable[[T], R], item: T) -> Callable[[], R]:
 
 def _raise(error: BaseException) -> NoReturn:
     raise error
+
+
+@contextmanager
+def one_opencv_thread() -> Iterator[None]:
+    """Keep OpenCV from starting threads of its own, which would be in the way of the caller's."""
+    import cv2
+
+    threads = cv2.getNumThreads()
+    cv2.setNumThreads(0)
+    try:
+        yield
+    finally:
+        cv2.setNumThreads(threads)

@@ -6,9 +6,8 @@ Only a few images are in memory together; what is kept of each takes some 500 by
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
-from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
@@ -23,6 +22,7 @@ from clsctl.datasets.check.image_facts import (
 )
 from clsctl.errors import ClsctlError
 from clsctl.settings import Settings
+from clsctl.system.threads import one_opencv_thread
 from clsctl.values import Progress
 
 if TYPE_CHECKING:
@@ -100,7 +100,7 @@ def scan_images(
             chunks.append(pending.popleft().result())
             progress(min(len(chunks) * CHUNK, len(names)), len(names))
 
-    with _one_core_per_thread(), ThreadPoolExecutor(workers, thread_name_prefix="clsctl") as pool:
+    with one_opencv_thread(), ThreadPoolExecutor(workers, thread_name_prefix="clsctl") as pool:
         try:
             for start in range(0, len(names), CHUNK):
                 part = names[start : start + CHUNK]
@@ -160,16 +160,3 @@ def _joined(chunks: Sequence[_Chunk], fast: bool) -> Scan:
         mean=tuple(mean.tolist()),
         std=tuple(np.sqrt(square - mean**2).tolist()),
     )
-
-
-@contextmanager
-def _one_core_per_thread() -> Iterator[None]:
-    """Give each thread one core."""
-    import cv2
-
-    threads = cv2.getNumThreads()
-    cv2.setNumThreads(0)
-    try:
-        yield
-    finally:
-        cv2.setNumThreads(threads)
