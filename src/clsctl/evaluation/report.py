@@ -1,4 +1,4 @@
-"""What a person reads after `clsctl eval`."""
+"""Print what `clsctl eval` found; accuracy is in percent."""
 
 from __future__ import annotations
 
@@ -28,7 +28,9 @@ def print_evaluation(evaluation: Evaluation) -> None:
         console.print(f"val.top5  {_accuracy(evaluation, 5)}")
     else:
         count = len(evaluation.class_names)
-        console.print(f"val.top5  {evaluation.top5:.4f}  (meaningless with {count} classes)")
+        console.print(
+            f"val.top5  {100 * evaluation.top5:.2f} %  (meaningless with {count} classes)"
+        )
     console.print(f"ECE       {evaluation.ece:.4f}  (expected calibration error)\n")
     console.print(_class_table(evaluation))
     hidden = len(evaluation.occurring) - ROWS
@@ -53,7 +55,8 @@ def print_comparison(
         console.print(line, soft_wrap=True)
     low, high = found.interval
     console.print(
-        f"\nB - A  {found.difference:+.4f}  95 % {low:+.4f} to {high:+.4f}\n"
+        f"\nB - A  {100 * found.difference:+.2f} points  95 % interval {100 * low:+.2f} to "
+        f"{100 * high:+.2f}\n"
         f"only A is right on {found.only_first}, only B on {found.only_second}; "
         f"McNemar p = {found.p_value:.2g}"
     )
@@ -73,7 +76,7 @@ def _print_heading(console: Console, evaluation: Evaluation) -> None:
 
 def _accuracy(evaluation: Evaluation, k: int) -> str:
     share, (low, high) = evaluation.top_k(k)
-    return f"{share:.4f}  95 % {low:.4f} to {high:.4f}"
+    return f"{100 * share:.2f} %  95 % interval {100 * low:.2f} to {100 * high:.2f}"
 
 
 def _class_table(evaluation: Evaluation) -> Table:

@@ -45,8 +45,8 @@ def _reason(batch: int, most: int, images: int, device: DeviceId) -> str:
     if batch < most:
         return f"the largest power of two that fits the memory of {device}"
     if most < LARGEST:
-        return f"an epoch of {images} images has few steps with more"
-    return "more make no device faster"
+        return f"a larger one leaves too few steps in an epoch of {images} images"
+    return "a larger one makes no device faster"
 
 
 def _power_of_two(number: int) -> int:

@@ -1,4 +1,4 @@
-"""The network and all that goes with it while it learns: opened from a checkpoint, and saved."""
+"""The state of training: open it from a checkpoint, save it, roll it back."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ LOWEST_FACTOR = 1 / 64
 
 
 class TrainingFailed(ClsctlError):
-    """Training cannot go on with this configuration."""
+    """Training cannot continue with this configuration."""
 
     exit_status = 3
     default_code = "E_LOSS_NAN"
@@ -143,10 +143,10 @@ def _export(job: TrainJob, network: Network, folder: Path) -> None:
 
 
 def roll_back(job: TrainJob) -> None:
-    """Let the latest checkpoint go on at half the rate, or give up.
+    """Let training resume from the latest checkpoint at half the rate, or give up.
 
     Raises:
-        TrainingFailed: That is not wished, or was done too often.
+        TrainingFailed: That is not requested, or was done too often.
     """
     saved = job.group.broadcast(lambda: checkpoint.read(job.run_dir))
     if job.config.on_nan == "stop" or saved is None or saved.progress.rate_factor <= LOWEST_FACTOR:

@@ -22,8 +22,8 @@ SCREEN = f"""\
 MobileNetV1_x0_25 on evaluating-dataset, split val
 36 images, 3 classes, by the training network on cpu
 
-val.top1  0.7222  95 % 0.5601 to 0.8415
-val.top5  1.0000  (meaningless with 3 classes)
+val.top1  72.22 %  95 % interval 56.01 to 84.15
+val.top5  100.00 %  (meaningless with 3 classes)
 ECE       0.1609  (expected calibration error)
 
 {TABLE}
@@ -82,7 +82,7 @@ def test_eval_of_an_exported_model_agrees(clsctl, tmp_path, dataset, run):
     done = clsctl("eval", "-d", dataset, *options)
     assert done.returncode == 0, done.stderr
     assert "by paddle on cpu" in done.stdout
-    assert "val.top1  0.7222  95 % 0.5601 to 0.8415" in done.stdout
+    assert "val.top1  72.22 %  95 % interval 56.01 to 84.15" in done.stdout
 
 
 def test_an_executor_runs_an_exported_model(clsctl, tmp_path, dataset, run):
@@ -131,7 +131,7 @@ def test_compare(clsctl, tmp_path, dataset, run):
         "eval", "-d", dataset, "--compare", run, run / "best_model/inference", "-o", "out"
     )
     assert done.returncode == 0, done.stderr
-    assert "B - A  +0.0000" in done.stdout
+    assert "B - A  +0.00 points" in done.stdout
     assert "only A is right on 0, only B on 0; McNemar p = 1\n" in done.stdout
     assert "not shown to be more than chance" in done.stdout
     found = json.loads((tmp_path / "out/compare_result.json").read_text(encoding="utf-8"))

@@ -89,7 +89,7 @@ def test_a_batch_and_a_rate_that_are_found(clsctl: Run, data: Path, tmp_path: Pa
     options = ("train", *TINY, "-d", data, "--epochs", "1")
     done = clsctl(*options, "-b", "auto", "--lr", "auto", "-o", "found")
     assert done.returncode == 0, done.stderr
-    assert "batch 2: the largest power of two up to 2 that fits the memory of cpu" in done.stderr
+    assert "batch 2: a larger one leaves too few steps in an epoch of 24 images" in done.stderr
     found = tmp_path / "found"
     config = yaml.safe_load((found / "config.yaml").read_text())
     rate = config["optimizer"]["learning_rate"]
@@ -240,7 +240,7 @@ def test_ctrl_c_while_the_classifier_is_fitted(data: Path, tmp_path: Path):
 def test_ctrl_c_saves_and_resume_goes_on(clsctl: Run, data: Path, tmp_path: Path):
     rest = interrupted(tmp_path, data, "step 1/4", "--epochs", "500")
     assert "all is saved [E_INTERRUPTED]" in rest
-    assert "go on with `clsctl train --resume output`" in rest
+    assert "resume with `clsctl train --resume output`" in rest
     epoch = json.loads((tmp_path / "output/metrics.jsonl").read_text().splitlines()[-1])["epoch"]
     done = clsctl("train", "--resume", "--epochs", str(epoch + 1))
     assert done.returncode == 0, done.stderr

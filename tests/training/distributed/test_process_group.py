@@ -166,7 +166,7 @@ def test_a_dead_process_ends_the_run_which_another_launcher_continues(folder: Fo
     said = folder.run(*TOGETHER, "-o", "broken", status=8, **killed)
     assert "note: the end of broken/logs/rank_1.log:\n" in said, said
     assert "error: rank 1 was killed by SIGKILL [E_PROCESS_LOST]\n" in said, said
-    assert "go on with `clsctl train --resume broken`" in said
+    assert "resume with `clsctl train --resume broken`" in said
     launched = {"MASTER_ADDR": "localhost", "MASTER_PORT": str(free_port()), "WORLD_SIZE": "2"}
     ranks = [
         folder.start(
@@ -188,7 +188,7 @@ def test_ctrl_c_saves_and_another_number_of_processes_goes_on(folder: Folder):
     process.send_signal(signal.SIGINT)
     said = folder.finish(process, status=130)
     assert said.count("[E_INTERRUPTED]") == 1
-    assert "go on with `clsctl train --resume stopped`" in said
+    assert "resume with `clsctl train --resume stopped`" in said
     epochs = len((folder.root / "stopped" / "results.csv").read_text().splitlines())
     said = folder.run("train", "--resume", "stopped", "--processes", "1", "--epochs", str(epochs))
     assert "processes is now 1, not 2: not the run that it would have been" in said

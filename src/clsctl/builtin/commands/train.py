@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
 @hookimpl
 def clsctl_commands() -> list[Command]:
-    return [Command("train", "Train a model on a dataset of your own.", train)]
+    return [Command("train", "Train a model on a dataset.", train)]
 
 
 def train(
@@ -33,7 +33,7 @@ def train(
         typer.Option("-o", "--output", help="The run's folder.", show_default="output"),
     ] = None,
     epochs: Annotated[
-        int | None, typer.Option(help="How often every image is seen.", show_default="20")
+        int | None, typer.Option(help="Epochs: passes over the training images.", show_default="20")
     ] = None,
     batch: Annotated[
         str | None, typer.Option("-b", "--batch", help="Images in a batch; auto: what fits.")
@@ -41,7 +41,9 @@ def train(
     lr: Annotated[
         str | None,
         typer.Option(
-            "--lr", help="Learning rate; auto: by a test.", show_default="the recipe's, scaled"
+            "--lr",
+            help="Learning rate; auto: by a range test.",
+            show_default="the recipe's, scaled",
         ),
     ] = None,
     pretrained: Annotated[
@@ -61,23 +63,28 @@ def train(
     ] = None,
     processes: Annotated[
         int | None,
-        typer.Option(min=1, help="How many train together, in all.", show_default="one a device"),
+        typer.Option(
+            min=1,
+            help="Processes that train together, on all machines.",
+            show_default="one a device",
+        ),
     ] = None,
-    nnodes: Annotated[int, typer.Option(min=1, help="Machines that train together.")] = 1,
-    node_rank: Annotated[int, typer.Option(min=0, help="This machine, from 0.")] = 0,
+    nnodes: Annotated[int, typer.Option(min=1, help="Number of machines.")] = 1,
+    node_rank: Annotated[int, typer.Option(min=0, help="Number of this machine, from 0.")] = 0,
     master: Annotated[
-        str, typer.Option(metavar="HOST:PORT", help="Where machine 0 is met.", show_default=False)
+        str,
+        typer.Option(
+            metavar="HOST:PORT", help="Address of rank 0, on machine 0.", show_default=False
+        ),
     ] = "",
-    max_restarts: Annotated[
-        int, typer.Option(min=0, help="How often to go on after one of several processes died.")
-    ] = 0,
+    max_restarts: Annotated[int, typer.Option(min=0, help="Restarts after a process died.")] = 0,
     accelerate: Annotated[
         str | None,
         typer.Option(help="oneDNN on a processor: auto, on or off.", show_default="auto"),
     ] = None,
-    seed: Annotated[int | None, typer.Option(help="Fixes everything that is drawn.")] = None,
+    seed: Annotated[int | None, typer.Option(help="Random seed.")] = None,
     resume: Annotated[
-        bool, typer.Option("--resume", help="Go on with the run in DIR, or in -o.")
+        bool, typer.Option("--resume", help="Resume the run in DIR, or in -o.")
     ] = False,
     config: Annotated[
         Path | None, typer.Option("--config", help="TOML or YAML; a PaddleX file as it is.")
@@ -92,7 +99,7 @@ def train(
     """Train a model and export the best epoch.
 
     Published weights are fine-tuned by default; --scratch trains as the family was published.
-    Ctrl-C saves; --resume goes on and gives what an uninterrupted run would have given.
+    Ctrl-C saves; --resume gives what an uninterrupted run would have given.
     """
     from clsctl.schema.layers import ConfigSource
     from clsctl.training.config.run_config import resolve_run
@@ -140,7 +147,7 @@ def train(
 
 def _print(result: TrainResult) -> None:
     epoch = f"epoch {result.best_epoch}" if result.best_epoch else "before training"
-    print(f"best: {epoch}, top-1 {result.top1:.4f}, top-5 {result.top5:.4f}")
+    print(f"best: {epoch}, top-1 {result.top1:.2%}, top-5 {result.top5:.2%}")
     if result.model_dir is not None:
         print(f"model: {result.model_dir}")
         print(f"try it: clsctl predict IMAGE --model-dir {result.model_dir}")

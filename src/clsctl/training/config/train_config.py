@@ -110,7 +110,7 @@ class TrainConfig:
     )
     freeze_until: str = key("", "Stages before this one keep their weights; `head` is a probe")
     drop_path: Fraction | None = key(None, "Stochastic depth; the model's own by default")
-    epochs: PositiveInt = key(20, "How often every image is seen")
+    epochs: PositiveInt = key(20, "Epochs: passes over the training images")
     batch_size: Annotated[PositiveInt, AUTO] = key(
         64, "Images in a batch, for each process; or auto"
     )
@@ -122,7 +122,7 @@ class TrainConfig:
     accelerate: Literal["auto", "on", "off"] = key(
         "auto", "Train with oneDNN on a processor: where it works, or else fail, or never"
     )
-    seed: NonNegativeInt = key(0, "Fixes initialisation, order and augmentation")
+    seed: NonNegativeInt = key(0, "Random seed of initialisation, order and augmentation")
     ema: Fraction = key(0.0, "Decay of the averaged weights that are then used; 0 is off")
     patience: NonNegativeInt = key(0, "Stop after so many epochs without a new best; 0 never stops")
     on_nan: Literal["stop", "rollback"] = key(

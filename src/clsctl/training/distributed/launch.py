@@ -65,7 +65,7 @@ def supervise(sources: Sequence[ConfigSource], resume: bool, nodes: Nodes) -> bo
 
     Args:
         sources: The configuration; see `clsctl.training.train.run_training`.
-        resume: Whether a run goes on.
+        resume: Whether a run is resumed.
 
     Returns:
         Whether it was done; otherwise this process is to train.
@@ -173,7 +173,7 @@ def _environments(size: int, nodes: Nodes, attempt: int) -> dict[int, dict[str, 
 
 
 def _master(nodes: Nodes, attempt: int) -> str:
-    """Where rank 0 is met: at another port each time, lest the dead be met."""
+    """Choose where rank 0 is met: another port each time, so that no process of before is met."""
     if nodes.master:
         host, _, port = nodes.master.rpartition(":")
         return f"{host}:{int(port) + attempt}"
@@ -267,7 +267,7 @@ def _judge(ended: Mapping[int, int], logs: Path, stop: Stop) -> ProcessLost | No
         how = f"was killed by {signal.Signals(-status).name}"
     return ProcessLost(
         f"rank {rank} {how}",
-        hint=f"go on with `clsctl train --resume {logs.parent}`; with --max-restarts 3 it does so "
+        hint=f"resume with `clsctl train --resume {logs.parent}`; with --max-restarts 3 it does so "
         "by itself",
     )
 

@@ -210,7 +210,7 @@ def _together(failure: str = "another process of this run is gone") -> Iterator[
         reason = str(error).strip().splitlines()[-1]
         raise ProcessLost(
             f"{failure}: {reason}",
-            hint="look at the end of its log in the run's folder `logs`, then go on with "
+            hint="look at the end of its log in the run's folder `logs`, then resume with "
             "`clsctl train --resume DIR`",
         ) from error
 
