@@ -20,6 +20,7 @@ def browser():
     path = next(filter(None, map(shutil.which, BROWSERS)), None)
     if path is None:
         pytest.fail(MISSING)
+    expect.set_options(timeout=60_000)
     with sync_playwright() as play:
         options = ["--no-sandbox"] if os.geteuid() == 0 else []
         yield play.chromium.launch(executable_path=path, args=options)
@@ -33,9 +34,8 @@ def page(browser, request):
     context.on("request", lambda sent: asked.append(sent.url))
     opened = context.new_page()
     opened.set_default_timeout(60_000)
-    expect.set_options(timeout=60_000)
     failures = []
-    opened.on("pageerror", failures.append)
+    opened.on("pageerror", lambda error: failures.append(error))
     yield opened
     assert failures == []
     assert all(url.startswith(("http://127.0.0.1:", "blob:")) for url in asked)
@@ -55,7 +55,11 @@ def put(page, name, content, how="drop"):
     if how == "drop":
         page.dispatch_event("body", "drop", {"dataTransfer": data})
     else:
-        page.dispatch_event("body", "paste", {"clipboardData": data})
+        page.evaluate(
+            """(clipboardData) => document.body.dispatchEvent(
+                new ClipboardEvent("paste", { clipboardData, bubbles: true, cancelable: true }))""",
+            data,
+        )
 
 
 @pytest.mark.parametrize("how", ["drop", "paste"])
@@ -126,7 +130,7 @@ def test_a_name_is_never_markup(server, page, photo):
 
 def test_the_description_of_the_api(server, page):
     page.goto(f"{server.url}/docs")
-    expect(page.locator("details")).to_have_count(7)
+    expect(page.locator("details")).to_have_count(8)
     page.get_by_text("/v1/models/{name}:classify").click()
     expect(page.locator("details[open]")).to_contain_text("label_names")
     assert "[object" not in page.content()
