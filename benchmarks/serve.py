@@ -6,8 +6,9 @@ The model has weights by the golden rule; both servers load the same directory. 
 (`paddlex[base,serving]==3.7.2`, `paddlepaddle==3.3.1`, in the environment whose interpreter is
 given) as released answers 500 to every image, because its class ids come nested; here one line is
 changed in its process, so that it answers. wrk sends one JPEG of 100 KB as base64, without
-asking for the drawn image, over 1, 8 and 32 connections; A B A B, medians. Beside it stands what
-`clsctl predict` does on a folder of as many copies of the same JPEG.
+asking for the drawn image, over 1, 8 and 32 connections; A B A B, medians. Printed too is the
+processor's time for a request, which tells the work apart from waiting on a machine that is not
+idle, and what `clsctl predict` does on a folder of as many copies of the same JPEG.
 """
 
 from __future__ import annotations
@@ -60,12 +61,25 @@ run_server(app, host="127.0.0.1", port=int(port))
 """
 
 
+class Server(NamedTuple):
+    """A server that runs."""
+
+    url: str
+    pid: int
+
+    def processor_seconds(self) -> float:
+        """What it has taken of the processor so far."""
+        fields = Path(f"/proc/{self.pid}/stat").read_text().rpartition(")")[2].split()
+        return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
+
+
 class Measured(NamedTuple):
-    """What wrk says: requests a second, milliseconds, and answers that were no 200."""
+    """Requests a second, milliseconds, of the processor too, and answers that were no 200."""
 
     rate: float
     median: float
     p99: float
+    processor: float
     failed: int
 
 
@@ -87,7 +101,7 @@ def main() -> None:
         _compare_answers(servers, photo)
         found = _measure(servers, script, options)
         rates = [_predict_rate(folder, model, photo) for _ in range(options.rounds)]
-        _report(found, statistics.median(rates))
+        _report(found, *map(statistics.median, zip(*rates, strict=True)))
 
 
 def _options() -> argparse.Namespace:
@@ -121,29 +135,31 @@ def _wrk_script(folder: Path, photo: bytes) -> Path:
 
 
 @contextmanager
-def _clsctl(model: Path) -> Iterator[str]:
+def _clsctl(model: Path) -> Iterator[Server]:
     command = [sys.executable, "-m", "clsctl", "serve", "--model-dir", str(model), "--port", "0"]
     process = subprocess.Popen(
         command, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True
     )
     try:
         assert process.stdout is not None
-        yield process.stdout.readline().split()[-1]
+        yield Server(process.stdout.readline().split()[-1], process.pid)
     finally:
         process.send_signal(signal.SIGTERM)
         process.wait()
 
 
 @contextmanager
-def _paddlex(command: list[str]) -> Iterator[str]:
+def _paddlex(command: list[str]) -> Iterator[Server]:
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
         port = free.getsockname()[1]
-    process = subprocess.Popen([*command, str(port)], stderr=subprocess.DEVNULL)
+    process = subprocess.Popen(
+        [*command, str(port)], stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
+    )
     url = f"http://127.0.0.1:{port}"
     try:
         _await(f"{url}/health", process)
-        yield url
+        yield Server(url, process.pid)
     finally:
         process.kill()
         process.wait()
@@ -160,12 +176,12 @@ def _await(url: str, process: subprocess.Popen[bytes]) -> None:
             return
 
 
-def _compare_answers(servers: dict[str, str], photo: bytes) -> None:
+def _compare_answers(servers: dict[str, Server], photo: bytes) -> None:
     asked = {"image": base64.b64encode(photo).decode(), "topk": 5, "visualize": False}
     answers = {}
-    for name, url in servers.items():
+    for name, server in servers.items():
         request = urllib.request.Request(
-            url + PATH, json.dumps(asked).encode(), {"Content-Type": "application/json"}
+            server.url + PATH, json.dumps(asked).encode(), {"Content-Type": "application/json"}
         )
         with urllib.request.urlopen(request) as response:
             answers[name] = json.load(response)["result"]["categories"]
@@ -174,30 +190,34 @@ def _compare_answers(servers: dict[str, str], photo: bytes) -> None:
 
 
 def _measure(
-    servers: dict[str, str], script: Path, options: argparse.Namespace
+    servers: dict[str, Server], script: Path, options: argparse.Namespace
 ) -> dict[tuple[str, int], list[Measured]]:
     found: dict[tuple[str, int], list[Measured]] = {}
-    for url in servers.values():
-        _wrk(url, script, 8, 2)
+    for server in servers.values():
+        _wrk(server, script, 8, 2)
     for connections in CONNECTIONS:
         for _ in range(options.rounds):
-            for name, url in servers.items():
-                measured = _wrk(url, script, connections, options.seconds)
+            for name, server in servers.items():
+                measured = _wrk(server, script, connections, options.seconds)
                 found.setdefault((name, connections), []).append(measured)
     return found
 
 
-def _wrk(url: str, script: Path, connections: int, seconds: int) -> Measured:
+def _wrk(server: Server, script: Path, connections: int, seconds: int) -> Measured:
     command = ["wrk", "-t1", f"-c{connections}", f"-d{seconds}", "--latency", "--timeout", "30"]
+    before = server.processor_seconds()
     done = subprocess.run(
-        [*command, "-s", str(script), url + PATH], capture_output=True, text=True, check=True
+        [*command, "-s", str(script), server.url + PATH], capture_output=True, text=True, check=True
     )
     text = done.stdout
+    seconds = server.processor_seconds() - before
+    requests = int(re.search(r"(\d+) requests in", text)[1])
     failed = re.search(r"Non-2xx or 3xx responses: (\d+)", text)
     return Measured(
         float(re.search(r"Requests/sec:\s+([\d.]+)", text)[1]),
         _milliseconds(re.search(r"\n\s+50%\s+(\S+)", text)[1]),
         _milliseconds(re.search(r"\n\s+99%\s+(\S+)", text)[1]),
+        1000 * seconds / requests,
         int(failed[1]) if failed else 0,
     )
 
@@ -207,36 +227,46 @@ def _milliseconds(text: str) -> float:
     return float(number) * {"us": 0.001, "ms": 1, "s": 1000}[unit]
 
 
-def _predict_rate(folder: Path, model: Path, photo: bytes) -> float:
-    """Images a second of `clsctl predict`, without its start: a folder less a shorter one."""
-    seconds = {}
+def _predict_rate(folder: Path, model: Path, photo: bytes) -> tuple[float, float]:
+    """Images a second of `clsctl predict`, and milliseconds of the processor for one.
+
+    Its start does not count: what it takes for a short folder is taken off.
+    """
+    seconds, used = {}, {}
     for count in (COPIES // 10, COPIES):
         images = folder / f"photos-{count}"
         images.mkdir(exist_ok=True)
         for number in range(count):
             (images / f"{number:04}.jpg").write_bytes(photo)
-        begun = time.perf_counter()
+        begun, before = time.perf_counter(), _children_seconds()
         command = [sys.executable, "-m", "clsctl", "predict", images, "--model-dir", model]
         subprocess.run([*command, "--format", "jsonl"], capture_output=True, check=True)
         seconds[count] = time.perf_counter() - begun
-    return (COPIES - COPIES // 10) / (seconds[COPIES] - seconds[COPIES // 10])
+        used[count] = _children_seconds() - before
+    images, short = COPIES - COPIES // 10, COPIES // 10
+    return images / (seconds[COPIES] - seconds[short]), 1000 * (used[COPIES] - used[short]) / images
 
 
-def _report(found: dict[tuple[str, int], list[Measured]], predict: float) -> None:
+def _children_seconds() -> float:
+    times = os.times()
+    return times.children_user + times.children_system
+
+
+def _report(found: dict[tuple[str, int], list[Measured]], predict: float, processor: float) -> None:
     rates = {key: statistics.median(one.rate for one in rounds) for key, rounds in found.items()}
     for (name, connections), rounds in found.items():
-        median, p99 = (
-            statistics.median(getattr(one, field) for one in rounds) for field in ("median", "p99")
-        )
+        _, median, p99, used, _ = map(statistics.median, zip(*rounds, strict=True))
         rate = rates[name, connections]
         peer = rates.get(("PaddleX", connections))
         ratio = f"{rate / peer:5.2f} of PaddleX" if peer else ""
         failed = sum(one.failed for one in rounds)
         print(
             f"  {name:8} {connections:3} connections {rate:7.1f} requests/s  p50 {median:7.1f} ms"
-            f"  p99 {p99:7.1f} ms  {ratio}  {rate / predict:5.2f} of predict  {failed} failed"
+            f"  p99 {p99:7.1f} ms  processor {used:5.2f} ms  {ratio}"
+            f"  {rate / predict:5.2f} of predict  {failed} failed"
         )
-    print(f"  clsctl predict {predict:.1f} images/s, load {os.getloadavg()[0]:.1f}")
+    print(f"  clsctl predict {predict:.1f} images/s, processor {processor:.2f} ms an image")
+    print(f"  load {os.getloadavg()[0]:.1f}")
 
 
 if __name__ == "__main__":
