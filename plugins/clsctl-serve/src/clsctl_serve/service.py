@@ -6,7 +6,7 @@ import asyncio
 import contextlib
 import logging
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -205,36 +205,44 @@ class Service:
         if len(uploads) > self.options.queue:
             most = f"a request may have {self.options.queue} images"
             raise Refusal(413, "E_BODY_TOO_LARGE", f"{most}, and this one has {len(uploads)}")
-        loop = asyncio.get_running_loop()
-        done: asyncio.Future[None] = loop.create_future()
-
-        def finish() -> None:
-            with contextlib.suppress(RuntimeError):  # the loop was closed
-                loop.call_soon_threadsafe(_complete, done)
-
+        done, finish = _completion()
         call = Call(model, uploads, wanted, finish, deadline, batch, keep_pixels)
         self.scheduler.submit(call)
-        gone = asyncio.ensure_future(receive())
         try:
-            await asyncio.wait(
-                (done, gone),
-                timeout=deadline - time.monotonic(),
-                return_when=asyncio.FIRST_COMPLETED,
-            )
+            gone = await _gone_before(receive, done, deadline - time.monotonic())
         finally:
-            gone.cancel()
             if not done.done():
                 self.scheduler.cancel(call)
         if not done.done():
-            raise (
-                ClientGone
-                if gone.done() and not gone.cancelled()
-                else too_late(self.options.timeout)
-            )
+            raise ClientGone if gone else too_late(self.options.timeout)
         if call.error is not None:
             raise call.error
         self.metrics.observe_call(call)
         return call
+
+
+def _completion() -> tuple[asyncio.Future[None], Callable[[], None]]:
+    """A future, and a function that completes it from any thread."""
+    loop = asyncio.get_running_loop()
+    done: asyncio.Future[None] = loop.create_future()
+
+    def finish() -> None:
+        with contextlib.suppress(RuntimeError):  # the loop was closed
+            loop.call_soon_threadsafe(_complete, done)
+
+    return done, finish
+
+
+async def _gone_before(receive: Receive, done: asyncio.Future[None], seconds: float) -> bool:
+    """Wait for a future, the client's leaving or the end of the time; whether the client left."""
+    gone = asyncio.ensure_future(receive())
+    try:
+        waited, _ = await asyncio.wait(
+            (done, gone), timeout=seconds, return_when=asyncio.FIRST_COMPLETED
+        )
+        return gone in waited
+    finally:
+        gone.cancel()
 
 
 def _complete(future: asyncio.Future[None]) -> None:
