@@ -66,7 +66,7 @@ def test_adding_an_architecture(clsctl, pebble, monkeypatch):
         [sys.executable, "-c", USE], cwd=pebble, capture_output=True, text=True, check=False
     )
     assert done.returncode == 0, done.stderr
-    assert "left fresh: fc.bias, fc.weight" in done.stderr
+    assert "classifier re-initialised: fc.bias, fc.weight" in done.stderr
 
 
 def test_the_new_plugin_does_not_slow_the_start(pebble):

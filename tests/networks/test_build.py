@@ -77,7 +77,7 @@ def test_training_starts_from_another_run_and_from_paddleclas_alike(tmp_path, na
     save(first, tmp_path / "w.pdparams")
     tuned = clsctl.build(name, num_classes=5, pretrained=tmp_path / "w.pdparams", seed=2)
     left_fresh = [f"{tuned.head_name}.{last}" for last in ("bias", "weight")]
-    assert capsys.readouterr().err.endswith(f"left fresh: {', '.join(left_fresh)}\n")
+    assert capsys.readouterr().err.endswith(f"classifier re-initialised: {', '.join(left_fresh)}\n")
     theirs = first.state_dict()
     for parameter, value in tuned.state_dict().items():
         if parameter not in left_fresh:

@@ -49,7 +49,8 @@ def test_another_number_of_classes_leaves_the_classifier_fresh(network, tmp_path
     body = {n: t for n, t in network.state_dict().items() if list(t.shape) == list(state[n].shape)}
     assert same(body, state)
     assert capsys.readouterr().err == (
-        "note: w.pdparams has another number of classes; left fresh: fc.bias, fc.weight\n"
+        "note: w.pdparams has another number of classes; classifier re-initialised: "
+        "fc.bias, fc.weight\n"
     )
 
 

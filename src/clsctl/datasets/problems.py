@@ -90,7 +90,7 @@ CODES: dict[str, Code] = {
     ),
     "D_LABEL_OUT_OF_RANGE": Code(
         "error",
-        "a sample whose class id no class has",
+        "label id not in label.txt",
         "correct the id, or add the class to label.txt",
     ),
     "D_SPLIT_UNKNOWN": Code("error", "an unknown split", "write train, val or test"),

@@ -1,4 +1,4 @@
-"""Probabilities that mean what they say: a temperature and a threshold, fitted on held-out images.
+"""Calibrate probabilities: fit a temperature and a threshold on held-out images.
 
 A temperature T divides the logits (Guo et al. 2017, arXiv:1706.04599). Exported models give
 probabilities, whose logarithms are logits but for a constant that the softmax takes out again, so

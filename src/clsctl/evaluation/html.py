@@ -1,4 +1,4 @@
-"""One HTML page to look at: the most confident mistakes and the labels that are probably wrong.
+"""One HTML page to look at: the most confident mistakes and the labels worth checking.
 
 The page holds its images, so that it can be sent to whoever knows the data.
 """
@@ -50,11 +50,12 @@ def _suspects(evaluation: Evaluation) -> str:
     indices, suggested = evaluation.suspects
     pairs = zip(indices[:SHOWN].tolist(), suggested[:SHOWN].tolist(), strict=True)
     text = (
-        "The model contradicts these labels as surely as it usually affirms one (confident "
-        "learning, arXiv:1911.00068). Look before you change any."
+        "Another class scores at least as high here as it does on average where it is the label "
+        "(confident learning, arXiv:1911.00068). Many of these labels are right and the model is "
+        "wrong: look before you change any."
     )
     cards = _cards(evaluation, pairs)
-    return _section("Labels that are probably wrong", text, len(indices), cards)
+    return _section("Labels worth checking", text, len(indices), cards)
 
 
 def _section(title: str, text: str, total: int, cards: Iterable[str]) -> str:

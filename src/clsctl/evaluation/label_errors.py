@@ -1,4 +1,4 @@
-"""Labels that are probably wrong, by confident learning (Northcutt et al. 2021, arXiv:1911.00068).
+"""Find labels worth checking, by confident learning (Northcutt et al. 2021, arXiv:1911.00068).
 
 A class's threshold is the mean probability that the model gives it on samples that carry its label:
 how sure the model usually is when it is right. A sample is suspected where the most probable class
@@ -28,7 +28,7 @@ class Suspects(NamedTuple):
 
 
 def suspected_labels(scores: NDArray[Any], labels: NDArray[np.int64]) -> Suspects:
-    """Find samples whose label the model contradicts as surely as it usually affirms one.
+    """Find samples for which another class scores as high as it usually does for its own.
 
     Args:
         scores: Probabilities, float [N, C], of a model that was not trained on these samples.

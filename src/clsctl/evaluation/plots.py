@@ -71,7 +71,7 @@ def plot_reliability(confidences: NDArray[Any], correct: NDArray[Any], path: Pat
     figure = new_figure(5.2, 6)
     top, bottom = figure.subplots(2, 1, sharex=True, height_ratios=[3, 1])
     top.bar(middles[used], bins.accuracy[used], width, color=BLUE, alpha=0.75, ec="white")
-    top.plot([0, 1], [0, 1], "--", color=GREY, lw=1, label="as often right as sure")
+    top.plot([0, 1], [0, 1], "--", color=GREY, lw=1, label="perfect calibration")
     top.plot(bins.confidence[used], bins.accuracy[used], ".-", color=ORANGE, label="this model")
     top.set(xlim=(0, 1), ylim=(0, 1.02))
     top.legend(frameon=False, loc="upper left")

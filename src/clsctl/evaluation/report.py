@@ -37,8 +37,8 @@ def print_evaluation(evaluation: Evaluation) -> None:
     if hidden > 0:
         console.print(f"\n{hidden} classes with a higher F1 are in per_class.csv", style="dim")
     console.print(
-        f"\n{len(evaluation.mistakes)} mistakes and {len(evaluation.suspects.indices)} labels that "
-        "are probably wrong: see mistakes.html"
+        f"\n{len(evaluation.mistakes)} mistakes and {len(evaluation.suspects.indices)} labels "
+        "worth checking: see mistakes.html"
     )
 
 

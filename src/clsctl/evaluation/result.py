@@ -117,7 +117,7 @@ class Evaluation:
 
     @functools.cached_property
     def suspects(self) -> Suspects:
-        """Samples whose label is probably wrong; see `clsctl.evaluation.label_errors`."""
+        """Samples whose label is worth checking; see `clsctl.evaluation.label_errors`."""
         return suspected_labels(self.scores, self.labels)
 
     def as_dict(self) -> dict[str, Any]:

@@ -31,7 +31,7 @@ def build(
         num_classes: Length of the logits. None: as many as the weights have.
         pretrained: True for the published weights, pulled where necessary; or the path of a
             .pdparams file. Weights trained for another number of classes load all but the
-            classifier, and a note says which tensors were left fresh.
+            classifier, and a note says which tensors were re-initialised.
         seed: Makes the initialisation reproducible; the caller's random state is left alone.
         options: What the architecture accepts, such as `drop_path_rate`.
 
@@ -63,7 +63,8 @@ def _build_from(path: Path, create: Callable[..., nn.Layer], num_classes: int | 
     network = build_lazy(functools.partial(create, num_classes=num_classes))
     fresh = load_weights(network, arrays, f"'{path.name}'")
     if fresh:
-        note(f"{path.name} has another number of classes; left fresh: {', '.join(fresh)}")
+        names = ", ".join(fresh)
+        note(f"{path.name} has another number of classes; classifier re-initialised: {names}")
     state: dict[str, Any] = network.state_dict()
     for name in fresh:
         state[name].initialize()

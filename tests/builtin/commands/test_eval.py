@@ -27,7 +27,7 @@ val.top5  100.00 %  (meaningless with 3 classes)
 ECE       0.1609  (expected calibration error)
 
 {TABLE}
-10 mistakes and 7 labels that are probably wrong: see mistakes.html
+10 mistakes and 7 labels worth checking: see mistakes.html
 
 Files: out/evaluate_result.json and out/evaluation
 """
@@ -69,7 +69,7 @@ def test_the_gallery_stands_alone_and_escapes_names(clsctl, tmp_path, dataset, r
     page = (tmp_path / "output/evaluation/mistakes.html").read_text(encoding="utf-8")
     assert page.count("<figure>") == page.count("data:image/jpeg;base64,") == 17
     assert "Most confident mistakes (10)" in page
-    assert "Labels that are probably wrong (7)" in page
+    assert "Labels worth checking (7)" in page
     assert "red &lt;b&gt;" in page
     assert "red <b>" not in page
     assert "http" not in page.replace("http-equiv", "")

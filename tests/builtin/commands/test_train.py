@@ -231,7 +231,7 @@ def test_ctrl_c_in_the_range_test_begins_no_run(data: Path, tmp_path: Path):
 def test_ctrl_c_while_the_classifier_is_fitted(data: Path, tmp_path: Path):
     weights = str(weights_for(5, tmp_path / "other.pdparams"))
     large = ("--set", "data.image_size=224")  # for it to take long enough
-    rest = interrupted(tmp_path, data, "left fresh", "--weights", weights, *large)
+    rest = interrupted(tmp_path, data, "classifier re-initialised", "--weights", weights, *large)
     assert rest == (
         "error: stopped while the classifier was fitted; no step was made [E_INTERRUPTED]\n"
     )

@@ -24,7 +24,7 @@ def export(
     output: Annotated[Path, typer.Option("-o", "--output", help="The folder to make.")],
     model: Annotated[
         str | None,
-        typer.Option("-m", "--model", help="The network, where nothing beside the weights says."),
+        typer.Option("-m", "--model", help="Model name, if no config lies beside the weights."),
     ] = None,
     to: Annotated[str, typer.Option(metavar="FORMAT", help=_formats())] = "paddle",
     check: Annotated[

@@ -108,7 +108,7 @@ def train(
 
     if run_folder is not None and not resume:
         raise UsageError(
-            f"'{run_folder}' stands alone", code="E_USAGE", hint="datasets are given with -d"
+            f"'{run_folder}' needs --resume", code="E_USAGE", hint="datasets are given with -d"
         )
     options = {
         "model": model,
