@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import logging
+from collections.abc import Iterator
+from contextlib import contextmanager
 from importlib import resources
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -19,11 +22,12 @@ BLUE, ORANGE, GREEN, GREY = "#1f5c99", "#d9822b", "#2e8540", "#8a8f98"
 DPI = 110
 
 
-def new_figure(width: float, height: float) -> Figure:
+def new_figure(width: float, height: float, dpi: int = DPI) -> Figure:
     """Make a figure of this size in inches; pyplot would keep it in a global list."""
-    from matplotlib.figure import Figure
+    with _quiet_font_manager():
+        from matplotlib.figure import Figure
 
-    return Figure((width, height), dpi=DPI, layout="constrained")
+    return Figure((width, height), dpi=dpi, layout="constrained")
 
 
 def save_figure(figure: Figure, path: Path) -> None:
@@ -41,9 +45,21 @@ def style_axes(axes: Axes, title: str, below: str) -> None:
     axes.spines[["top", "right"]].set_visible(False)
 
 
-def font_for_any_script() -> FontProperties:
+def font_for_any_script(size: float = 8) -> FontProperties:
     """Load the bundled font: Matplotlib's own has no Chinese, Japanese or Korean."""
     from matplotlib.font_manager import FontProperties
 
     with resources.as_file(resources.files("clsctl") / "fonts" / FONT) as file:
-        return FontProperties(fname=file, size=8)
+        return FontProperties(fname=file, size=size)
+
+
+@contextmanager
+def _quiet_font_manager() -> Iterator[None]:
+    """At its first import Matplotlib lists the fonts, and logs that it did."""
+    logger = logging.getLogger("matplotlib.font_manager")
+    level = logger.level
+    logger.setLevel(logging.WARNING)
+    try:
+        yield
+    finally:
+        logger.setLevel(level)

@@ -25,6 +25,8 @@ def home(tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.MonkeyPat
     folder = tmp_path_factory.mktemp("home")
     monkeypatch.setenv("CLSCTL_HOME", str(folder))
     monkeypatch.setenv("COLUMNS", "80")
+    # Matplotlib lists the fonts once a folder, which takes a second.
+    monkeypatch.setenv("MPLCONFIGDIR", str(tmp_path_factory.getbasetemp() / "matplotlib"))
     # What `auto` chooses is measured, which takes seconds and may differ from one day to the next.
     monkeypatch.setenv("CLSCTL_BACKEND", models.BACKEND)
     return folder
