@@ -130,7 +130,10 @@ def _add_command(parent: typer.Typer, command: Command, whole: bool) -> None:
     described = _paragraphs(run.__doc__ or command.help)
     word = command.name.rpartition(" ")[2]
     handler = _interruptible(run) if whole else lambda: None
-    parent.command(word, cls=HelpCommand, help=described, short_help=command.help)(handler)
+    epilog = "\n".join(command.examples)
+    parent.command(word, cls=HelpCommand, help=described, short_help=command.help, epilog=epilog)(
+        handler
+    )
 
 
 def _paragraphs(docstring: str) -> str:

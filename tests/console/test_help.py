@@ -13,6 +13,10 @@ Arguments:
 Options:
   --format <table|json>  [default: table]
   -h, --help             Show this message and exit.
+
+Examples:
+  clsctl models show PP-LCNet_x1_0
+  clsctl models show ResNet50
 """
 
 

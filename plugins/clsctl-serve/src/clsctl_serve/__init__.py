@@ -36,7 +36,17 @@ class RemoteOptions:
 
 @hookimpl
 def clsctl_commands() -> list[Command]:
-    return [Command("serve", "Serve models over HTTP, with a page to drop a photo on.", serve)]
+    return [
+        Command(
+            "serve",
+            "Serve models over HTTP, with a page to drop a photo on.",
+            serve,
+            examples=(
+                "clsctl serve -m PP-LCNet_x1_0",
+                "clsctl serve -m PP-LCNet_x1_0 --port 9000 --workers 2",
+            ),
+        )
+    ]
 
 
 @hookimpl

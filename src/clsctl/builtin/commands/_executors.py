@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+import copy
 import functools
 import inspect
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from inspect import Parameter, Signature
-from typing import Any
+from typing import Annotated, Any, get_args, get_origin
 
 import typer
 
+from clsctl.builtin.commands._options import ADVANCED
 from clsctl.errors import UsageError
 from clsctl.plugin import Executor
 from clsctl.plugin.registry import default_registry
@@ -41,7 +43,12 @@ class WithExecutorOptions:
 def executor_option(purpose: str) -> Any:
     """Make the option `--executor`, whose help names every executor."""
     names = " or ".join(executor.name for executor in _executors())
-    return typer.Option(help=f"{purpose}: {names}.", show_default=find_executor().name)
+    return typer.Option(
+        metavar="NAME",
+        rich_help_panel=ADVANCED,
+        help=f"{purpose}: {names}.",
+        show_default=find_executor().name,
+    )
 
 
 def executor_options(name: str | None, given: Mapping[str, Any]) -> object:
@@ -121,10 +128,29 @@ def _parameters(executor: Executor) -> list[Parameter]:
             f"the options of executor '{executor.name}' cannot be read: {error}"
         )
         return []
+    heading = f"With --executor {executor.name}"
     return [
-        parameter.replace(kind=Parameter.KEYWORD_ONLY)
+        parameter.replace(
+            kind=Parameter.KEYWORD_ONLY, annotation=_headed(parameter.annotation, heading)
+        )
         for parameter in signature.parameters.values()
     ]
+
+
+def _headed(annotation: Any, heading: str) -> Any:
+    """Return the annotation with its Typer option under that heading of the help."""
+    if get_origin(annotation) is not Annotated:
+        return annotation
+    kind, *notes = get_args(annotation)
+    headed = [_under(note, heading) for note in notes]
+    return Annotated[(kind, *headed)]
+
+
+def _under(note: Any, heading: str) -> Any:
+    note = copy.copy(note)
+    if hasattr(note, "rich_help_panel"):
+        note.rich_help_panel = note.rich_help_panel or heading
+    return note
 
 
 def _spelt(parameter: str) -> str:

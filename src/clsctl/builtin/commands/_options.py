@@ -10,38 +10,73 @@ import typer
 
 from clsctl.errors import UsageError
 
-RequiredModel = Annotated[str, typer.Option("-m", "--model", help="A model of the catalog.")]
-Model = Annotated[str | None, typer.Option("-m", "--model", help="A model of the catalog.")]
+INPUT, MODEL, OUTPUT, SPEED, ADVANCED = "Input", "Model", "Output", "Speed", "Advanced"
+"""Headings that group the options in the help of commands."""
+
+RequiredModel = Annotated[
+    str,
+    typer.Option(
+        "-m", "--model", metavar="MODEL", rich_help_panel=MODEL, help="A model of the catalog."
+    ),
+]
+Model = Annotated[
+    str | None,
+    typer.Option(
+        "-m", "--model", metavar="MODEL", rich_help_panel=MODEL, help="A model of the catalog."
+    ),
+]
 AnyModel = Annotated[
     str | None,
     typer.Option(
         "-m",
         "--model",
         metavar="MODEL",
+        rich_help_panel=MODEL,
         help="A catalog name, a model directory, a run's folder, or an ONNX file.",
     ),
 ]
 OwnWeights = Annotated[
-    Path | None, typer.Option(help="A .pdparams of your own, not the published weights.")
+    Path | None,
+    typer.Option(rich_help_panel=MODEL, help="A .pdparams of your own, not the published weights."),
 ]
 Device = Annotated[
-    str | None, typer.Option(help="auto, or such as cpu, gpu or gpu:1.", show_default="auto")
+    str | None,
+    typer.Option(
+        metavar="NAME",
+        rich_help_panel=SPEED,
+        help="auto, or such as cpu, gpu or gpu:1.",
+        show_default="auto",
+    ),
 ]
 Backend = Annotated[
-    str | None, typer.Option(help="auto, or a backend's name.", show_default="auto")
+    str | None,
+    typer.Option(
+        metavar="NAME",
+        rich_help_panel=SPEED,
+        help="auto, or a backend's name.",
+        show_default="auto",
+    ),
 ]
 Precision = Annotated[
     str | None,
     typer.Option(
+        metavar="NAME",
+        rich_help_panel=SPEED,
         help="fp32, bf16, fp16, int8, or auto: the fastest that keeps the model's answers.",
         show_default="fp32",
     ),
 ]
 Batch = Annotated[
-    int, typer.Option("-b", "--batch", min=1, help="Images in one run of the network.")
+    int,
+    typer.Option(
+        "-b", "--batch", min=1, rich_help_panel=SPEED, help="Images in one run of the network."
+    ),
 ]
 Offline = Annotated[
-    bool | None, typer.Option("--offline", help="Never open a socket.", show_default=False)
+    bool | None,
+    typer.Option(
+        "--offline", rich_help_panel=ADVANCED, help="Never open a socket.", show_default=False
+    ),
 ]
 Mirrors = Annotated[
     list[str] | None,

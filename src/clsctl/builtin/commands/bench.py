@@ -26,7 +26,17 @@ MOST_PICTURES = 100
 
 @hookimpl
 def clsctl_commands() -> list[Command]:
-    return [Command("bench", "Measure what models cost on this machine.", bench)]
+    return [
+        Command(
+            "bench",
+            "Measure what models cost on this machine.",
+            bench,
+            examples=(
+                "clsctl bench -m PP-LCNet_x1_0",
+                "clsctl bench -m PP-LCNet_x1_0 -m ResNet50 -o bench",
+            ),
+        )
+    ]
 
 
 def bench(

@@ -16,7 +16,17 @@ if TYPE_CHECKING:
 
 @hookimpl
 def clsctl_commands() -> list[Command]:
-    return [Command("calibrate", "Calibrate a model's probabilities on a dataset.", calibrate)]
+    return [
+        Command(
+            "calibrate",
+            "Calibrate a model's probabilities on a dataset.",
+            calibrate,
+            examples=(
+                "clsctl calibrate -m model -d flowers",
+                "clsctl calibrate -m model -d flowers --target-precision 0.95",
+            ),
+        )
+    ]
 
 
 def calibrate(

@@ -35,7 +35,14 @@ TIMEOUT_S = 3.0
 
 @hookimpl
 def clsctl_commands() -> list[Command]:
-    return [Command("doctor", "Show what works on this machine and what does not.", doctor)]
+    return [
+        Command(
+            "doctor",
+            "Show what works on this machine and what does not.",
+            doctor,
+            examples=("clsctl doctor", "clsctl doctor --offline --format json"),
+        )
+    ]
 
 
 @dataclass(frozen=True, slots=True)

@@ -13,7 +13,17 @@ from clsctl.plugin import Command, hookimpl
 
 @hookimpl
 def clsctl_commands() -> list[Command]:
-    return [Command("embed", "Write the embeddings of images to a file.", embed)]
+    return [
+        Command(
+            "embed",
+            "Write the embeddings of images to a file.",
+            embed,
+            examples=(
+                "clsctl embed photos/ -m PP-LCNet_x1_0 -o embeddings.npz",
+                "clsctl embed photos/ -m PP-LCNet_x1_0 -o embeddings.parquet",
+            ),
+        )
+    ]
 
 
 def embed(

@@ -23,7 +23,15 @@ if TYPE_CHECKING:
 @hookimpl
 def clsctl_commands() -> list[Command]:
     return [
-        Command("eval", "Measure how good a model is on a dataset.", WithExecutorOptions(evaluate))
+        Command(
+            "eval",
+            "Measure how good a model is on a dataset.",
+            WithExecutorOptions(evaluate),
+            examples=(
+                "clsctl eval --weights run -d flowers",
+                "clsctl eval -d flowers --compare run other-run",
+            ),
+        )
     ]
 
 

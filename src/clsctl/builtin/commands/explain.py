@@ -21,7 +21,17 @@ if TYPE_CHECKING:
 
 @hookimpl
 def clsctl_commands() -> list[Command]:
-    return [Command("explain", "Draw which part of an image speaks for its class.", explain)]
+    return [
+        Command(
+            "explain",
+            "Draw which part of an image speaks for its class.",
+            explain,
+            examples=(
+                "clsctl explain cat.jpg -m PP-LCNet_x1_0 -o cat.png",
+                "clsctl explain cat.jpg -m PP-LCNet_x1_0 --class 285 -o egyptian.png",
+            ),
+        )
+    ]
 
 
 def explain(

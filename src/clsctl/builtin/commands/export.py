@@ -16,7 +16,17 @@ if TYPE_CHECKING:
 
 @hookimpl
 def clsctl_commands() -> list[Command]:
-    return [Command("export", "Turn training weights into a model to predict with.", export)]
+    return [
+        Command(
+            "export",
+            "Turn training weights into a model to predict with.",
+            export,
+            examples=(
+                "clsctl export --weights run -o model",
+                "clsctl export --weights run -o model --to onnx",
+            ),
+        )
+    ]
 
 
 def export(

@@ -18,7 +18,17 @@ if TYPE_CHECKING:
 
 @hookimpl
 def clsctl_commands() -> list[Command]:
-    return [Command("plan", "Estimate a large prediction job before it runs.", plan)]
+    return [
+        Command(
+            "plan",
+            "Estimate a large prediction job before it runs.",
+            plan,
+            examples=(
+                "clsctl plan -m PP-LCNet_x1_0 -n 1_000_000",
+                "clsctl plan -m ResNet50 -n 1_000_000_000 --workers 200",
+            ),
+        )
+    ]
 
 
 def plan(

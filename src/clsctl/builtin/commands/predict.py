@@ -17,7 +17,18 @@ from clsctl.builtin.commands._executors import (
     implied_executor,
     refuse_local_options,
 )
-from clsctl.builtin.commands._options import AnyModel, Backend, Batch, Device, Offline, Precision
+from clsctl.builtin.commands._options import (
+    INPUT,
+    MODEL,
+    OUTPUT,
+    SPEED,
+    AnyModel,
+    Backend,
+    Batch,
+    Device,
+    Offline,
+    Precision,
+)
 from clsctl.console.messages import status
 from clsctl.errors import SomeInputsFailed
 from clsctl.plugin import Command, hookimpl
@@ -39,6 +50,10 @@ def clsctl_commands() -> list[Command]:
             "predict",
             "Classify images: files, folders, globs, URLs, PDFs.",
             WithExecutorOptions(predict),
+            examples=(
+                "clsctl predict img.jpg -m PP-LCNet_x1_0",
+                "clsctl predict photos/ -o results.jsonl --resume",
+            ),
         )
     ]
 
@@ -47,6 +62,7 @@ def _format_option() -> Any:
     """Make the option `--format`, whose help names every writer."""
     return typer.Option(
         "--format",
+        rich_help_panel=OUTPUT,
         help=f"{', '.join(default_registry().items('writers'))}.",
         show_default=f"{find_writer().name}, or by the suffix of -o",
     )
@@ -62,16 +78,23 @@ def predict(
     ],
     model: AnyModel = None,
     model_dir: Annotated[
-        Path | None, typer.Option(help="A model directory of your own, instead of -m.")
+        Path | None,
+        typer.Option(rich_help_panel=MODEL, help="A model directory of your own, instead of -m."),
     ] = None,
     topk: Annotated[
-        int | None, typer.Option("-k", "--topk", min=1, help="Classes to show for each image.")
+        int | None,
+        typer.Option(
+            "-k", "--topk", min=1, rich_help_panel=OUTPUT, help="Classes to show for each image."
+        ),
     ] = None,
     device: Device = None,
     backend: Backend = None,
     precision: Precision = None,
     hpi: Annotated[
-        bool, typer.Option("--hpi", help="The same as --precision auto.", show_default=False)
+        bool,
+        typer.Option(
+            "--hpi", rich_help_panel=SPEED, help="The same as --precision auto.", show_default=False
+        ),
     ] = False,
     batch: Batch = 1,
     draft: Annotated[
@@ -79,6 +102,7 @@ def predict(
         typer.Option(
             metavar="PIXELS",
             min=0,
+            rich_help_panel=SPEED,
             help="Decode JPEGs faster, reduced to no less than this short side.",
             show_default="0: exactly",
         ),
@@ -88,6 +112,7 @@ def predict(
         typer.Option(
             min=0.0,
             max=1.0,
+            rich_help_panel=OUTPUT,
             help="Hide classes that score below this.",
             show_default="0, or the calibrated one",
         ),
@@ -95,36 +120,57 @@ def predict(
     calibrated: Annotated[
         bool,
         typer.Option(
-            "--calibrated", help="Apply what `clsctl calibrate` stored.", show_default=False
+            "--calibrated",
+            rich_help_panel=OUTPUT,
+            help="Apply what `clsctl calibrate` stored.",
+            show_default=False,
         ),
     ] = False,
     format_: Annotated[str | None, _format_option()] = None,
     output: Annotated[
-        Path | None, typer.Option("-o", "--output", help="Write to this file, not the terminal.")
+        Path | None,
+        typer.Option(
+            "-o", "--output", rich_help_panel=OUTPUT, help="Write to this file, not the terminal."
+        ),
     ] = None,
     save_img: Annotated[
-        Path | None, typer.Option(help="Save each image with its label into this folder.")
+        Path | None,
+        typer.Option(
+            rich_help_panel=OUTPUT, help="Save each image with its label into this folder."
+        ),
     ] = None,
     save_json: Annotated[
-        Path | None, typer.Option(help="Save each result as JSON into this folder.")
+        Path | None,
+        typer.Option(rich_help_panel=OUTPUT, help="Save each result as JSON into this folder."),
     ] = None,
     sort_into: Annotated[
-        Path | None, typer.Option(help="Link each image into a folder for its class, in this one.")
+        Path | None,
+        typer.Option(
+            rich_help_panel=OUTPUT, help="Link each image into a folder for its class, in this one."
+        ),
     ] = None,
     resume: Annotated[
         bool,
         typer.Option(
-            "--resume", help="Keep what -o already holds, and add the rest.", show_default=False
+            "--resume",
+            rich_help_panel=OUTPUT,
+            help="Keep what -o already holds, and add the rest.",
+            show_default=False,
         ),
     ] = False,
     shard: Annotated[
         str | None,
-        typer.Option(metavar="I/N", help="Only every N-th input, from the I-th on."),
+        typer.Option(
+            metavar="I/N", rich_help_panel=INPUT, help="Only every N-th input, from the I-th on."
+        ),
     ] = None,
     watching: Annotated[
         bool,
         typer.Option(
-            "--watch", help="Then classify what arrives in the folders.", show_default=False
+            "--watch",
+            rich_help_panel=INPUT,
+            help="Then classify what arrives in the folders.",
+            show_default=False,
         ),
     ] = False,
     executor: Annotated[str | None, executor_option("Where the job runs")] = None,

@@ -19,7 +19,17 @@ if TYPE_CHECKING:
 
 @hookimpl
 def clsctl_commands() -> list[Command]:
-    return [Command("quantize", "Make a model faster with 8-bit integers.", quantize)]
+    return [
+        Command(
+            "quantize",
+            "Make a model faster with 8-bit integers.",
+            quantize,
+            examples=(
+                "clsctl quantize -m PP-LCNet_x1_0 -d flowers",
+                "clsctl quantize -m model -d flowers -o small",
+            ),
+        )
+    ]
 
 
 def quantize(

@@ -17,7 +17,17 @@ if TYPE_CHECKING:
 
 @hookimpl
 def clsctl_commands() -> list[Command]:
-    return [Command("train", "Train a model on a dataset.", train)]
+    return [
+        Command(
+            "train",
+            "Train a model on a dataset.",
+            train,
+            examples=(
+                "clsctl train -m PP-LCNet_x1_0 -d flowers -o run",
+                "clsctl train --resume run",
+            ),
+        )
+    ]
 
 
 def train(

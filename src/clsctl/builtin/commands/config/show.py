@@ -8,7 +8,12 @@ from clsctl.plugin import Command, hookimpl
 @hookimpl
 def clsctl_commands() -> list[Command]:
     return [
-        Command("config show", "Show every setting, its value and its origin.", show),
+        Command(
+            "config show",
+            "Show every setting, its value and its origin.",
+            show,
+            examples=("clsctl config show", "CLSCTL_DEVICE=cpu clsctl config show"),
+        ),
     ]
 
 

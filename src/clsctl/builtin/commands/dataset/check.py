@@ -15,7 +15,12 @@ from clsctl.plugin import Command, hookimpl
 @hookimpl
 def clsctl_commands() -> list[Command]:
     return [
-        Command("dataset check", "Find what would break or spoil training.", check),
+        Command(
+            "dataset check",
+            "Find what would break or spoil training.",
+            check,
+            examples=("clsctl dataset check flowers", "clsctl dataset check flowers --fast"),
+        ),
     ]
 
 

@@ -12,7 +12,17 @@ from clsctl.plugin import Command, hookimpl
 
 @hookimpl
 def clsctl_commands() -> list[Command]:
-    return [Command("dataset export", "Convert a dataset to a folder for each class.", export)]
+    return [
+        Command(
+            "dataset export",
+            "Convert a dataset to a folder for each class.",
+            export,
+            examples=(
+                "clsctl dataset export flowers folders",
+                "clsctl dataset export flowers folders --mode link",
+            ),
+        )
+    ]
 
 
 def export(

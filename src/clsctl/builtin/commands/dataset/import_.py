@@ -12,7 +12,17 @@ from clsctl.plugin import Command, hookimpl
 
 @hookimpl
 def clsctl_commands() -> list[Command]:
-    return [Command("dataset import", "Convert a dataset to lists beside its images.", import_)]
+    return [
+        Command(
+            "dataset import",
+            "Convert a dataset to lists beside its images.",
+            import_,
+            examples=(
+                "clsctl dataset import photos flowers",
+                "clsctl dataset import table.csv flowers",
+            ),
+        )
+    ]
 
 
 def import_(

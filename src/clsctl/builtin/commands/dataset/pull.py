@@ -14,7 +14,17 @@ from clsctl.plugin import Command, hookimpl
 
 @hookimpl
 def clsctl_commands() -> list[Command]:
-    return [Command("dataset pull", "Download a demo dataset.", pull)]
+    return [
+        Command(
+            "dataset pull",
+            "Download a demo dataset.",
+            pull,
+            examples=(
+                "clsctl dataset pull cls_flowers_examples",
+                "clsctl dataset pull cls_flowers_examples -o flowers",
+            ),
+        )
+    ]
 
 
 def pull(

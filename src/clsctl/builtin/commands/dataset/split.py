@@ -20,7 +20,14 @@ if TYPE_CHECKING:
 @hookimpl
 def clsctl_commands() -> list[Command]:
     help_text = "Split samples into training, validation and test lists, or into folds."
-    return [Command("dataset split", help_text, split)]
+    return [
+        Command(
+            "dataset split",
+            help_text,
+            split,
+            examples=("clsctl dataset split flowers", "clsctl dataset split flowers --seed 1"),
+        )
+    ]
 
 
 def split(

@@ -14,7 +14,14 @@ if TYPE_CHECKING:
 
 @hookimpl
 def clsctl_commands() -> list[Command]:
-    return [Command("dataset stats", "Count samples and bytes by class and split.", stats)]
+    return [
+        Command(
+            "dataset stats",
+            "Count samples and bytes by class and split.",
+            stats,
+            examples=("clsctl dataset stats flowers", "clsctl dataset stats flowers --format json"),
+        )
+    ]
 
 
 def stats(path: Dataset, format_: Format = "table") -> None:

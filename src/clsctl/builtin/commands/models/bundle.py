@@ -13,7 +13,17 @@ from clsctl.plugin import Command, hookimpl
 
 @hookimpl
 def clsctl_commands() -> list[Command]:
-    return [Command("models bundle", "Write models into one file to carry elsewhere.", bundle)]
+    return [
+        Command(
+            "models bundle",
+            "Write models into one file to carry elsewhere.",
+            bundle,
+            examples=(
+                "clsctl models bundle ResNet50 -o models.tar",
+                "clsctl models bundle PP-LCNet_x1_0 ResNet50 -o models.tar",
+            ),
+        )
+    ]
 
 
 def bundle(

@@ -12,7 +12,14 @@ from clsctl.plugin import Command, hookimpl
 
 @hookimpl
 def clsctl_commands() -> list[Command]:
-    return [Command("models import", "Bring in a model that came by hand.", import_)]
+    return [
+        Command(
+            "models import",
+            "Bring in a model that came by hand.",
+            import_,
+            examples=("clsctl models import ResNet50_infer.tar", "clsctl models import models.tar"),
+        )
+    ]
 
 
 def import_(

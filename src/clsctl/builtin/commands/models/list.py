@@ -20,7 +20,17 @@ if TYPE_CHECKING:
 
 @hookimpl
 def clsctl_commands() -> list[Command]:
-    return [Command("models list", "List the catalog's models with their figures.", list_models)]
+    return [
+        Command(
+            "models list",
+            "List the catalog's models with their figures.",
+            list_models,
+            examples=(
+                "clsctl models list --core",
+                "clsctl models list --family ResNet --min-top1 78",
+            ),
+        )
+    ]
 
 
 def list_models(

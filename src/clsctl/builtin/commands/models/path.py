@@ -13,7 +13,14 @@ from clsctl.values import WeightKind
 
 @hookimpl
 def clsctl_commands() -> list[Command]:
-    return [Command("models path", "Print where a model is.", path)]
+    return [
+        Command(
+            "models path",
+            "Print where a model is.",
+            path,
+            examples=("clsctl models path ResNet50", "ls $(clsctl models path ResNet50)"),
+        )
+    ]
 
 
 def path(

@@ -19,7 +19,17 @@ HELP = "Download models, resuming interrupted downloads."
 
 @hookimpl
 def clsctl_commands() -> list[Command]:
-    return [Command("models pull", HELP, pull)]
+    return [
+        Command(
+            "models pull",
+            HELP,
+            pull,
+            examples=(
+                "clsctl models pull PP-LCNet_x1_0",
+                "clsctl models pull ResNet50 --mirror /media/models",
+            ),
+        )
+    ]
 
 
 def pull(

@@ -8,7 +8,17 @@ from clsctl.plugin import Command, hookimpl
 
 @hookimpl
 def clsctl_commands() -> list[Command]:
-    return [Command("models remove", "Delete models from the store.", remove)]
+    return [
+        Command(
+            "models remove",
+            "Delete models from the store.",
+            remove,
+            examples=(
+                "clsctl models remove ResNet50",
+                "clsctl models remove ResNet50 PP-LCNet_x1_0",
+            ),
+        )
+    ]
 
 
 def remove(names: Names) -> None:

@@ -12,7 +12,14 @@ from clsctl.plugin import Command, hookimpl
 
 @hookimpl
 def clsctl_commands() -> list[Command]:
-    return [Command("models show", "Show everything that is known about a model.", show_model)]
+    return [
+        Command(
+            "models show",
+            "Show everything that is known about a model.",
+            show_model,
+            examples=("clsctl models show PP-LCNet_x1_0", "clsctl models show ResNet50"),
+        )
+    ]
 
 
 def show_model(

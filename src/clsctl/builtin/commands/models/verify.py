@@ -12,7 +12,14 @@ from clsctl.plugin import Command, hookimpl
 
 @hookimpl
 def clsctl_commands() -> list[Command]:
-    return [Command("models verify", "Compare models with their recorded checksums.", verify)]
+    return [
+        Command(
+            "models verify",
+            "Compare models with their recorded checksums.",
+            verify,
+            examples=("clsctl models verify", "clsctl models verify ResNet50"),
+        )
+    ]
 
 
 def verify(

@@ -9,7 +9,12 @@ from clsctl.plugin import Command, hookimpl
 @hookimpl
 def clsctl_commands() -> list[Command]:
     return [
-        Command("plugins check", "Load every plugin and report what is wrong.", check_plugins),
+        Command(
+            "plugins check",
+            "Load every plugin and report what is wrong.",
+            check_plugins,
+            examples=("clsctl plugins check", "CLSCTL_DISABLED_PLUGINS=ray clsctl plugins check"),
+        ),
     ]
 
 

@@ -9,7 +9,14 @@ HELP = "Show each plugin, where it comes from and what it adds."
 
 @hookimpl
 def clsctl_commands() -> list[Command]:
-    return [Command("plugins list", HELP, list_plugins)]
+    return [
+        Command(
+            "plugins list",
+            HELP,
+            list_plugins,
+            examples=("clsctl plugins list", "CLSCTL_DISABLED_PLUGINS=ray clsctl plugins list"),
+        )
+    ]
 
 
 def list_plugins() -> None:

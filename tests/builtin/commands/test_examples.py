@@ -1,0 +1,41 @@
+"""The help of every command ends with examples that the command line takes."""
+
+from __future__ import annotations
+
+import shlex
+
+import pytest
+from typer.main import get_command
+
+from clsctl.main import build_app
+from clsctl.plugin.registry import load_registry
+
+REGISTRY = load_registry()
+COMMANDS = {name: c for name, c in REGISTRY.items("commands").items() if c.run is not None}
+EXAMPLES = [(name, example) for name, command in COMMANDS.items() for example in command.examples]
+CHEAP = ["config show", "models list", "models show", "plan", "plugins check", "plugins list"]
+
+
+@pytest.mark.parametrize("name", COMMANDS)
+def test_every_command_has_two_examples(name):
+    assert len(set(COMMANDS[name].examples)) == 2
+
+
+@pytest.mark.parametrize(("name", "example"), EXAMPLES)
+def test_an_example_is_what_its_command_takes(name, example):
+    words = shlex.split(example.replace("$(", " ").replace(")", " "))
+    words = words[words.index("clsctl") + 1 :]
+    count = len(name.split())
+    assert words[:count] == name.split()
+    command = get_command(build_app(REGISTRY, COMMANDS[name]))
+    for word in words[:count]:
+        command = command.get_command(None, word)
+    command.make_context(name, words[count:])
+
+
+@pytest.mark.parametrize(
+    "example", [example for name, example in EXAMPLES if name in CHEAP and example[0] == "c"]
+)
+def test_a_cheap_example_runs(call, example):
+    done = call(*shlex.split(example)[1:])
+    assert done.returncode == 0, done.stderr
