@@ -18,8 +18,9 @@ from clsctl.datasets.folder import new_dataset
 from clsctl.datasets.layouts.detect import read_valid_dataset
 from clsctl.datasets.layouts.folders import read_folders
 from clsctl.datasets.list_files import IMAGES, ListLine, write_linked_lists, write_lists
+from clsctl.datasets.printing import print_notes
 from clsctl.datasets.problems import UNSPLIT, Problem, warning
-from clsctl.datasets.samples import Dataset
+from clsctl.datasets.samples import Dataset, Layout
 from clsctl.errors import DataError
 from clsctl.values import Progress
 
@@ -48,6 +49,7 @@ def import_dataset(
     target: Path | str,
     mode: Mode = "copy",
     progress: Progress = no_progress,
+    layout: Layout | None = None,
 ) -> ConvertedDataset:
     """Convert a dataset of any layout to lists beside an `images` folder, as PaddleX reads it.
 
@@ -57,13 +59,15 @@ def import_dataset(
         mode: `copy` the images; `link` them, which takes no space but has to stay on one disk; or
             only write a `list`, with one symbolic link to where the images are.
         progress: Receives the bytes copied, and in all.
+        layout: Read this layout alone; see `read_dataset`.
 
     Raises:
         DataError: The lists have errors (`E_DATASET_INVALID`), an image is missing
             (`E_IMAGE_MISSING`) or two would get one name (`E_SAME_NAME`); there is something at
             `target` already (`E_EXISTS`), or it cannot be written (`E_DATASET_WRITE`).
     """
-    dataset, root = read_valid_dataset(Path(source), tolerated=UNSPLIT), Path(target)
+    dataset, root = read_valid_dataset(Path(source), UNSPLIT, layout), Path(target)
+    print_notes(dataset)
     names = _names_below_images(dataset)
     with new_dataset(root) as folder:
         if mode == "list":
@@ -80,6 +84,7 @@ def export_dataset(
     target: Path | str,
     mode: Literal["copy", "link"] = "copy",
     progress: Progress = no_progress,
+    layout: Layout | None = None,
 ) -> ConvertedDataset:
     """Convert a dataset of any layout to a folder for each class, below one for each split.
 
@@ -90,12 +95,14 @@ def export_dataset(
         target: The new folder.
         mode: As for `import_dataset`.
         progress: Likewise.
+        layout: Likewise.
 
     Raises:
         DataError: As `import_dataset`; or a class (`E_CLASS_NAME`) or an image (`E_IMAGE_NAME`)
             has a name that no folder tree can have.
     """
-    dataset, root = read_valid_dataset(Path(source), tolerated=UNSPLIT), Path(target)
+    dataset, root = read_valid_dataset(Path(source), UNSPLIT, layout), Path(target)
+    print_notes(dataset)
     _require_folder_names(dataset)
     with new_dataset(root) as folder:
         for split, name in itertools.product(dataset.splits, dataset.class_names.values()):

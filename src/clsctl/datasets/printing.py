@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 
-from clsctl.console.messages import print_warning
+from clsctl.console.messages import note, print_warning
 from clsctl.datasets.problems import Problem
-from clsctl.datasets.samples import Layout
+from clsctl.datasets.samples import Dataset, Layout
 
 LAYOUTS: Mapping[Layout, str] = {
     "lists": "lists",
@@ -37,6 +37,13 @@ def print_figures(titles: Row, rows: Sequence[Row], sums: Sequence[Row]) -> None
         cells = (Text("\n".join(column)) for column in zip(*part, strict=True))
         table.add_row(*cells, style=style)
     open_console().print(table)
+
+
+def print_notes(dataset: Dataset) -> None:
+    """Print how a dataset was read, where that is not plain: each of its notes."""
+    for one in dataset.problems:
+        if one.severity == "note":
+            note(one.message)
 
 
 def print_warnings(warnings: Iterable[Problem]) -> None:

@@ -94,6 +94,14 @@ CODES: dict[str, Code] = {
         "correct the id, or add the class to label.txt",
     ),
     "D_SPLIT_UNKNOWN": Code("error", "an unknown split", "write train, val or test"),
+    "D_SPLIT_FOLDERS": Code(
+        "error", "two folders of one split", "put their class folders into one, or rename the other"
+    ),
+    "D_ONE_CLASS": Code(
+        "warning",
+        "a single class",
+        "nothing can be told apart: add a folder or a line of label.txt for each class",
+    ),
     "D_CLASS_NO_TRAIN": Code(
         "error", "a class without training samples", "add samples, or remove the class"
     ),
@@ -152,11 +160,41 @@ CODES: dict[str, Code] = {
     "D_IMBALANCE": Code(
         "warning", "classes of very different size", "add samples to the small classes"
     ),
+    "D_WRAPPED": Code("note", "a folder around the classes", "nothing: clsctl looks into it"),
+    "D_LEFTOVER": Code(
+        "note", "files of a system or a program", "nothing: clsctl does not look at them"
+    ),
+    "D_UNLABELLED": Code(
+        "note",
+        "images without a class",
+        "nothing, or move them into the folder of their class",
+    ),
+    "D_FOLDER_UNUSED": Code(
+        "note",
+        "a folder that is not used",
+        "nothing, or call it train, val or test where it belongs to the dataset",
+    ),
+    "D_SPLIT_CLASS": Code(
+        "note",
+        "a class named like a split",
+        "nothing, or put the classes to train with into a folder called train",
+    ),
+    "D_TABLE_UNUSED": Code(
+        "note",
+        "a table that is not used",
+        "nothing, or name its columns path and label; `--layout table` reads it alone",
+    ),
+    "D_CLASS_NAMES": Code(
+        "note", "classes without names of their own", "write label.txt with one line a class"
+    ),
     "D_EXIF_ROTATED": Code(
         "note", "images turned by their EXIF data", "nothing: clsctl turns them"
     ),
     "D_NOT_RGB": Code("note", "images that are not RGB", "nothing: clsctl converts them"),
 }
+
+SPOILS_TRAINING = ("D_ONE_CLASS",)
+"""Warnings about a dataset that training refuses as it refuses errors."""
 
 UNSPLIT = ("D_LIST_MISSING", "D_LIST_EMPTY", "D_NOT_SPLIT")
 """Errors that are no obstacle to writing new lists; any other could lose a sample."""

@@ -17,6 +17,7 @@ from typing import IO, TYPE_CHECKING, Any
 from clsctl.errors import ClsctlError, DataError
 from clsctl.images.fetch import unreadable
 from clsctl.images.formats import HEAD, SUFFIXES, format_of
+from clsctl.images.junk import is_ignored
 from clsctl.images.streams import read_all
 
 if TYPE_CHECKING:
@@ -53,9 +54,10 @@ def iter_sources(inputs: object) -> Iterator[Source]:
 
     Yields:
         A source each. A folder gives its images and PDFs at any depth, chosen by suffix and sorted
-        by path; a file that is named is read whatever its suffix. A name that exists is always
-        that file, even where it looks like a glob or list. Lines of a list are relative to the
-        current folder or else to the list's own.
+        by path, without hidden ones and what systems leave there, such as `__MACOSX`; a file that
+        is named is read whatever its name. A name that exists is always that file, even where it
+        looks like a glob or list. Lines of a list are relative to the current folder or else to
+        the list's own.
     """
     return _iter_item(inputs, Counter())
 
@@ -144,6 +146,8 @@ def _folder(folder: str) -> Iterator[Source]:
         return
     for name in names:
         path = os.path.join(folder, name.rstrip("/"))  # noqa: PTH118 - keeps a leading "./"
+        if is_ignored(name.rstrip("/")):
+            continue
         if name.endswith("/"):
             yield from _folder(path)
         elif Path(name).suffix.lower() in SUFFIXES:

@@ -9,18 +9,13 @@ from pathlib import Path
 
 from clsctl.console.progress import no_progress
 from clsctl.datasets.check.leaks import Copies, copy_problems, find_copies
-from clsctl.datasets.check.rules import (
-    class_problems,
-    image_notes,
-    image_problems,
-    imbalance_problems,
-    listed_once,
-)
+from clsctl.datasets.check.listing import listed_once, listing_problems
+from clsctl.datasets.check.rules import image_notes, image_problems, imbalance_problems
 from clsctl.datasets.check.scan import scan_images
 from clsctl.datasets.check.statistics import Statistics, measure
 from clsctl.datasets.layouts.detect import read_dataset
 from clsctl.datasets.problems import CODES, SEVERITIES, Problem
-from clsctl.datasets.samples import Dataset
+from clsctl.datasets.samples import Dataset, Layout
 from clsctl.errors import UsageError, unknown_name
 from clsctl.settings import load_settings
 from clsctl.system.cpu import available_cores
@@ -60,6 +55,7 @@ class CheckReport:
 def check_dataset(
     path: Path | str,
     *,
+    layout: Layout | None = None,
     fast: bool = False,
     strict: bool = False,
     ignore: Collection[str] = (),
@@ -70,6 +66,7 @@ def check_dataset(
 
     Args:
         path: The dataset's folder, or a table.
+        layout: Read this layout alone; see `read_dataset`.
         fast: Read only the headers of images: damaged pixels and near-duplicates go unnoticed.
         strict: Count warnings as errors.
         ignore: Codes of problems to leave out.
@@ -82,9 +79,8 @@ def check_dataset(
     """
     _require_known(ignore)
     settings = load_settings()
-    dataset = read_dataset(Path(path))
-    problems = list(dataset.problems)
-    images = listed_once(dataset, problems)
+    dataset = read_dataset(Path(path), layout)
+    images = listed_once(dataset)
     scan = scan_images(
         dataset.root,
         list(images),
@@ -95,7 +91,7 @@ def check_dataset(
     )
     copies = find_copies(dataset, images, scan)
     statistics = measure(dataset, scan, copies.near_pairs)
-    problems += class_problems(dataset, statistics.classes)
+    problems = [*dataset.problems, *listing_problems(dataset)]
     problems += imbalance_problems(dataset, statistics)
     problems += image_problems(dataset, images, scan)
     problems += copy_problems(copies)

@@ -1,15 +1,14 @@
-"""Report what is wrong with a dataset's listing and with its images, one by one."""
+"""Report what is wrong with a dataset's images, one by one, and with the size of its classes."""
 
 from __future__ import annotations
 
 import functools
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from pathlib import Path
-from posixpath import normpath
 from typing import TYPE_CHECKING
 
-from clsctl.datasets.check.statistics import ClassCount, Statistics
-from clsctl.datasets.layouts.lists import LABEL_FILE, list_file
+from clsctl.datasets.check.listing import sample_problem, split_place
+from clsctl.datasets.check.statistics import Statistics
 from clsctl.datasets.problems import Problem, problem
 from clsctl.datasets.samples import Dataset, Sample, SplitSample
 from clsctl.errors import ClsctlError
@@ -30,36 +29,6 @@ _IMAGE_CODES = {
 }
 
 
-def sample_problem(code: str, message: str, sample: Sample, hint: str = "") -> Problem:
-    """Make a problem with one sample, where it is listed."""
-    return problem(code, message, sample.file, sample.line or None, hint)
-
-
-# ---- the listing -------------------------------------------------------------------------------
-
-
-def listed_once(dataset: Dataset, problems: list[Problem]) -> dict[str, SplitSample]:
-    """Return the first listing of each file, by normalised path; the others become problems."""
-    first: dict[str, SplitSample] = {}
-    for listed in dataset.samples():
-        before = first.setdefault(normpath(listed.sample.path), listed)
-        if before is not listed:
-            problems += _repeated(before, listed)
-    return first
-
-
-def class_problems(dataset: Dataset, classes: Iterable[ClassCount]) -> Iterator[Problem]:
-    """Report classes that a split has no samples of; an empty split is a problem of its own."""
-    for one in classes:
-        for split, code, kind in (
-            ("train", "D_CLASS_NO_TRAIN", "training"),
-            ("val", "D_CLASS_NO_VAL", "validation"),
-        ):
-            if dataset.splits.get(split) and not one.samples[split]:
-                message = f"class {one.id} '{one.name}' has no {kind} samples"
-                yield problem(code, message, *_class_place(dataset, one))
-
-
 def imbalance_problems(dataset: Dataset, statistics: Statistics) -> Iterator[Problem]:
     """Report whether the largest class has many times the training samples of the smallest."""
     if statistics.imbalance is None or statistics.imbalance < IMBALANCE:
@@ -71,34 +40,7 @@ def imbalance_problems(dataset: Dataset, statistics: Statistics) -> Iterator[Pro
         f"{small.samples['train']}: {statistics.imbalance:.1f} times as many "
         f"(reported from {IMBALANCE:g})"
     )
-    yield problem("D_IMBALANCE", message, *_split_place(dataset, "train"))
-
-
-def _repeated(before: SplitSample, again: SplitSample) -> Iterator[Problem]:
-    """Report what is wrong about a second line for the same file."""
-    path, sample = again.sample.path, again.sample
-    if before.sample.label != sample.label:
-        labels = f"class {sample.label} here and class {before.sample.label} in {before.where}"
-        yield sample_problem("D_SAMPLE_TWO_LABELS", f"{path} has {labels}", sample)
-    if before.split != again.split:
-        message = f"{path} is in {again.split} and, by {before.where}, in {before.split}"
-        yield sample_problem("D_SPLIT_OVERLAP", message, sample)
-    elif before.sample.label == sample.label:
-        yield sample_problem(
-            "D_SAMPLE_REPEATED", f"{path} was listed in {before.where} already", sample
-        )
-
-
-def _class_place(dataset: Dataset, one: ClassCount) -> tuple[str, int | None]:
-    if dataset.class_lines:
-        return LABEL_FILE, dataset.class_lines[one.id]
-    return _split_place(dataset, "train") if dataset.layout == "table" else (one.name, None)
-
-
-def _split_place(dataset: Dataset, split: str) -> tuple[str, int | None]:
-    if dataset.layout == "lists":
-        return list_file(split), None
-    return (dataset.splits[split][0].file if dataset.layout == "table" else "."), None
+    yield problem("D_IMBALANCE", message, *split_place(dataset, "train"))
 
 
 # ---- the images --------------------------------------------------------------------------------

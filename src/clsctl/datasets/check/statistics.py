@@ -138,13 +138,13 @@ class Counts:
     problems: int
 
 
-def count_samples(path: Path | str) -> Counts:
+def count_samples(path: Path | str, layout: Layout | None = None) -> Counts:
     """Count the samples and bytes of a dataset in any layout; no image is opened.
 
     Raises:
         DataError: There is no dataset (see `read_dataset`).
     """
-    dataset = read_dataset(Path(path))
+    dataset = read_dataset(Path(path), layout)
     sizes: Counter[int] = Counter()
     missing = 0
     for _, sample in dataset.samples():

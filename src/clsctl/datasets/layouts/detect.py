@@ -7,23 +7,26 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection
+from collections.abc import Collection, Iterable, Sequence
+from dataclasses import replace
 from pathlib import Path
 
 from clsctl.datasets.layouts.folders import (
     SPLIT_NAMES,
-    find_split_folders,
-    holds_image,
+    holds_tree,
+    leftover_problems,
     read_folders,
     subfolders,
 )
-from clsctl.datasets.layouts.lists import LABEL_FILE, list_file, read_lists
-from clsctl.datasets.layouts.table import TABLE_SUFFIXES, read_tables
-from clsctl.datasets.samples import SPLITS, Dataset
+from clsctl.datasets.layouts.lists import LABEL_FILE, find_lists, read_lists
+from clsctl.datasets.layouts.table import TABLE_SUFFIXES, read_tables, table_error
+from clsctl.datasets.problems import Problem, problem
+from clsctl.datasets.samples import Dataset, Layout
 from clsctl.errors import DataError
+from clsctl.images.junk import is_ignored, is_leftover
 
 
-def read_dataset(path: Path) -> Dataset:
+def read_dataset(path: Path, layout: Layout | None = None) -> Dataset:
     """Read a dataset's lists, folders or table.
 
     What is wrong with the data never raises: it becomes a problem of the dataset. Images are not
@@ -31,6 +34,8 @@ def read_dataset(path: Path) -> Dataset:
 
     Args:
         path: The dataset's folder, a folder that holds nothing else, or a table.
+        layout: Read this layout alone; otherwise lists come before tables, and these before
+            folders.
 
     Raises:
         DataError: There is nothing at the path (`E_DATASET_NOT_FOUND`), or nothing that is one of
@@ -38,7 +43,7 @@ def read_dataset(path: Path) -> Dataset:
             (`E_DATASET_UNREADABLE`, `E_EXTRA_MISSING`).
     """
     try:
-        return _read(path)
+        return _read(path, layout)
     except OSError as error:
         raise DataError(
             f"cannot read {error.filename or path}: {error.strerror or error}",
@@ -47,86 +52,135 @@ def read_dataset(path: Path) -> Dataset:
         ) from None
 
 
-def read_valid_dataset(path: Path, tolerated: Collection[str] = ()) -> Dataset:
+def read_valid_dataset(
+    path: Path, tolerated: Collection[str] = (), layout: Layout | None = None
+) -> Dataset:
     """Read a dataset of which the lists must be sound, for work that relies on them.
 
     Args:
         path: As for `read_dataset`.
         tolerated: Codes of errors that do not matter to the caller.
+        layout: As for `read_dataset`.
 
     Raises:
         DataError: As `read_dataset`; or a list has an error (`E_DATASET_INVALID`).
     """
-    dataset = read_dataset(path)
-    errors = [
-        problem
-        for problem in dataset.problems
-        if problem.severity == "error" and problem.code not in tolerated
-    ]
-    if errors:
-        more = f" (and {len(errors) - 1} more)" if len(errors) > 1 else ""
-        raise DataError(
-            f"{dataset.root} is not valid: {errors[0].where}: {errors[0].message}{more}",
-            code="E_DATASET_INVALID",
-            hint=f"`clsctl dataset check {path}` lists every problem with its fix",
-        )
+    dataset = read_dataset(path, layout)
+    errors = [one for one in dataset.problems if one.severity == "error"]
+    require_valid(dataset.root, [one for one in errors if one.code not in tolerated], path)
     return dataset
 
 
-def _read(path: Path) -> Dataset:
+def require_valid(root: Path, errors: Sequence[Problem], path: Path) -> None:
+    """Raise DataError where there are errors (`E_DATASET_INVALID`), which names the first."""
+    if errors:
+        more = f" (and {len(errors) - 1} more)" if len(errors) > 1 else ""
+        raise DataError(
+            f"{root} is not valid: {errors[0].where}: {errors[0].message}{more}",
+            code="E_DATASET_INVALID",
+            hint=f"`clsctl dataset check {path}` lists every problem with its fix",
+        )
+
+
+def _read(path: Path, layout: Layout | None) -> Dataset:
     if path.is_file():
-        if path.suffix.lower() in TABLE_SUFFIXES:
+        if path.suffix.lower() in TABLE_SUFFIXES and layout in (None, "table"):
             return read_tables(path.parent, [path])
-        raise _no_layout(path, f"a file that is no {', '.join(TABLE_SUFFIXES)} table")
+        if layout in (None, "table"):
+            raise _no_layout(path, f"a file that is no {', '.join(TABLE_SUFFIXES)} table")
+        raise _no_layout(path, "a file", layout)
     if not path.is_dir():
         raise DataError(
             f"there is no dataset at {path}",
             code="E_DATASET_NOT_FOUND",
             hint="give the folder that holds label.txt, a folder of class folders, or a table",
         )
-    dataset = _read_folder(path)
+    dataset = _read_folder(path, layout)
     if dataset is None:
-        raise _no_layout(path, _contents(path))
+        raise _no_layout(path, _contents(path), layout)
     return dataset
 
 
-def _read_folder(folder: Path) -> Dataset | None:
-    if any((folder / list_file(split)).is_file() for split in SPLITS):
+def _read_folder(folder: Path, layout: Layout | None) -> Dataset | None:
+    """Read the first layout that is there, in this folder or in the only one below it."""
+    allowed = (layout,) if layout else ("lists", "table", "folders")
+    if "lists" in allowed and find_lists(folder):
         return read_lists(folder)
-    tables = _tables(folder)
-    if tables:
-        return read_tables(folder, tables)
-    if (folder / LABEL_FILE).is_file():
-        return read_lists(folder)
-    if find_split_folders(folder):
-        return read_folders(folder)
+    files = _table_files(folder)
+    errors = {path: error for path in files if (error := table_error(path))}
+    tables = [path for path in files if path not in errors]
     children = subfolders(folder)
-    # One folder alone cannot be a class: it is what a tar or a download left around the dataset.
-    if len(children) == 1:
-        return _read_folder(children[0])
-    if any(map(holds_image, children)):
-        return read_folders(folder)
-    return None
+    if "table" in allowed and tables:
+        dataset: Dataset | None = read_tables(folder, _choose(folder, tables))
+    elif "folders" in allowed and holds_tree(folder):
+        dataset = read_folders(folder)
+    elif "lists" in allowed and (folder / LABEL_FILE).is_file():
+        dataset = read_lists(folder)
+    elif len(children) == 1:
+        dataset = _read_wrapped(folder, children[0], layout)
+    else:
+        dataset = None
+    if "table" not in allowed:
+        return dataset
+    if dataset is None and errors:
+        raise next(iter(errors.values()))
+    return dataset and _with_unused_tables(dataset, folder, errors)
 
 
-def _tables(folder: Path) -> list[Path]:
-    """Find the table of a folder, or the tables that are named after the splits.
+def _read_wrapped(folder: Path, child: Path, layout: Layout | None) -> Dataset | None:
+    """Read the only folder in a folder: a download left the outer one around it."""
+    dataset = _read_folder(child, layout)
+    return dataset and _with(dataset, leftover_problems(folder, _leftovers(folder)))
+
+
+def _with_unused_tables(dataset: Dataset, folder: Path, errors: dict[Path, DataError]) -> Dataset:
+    """Add a note for each table that was passed over, where something else can be read."""
+    notes = [
+        problem("D_TABLE_UNUSED", f"{path.name} is not used: {error.message}", path.name)
+        for path, error in errors.items()
+    ]
+    if dataset.layout == "table":
+        notes += leftover_problems(folder, _leftovers(folder))
+    return _with(dataset, notes)
+
+
+def _with(dataset: Dataset, problems: Iterable[Problem]) -> Dataset:
+    return replace(dataset, problems=(*dataset.problems, *problems))
+
+
+def _leftovers(folder: Path) -> list[Path]:
+    return sorted(path for path in folder.iterdir() if is_leftover(path.name))
+
+
+def _table_files(folder: Path) -> list[Path]:
+    visible = (path for path in folder.iterdir() if not is_ignored(path.name))
+    return sorted(path for path in visible if path.suffix.lower() in TABLE_SUFFIXES)
+
+
+def _choose(folder: Path, tables: Sequence[Path]) -> Sequence[Path]:
+    """Return the table of a folder, or the tables that are named after the splits.
 
     Raises:
         DataError: There are several of which none can be preferred (`E_DATASET_LAYOUT`).
     """
-    tables = sorted(path for path in folder.iterdir() if path.suffix.lower() in TABLE_SUFFIXES)
-    if len(tables) < 2 or all(path.stem.lower() in SPLIT_NAMES for path in tables):
+    if len(tables) == 1 or all(path.stem.lower() in SPLIT_NAMES for path in tables):
         return tables
     names = ", ".join(path.name for path in tables)
     raise DataError(
         f"{folder} holds several tables: {names}",
         code="E_DATASET_LAYOUT",
-        hint=f"name the one you mean: `clsctl dataset check {tables[0]}`",
+        hint=f"name the one you mean: `clsctl dataset check {tables[0]}`; `--layout folders` "
+        "reads the class folders beside them",
     )
 
 
-def _no_layout(path: Path, found: str) -> DataError:
+def _no_layout(path: Path, found: str, layout: Layout | None = None) -> DataError:
+    if layout:
+        return DataError(
+            f"{path} cannot be read with --layout {layout}: found {found}",
+            code="E_DATASET_LAYOUT",
+            hint="leave --layout out to see what can be read",
+        )
     return DataError(
         f"{path} has no layout that clsctl knows: found {found}",
         code="E_DATASET_LAYOUT",

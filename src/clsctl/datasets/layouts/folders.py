@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterable, Iterator, Mapping
+import re
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 
 from clsctl.datasets.problems import Problem, problem
 from clsctl.datasets.samples import SPLITS, Dataset, Sample
 from clsctl.images.formats import SUFFIXES
+from clsctl.images.junk import is_ignored, is_leftover
 
 SPLIT_NAMES: Mapping[str, str] = {
     **dict.fromkeys(("train", "training"), "train"),
@@ -16,66 +18,189 @@ SPLIT_NAMES: Mapping[str, str] = {
     **dict.fromkeys(("test", "testing"), "test"),
 }
 IMAGE_SUFFIXES = SUFFIXES - {".pdf"}
+_KINDS = {"train": "training", "val": "validation", "test": "test"}
+_WORDS_WITHOUT_MEANING = frozenset({"data", "dataset", "images", "imgs", "seg", "set", "split"})
 
 
 def read_folders(root: Path) -> Dataset:
     """Read a tree; the classes are the folders' names, in alphabetical order.
 
-    Without a `train` folder every folder is a class and everything is training data.
+    Without a folder of training data every folder is a class and everything is training data.
     """
-    split_folders = find_split_folders(root)
-    named = split_folders or {"train": root}
-    names = sorted({folder.name for base in named.values() for folder in subfolders(base)})
+    problems: list[Problem] = []
+    leftovers = [path for path in _entries(root) if is_leftover(path.name)]
+    bases = _find_bases(root, problems)
+    names = sorted({folder.name for base in bases.values() for folder in subfolders(base)})
     ids = {name: class_id for class_id, name in enumerate(names)}
-    splits = {split: tuple(_samples(root, named[split], ids)) for split in SPLITS if split in named}
-    problems = _problems(root, named, splits)
+    splits = {
+        split: tuple(_samples(root, bases[split], ids, leftovers))
+        for split in SPLITS
+        if split in bases
+    }
+    problems += _split_problems(root, bases, splits)
+    problems += leftover_problems(root, leftovers)
     return Dataset(root, "folders", dict(enumerate(names)), splits, tuple(problems))
 
 
-def find_split_folders(root: Path) -> dict[str, Path]:
-    """Find the folders of the splits; none where there is no folder of training data."""
-    found = {
-        SPLIT_NAMES[folder.name.lower()]: folder
-        for folder in subfolders(root)
-        if folder.name.lower() in SPLIT_NAMES
-    }
-    return found if "train" in found else {}
+def holds_tree(folder: Path) -> bool:
+    """Whether a folder holds folders of splits, or at least two class folders."""
+    children = subfolders(folder)
+    if len(children) == 1:
+        # One folder alone is no class: it is what a tar or a download left around the dataset.
+        return bool(find_split_folders(folder)) and not find_split_folders(children[0])
+    return bool(find_split_folders(folder)) or any(map(holds_image, children))
+
+
+def find_split_folders(root: Path) -> dict[str, list[Path]]:
+    """Find the folders of each split; none where there is no folder of training data.
+
+    A `train` that holds images beside other folders of images is the class of that name.
+    """
+    found: dict[str, list[Path]] = {}
+    others: list[Path] = []
+    for folder in subfolders(root):
+        split = split_of(folder.name)
+        (found.setdefault(split, []) if split else others).append(folder)
+    if "train" not in found:
+        return {}
+    labelled = any(subfolders(folder) for folder in found["train"])
+    return {} if not labelled and any(map(holds_image, others)) else found
+
+
+def split_of(folder: str) -> str | None:
+    """Return the split that a folder's name stands for: `val`, `Test_Set`, `seg_train`."""
+    words = set(re.split(r"[^a-z]+", folder.lower())) - _WORDS_WITHOUT_MEANING
+    return SPLIT_NAMES.get(words.pop()) if len(words) == 1 else None
 
 
 def subfolders(folder: Path) -> list[Path]:
-    """List the folders directly below a folder, without hidden ones, by name."""
-    with os.scandir(folder) as entries:
-        names = [entry.name for entry in entries if entry.is_dir() and entry.name[0] != "."]
-    return [folder / name for name in sorted(names)]
+    """List the folders directly below a folder, by name, without hidden and left over ones."""
+    return [path for path in _entries(folder) if path.is_dir() and not is_ignored(path.name)]
 
 
 def holds_image(folder: Path) -> bool:
     """Whether there is an image anywhere below a folder."""
-    return next(_image_files(folder), None) is not None
+    return next(_image_files(folder, []), None) is not None
 
 
-def _samples(root: Path, base: Path, ids: Mapping[str, int]) -> Iterator[Sample]:
+def leftover_problems(root: Path, leftovers: Sequence[Path]) -> Iterator[Problem]:
+    """Report once what systems and programs left in a dataset."""
+    if leftovers:
+        first = leftovers[0].relative_to(root).as_posix()
+        more = f" and {len(leftovers) - 1:,} more" if len(leftovers) > 1 else ""
+        message = f"{first}{more}: left by a system or a program, and not looked at"
+        yield problem("D_LEFTOVER", message, first)
+
+
+# ---- which folder holds the classes --------------------------------------------------------------
+
+
+def _find_bases(root: Path, problems: list[Problem]) -> dict[str, Path]:
+    """Find the folder of each split that holds its class folders."""
+    named = find_split_folders(root)
+    if not named:
+        problems += _split_classes(root)
+        problems += _loose_images(root, root)
+        return {"train": root}
+    problems += _several_folders(root, named)
+    problems += _unused_folders(root, named)
+    bases = {}
+    for split, folders in named.items():
+        base = _unwrap(root, folders[0], problems)
+        problems += _loose_images(root, base)
+        if split == "train" or subfolders(base) or not _loose(base):
+            bases[split] = base
+    return bases
+
+
+def _unwrap(root: Path, base: Path, problems: list[Problem]) -> Path:
+    """Follow `train/train` to the folder that holds the classes."""
+    inner = subfolders(base)
+    if len(inner) != 1 or split_of(inner[0].name) != split_of(base.name):
+        return base
+    where = inner[0].relative_to(root).as_posix()
+    outer = base.relative_to(root).as_posix()
+    message = f"{where} is read, because {outer} holds no other folder"
+    problems.append(problem("D_WRAPPED", message, outer))
+    return _unwrap(root, inner[0], problems)
+
+
+def _several_folders(root: Path, named: Mapping[str, Sequence[Path]]) -> Iterator[Problem]:
+    for split, folders in named.items():
+        if len(folders) > 1:
+            names = " and ".join(folder.name for folder in folders)
+            message = f"{names} are all folders of {_KINDS[split]} samples"
+            yield problem("D_SPLIT_FOLDERS", message, folders[1].relative_to(root).as_posix())
+
+
+def _unused_folders(root: Path, named: Mapping[str, Sequence[Path]]) -> Iterator[Problem]:
+    used = {folder for folders in named.values() for folder in folders}
+    for folder in subfolders(root):
+        if folder not in used and holds_image(folder):
+            message = f"{folder.name} holds images, but is the folder of no split: it is not used"
+            yield problem("D_FOLDER_UNUSED", message, folder.name)
+
+
+def _split_classes(root: Path) -> Iterator[Problem]:
+    for folder in subfolders(root):
+        if folder.name.lower() in SPLIT_NAMES:
+            message = (
+                f"'{folder.name}' is read as a class, because no folder holds a training split"
+            )
+            yield problem("D_SPLIT_CLASS", message, folder.name)
+
+
+def _loose_images(root: Path, base: Path) -> Iterator[Problem]:
+    loose = _loose(base)
+    if loose:
+        where = base.relative_to(root).as_posix()
+        name = base.name if where == "." else where
+        number = f"{len(loose):,} {'image' if len(loose) == 1 else 'images'}"
+        message = f"{name} holds {number} outside of any class folder, not used"
+        yield problem("D_UNLABELLED", message, where)
+
+
+# ---- files ---------------------------------------------------------------------------------------
+
+
+def _samples(
+    root: Path, base: Path, ids: Mapping[str, int], leftovers: list[Path]
+) -> Iterator[Sample]:
+    if base != root:
+        leftovers += [path for path in _entries(base) if is_leftover(path.name)]
     for folder in subfolders(base):
-        for path in _image_files(folder):
+        for path in _image_files(folder, leftovers):
             listed = path.relative_to(root).as_posix()
             yield Sample(listed, ids[folder.name], listed, 0)
 
 
-def _image_files(folder: Path) -> Iterator[Path]:
+def _image_files(folder: Path, leftovers: list[Path]) -> Iterator[Path]:
     """Find image files at any depth, by name; links to folders are not followed."""
     for parent, folders, files in os.walk(folder):
-        folders[:] = sorted(name for name in folders if name[0] != ".")
-        for name in sorted(files):
-            if name[0] != "." and Path(name).suffix.lower() in IMAGE_SUFFIXES:
-                yield Path(parent, name)
+        leftovers += [Path(parent, name) for name in (*folders, *files) if is_leftover(name)]
+        folders[:] = sorted(name for name in folders if not is_ignored(name))
+        yield from (Path(parent, name) for name in sorted(files) if _is_image(name))
 
 
-def _problems(
-    root: Path, named: Mapping[str, Path], splits: Mapping[str, Iterable[Sample]]
+def _loose(base: Path) -> list[Path]:
+    """List the images that lie in a folder directly."""
+    return [path for path in _entries(base) if _is_image(path.name) and not path.is_dir()]
+
+
+def _entries(folder: Path) -> list[Path]:
+    return sorted(folder.iterdir())
+
+
+def _is_image(name: str) -> bool:
+    return not is_ignored(name) and Path(name).suffix.lower() in IMAGE_SUFFIXES
+
+
+def _split_problems(
+    root: Path, bases: Mapping[str, Path], splits: Mapping[str, Iterable[Sample]]
 ) -> Iterator[Problem]:
     for split, samples in splits.items():
         if not samples:
-            folder = named[split].relative_to(root).as_posix()
-            yield problem("D_LIST_EMPTY", f"there is no image below {folder}", folder)
+            folder = bases[split].relative_to(root).as_posix()
+            yield problem("D_LIST_EMPTY", f"no class folder below {folder} holds an image", folder)
     if "val" not in splits:
         yield problem("D_NOT_SPLIT", "there is no folder of validation samples", ".")

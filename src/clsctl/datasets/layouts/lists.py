@@ -1,5 +1,6 @@
 """Read the ClsDataset layout: label.txt with `id name`, and train.txt and so on with `path id`.
 
+PaddleClas calls them `train_list.txt` and so on, and needs no label.txt.
 The last field of a sample's line is the class id, so that paths may hold blanks; fields are
 separated by blanks or tabs. A byte order mark, CRLF, blank lines and a missing last newline are
 all fine.
@@ -9,13 +10,14 @@ from __future__ import annotations
 
 import codecs
 import re
-from collections.abc import Iterator, Mapping
-from pathlib import Path
+from collections.abc import Iterator, Mapping, Sequence
+from pathlib import Path, PurePosixPath
 
 from clsctl.datasets.problems import Problem, problem
 from clsctl.datasets.samples import SPLITS, Dataset, Sample
 
 LABEL_FILE = "label.txt"
+_LIST_NAMES = ("{}.txt", "{}_list.txt")
 _WHOLE = re.compile(r"[+-]?[0-9]+")
 _FIRST_FIELD = re.compile(r"([^ \t]+)[ \t]+(.+)")
 _LAST_FIELD = re.compile(r"(.*[^ \t])[ \t]+([^ \t]+)")
@@ -26,19 +28,34 @@ def list_file(split: str) -> str:
     return f"{split}.txt"
 
 
+def find_lists(root: Path) -> dict[str, Path]:
+    """Find the list of each split: `train.txt` and so on, or else PaddleClas's `train_list.txt`."""
+    for name in _LIST_NAMES:
+        paths = {split: root / name.format(split) for split in SPLITS}
+        found = {split: path for split, path in paths.items() if path.is_file()}
+        if found:
+            return found
+    return {}
+
+
 def read_lists(root: Path) -> Dataset:
     """Read label.txt and the lists of a folder; what is wrong becomes a problem."""
     problems: list[Problem] = []
-    class_names, class_lines = read_class_names(root, problems)
+    found = find_lists(root)
+    named = (root / LABEL_FILE).is_file() or not _of_paddleclas(found)
+    class_names, class_lines = read_class_names(root, problems) if named else ({}, {})
     splits: dict[str, tuple[Sample, ...]] = {}
     for split in SPLITS:
-        path = root / list_file(split)
-        if path.is_file():
+        if split in found:
+            path = found[split]
             splits[split] = tuple(_samples(path, class_names, problems))
             if not splits[split]:
                 problems.append(problem("D_LIST_EMPTY", f"{path.name} lists no samples", path.name))
         elif split != "test":
-            problems.append(problem("D_LIST_MISSING", f"there is no {path.name}", path.name))
+            name = _LIST_NAMES[_of_paddleclas(found)].format(split)
+            problems.append(problem("D_LIST_MISSING", f"there is no {name}", name))
+    if not named:
+        class_names = _name_classes(splits, problems)
     return Dataset(root, "lists", class_names, splits, tuple(problems), class_lines)
 
 
@@ -88,6 +105,30 @@ def check_label(
 def whole_number(text: str) -> int | None:
     """Read a whole number; None where the text is something else."""
     return int(text) if _WHOLE.fullmatch(text) else None
+
+
+def _of_paddleclas(found: Mapping[str, Path]) -> bool:
+    return any(path.name == _LIST_NAMES[1].format(split) for split, path in found.items())
+
+
+def _name_classes(
+    splits: Mapping[str, Sequence[Sample]], problems: list[Problem]
+) -> dict[int, str]:
+    """Name each class after the one folder that its images are in, or all of them by number."""
+    samples = [sample for group in splits.values() for sample in group if sample.label >= 0]
+    folders: dict[int, set[str]] = {}
+    for sample in samples:
+        folders.setdefault(sample.label, set()).add(PurePosixPath(sample.path).parent.name)
+    names = {label: "/".join(folders[label]) for label in sorted(folders)}
+    single = all(len(found) == 1 and "" not in found for found in folders.values())
+    by_folder = single and len(set(names.values())) == len(names)
+    if samples:
+        how = "after the folders of their images" if by_folder else "by their numbers"
+        message = f"there is no {LABEL_FILE}: classes are named {how}"
+        problems.append(problem("D_CLASS_NAMES", message, LABEL_FILE))
+        first = {sample.label: sample.line for sample in reversed(samples)}
+        problems += gaps(first, samples[0].file)
+    return names if by_folder else {label: str(label) for label in names}
 
 
 def _samples(

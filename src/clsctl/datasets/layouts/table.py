@@ -67,8 +67,26 @@ def read_tables(root: Path, tables: Sequence[Path]) -> Dataset:
     return Dataset(root, "table", class_names, ordered, tuple(problems))
 
 
+def table_error(table: Path) -> DataError | None:
+    """Return why a file cannot be read as a table of samples, by its header; None if it can."""
+    try:
+        _find_columns(table, _header(table))
+    except DataError as error:
+        return error
+    return None
+
+
+def _header(table: Path) -> Sequence[str]:
+    _, header = next(_records(table, rows=False), (0, ()))
+    return header
+
+
+def _records(table: Path, rows: bool = True) -> Iterator[tuple[int, Sequence[str]]]:
+    return (_parquet if table.suffix.lower() == ".parquet" else _csv)(table, rows)
+
+
 def _rows(table: Path, problems: list[Problem]) -> Iterator[_Row]:
-    records = _parquet(table) if table.suffix.lower() == ".parquet" else _csv(table)
+    records = _records(table)
     _, header = next(records, (0, ()))
     column = _find_columns(table, header)
     split_by_name = table.stem if table.stem.lower() in SPLIT_NAMES else ""
@@ -84,10 +102,11 @@ def _rows(table: Path, problems: list[Problem]) -> Iterator[_Row]:
         yield _Row(table.name, line, path, label, split or split_by_name)
 
 
-def _csv(table: Path) -> Iterator[tuple[int, Sequence[str]]]:
+def _csv(table: Path, rows: bool) -> Iterator[tuple[int, Sequence[str]]]:
     """Read rows with the line they end in, the header first; `,`, `;` or tab, as in the header."""
     try:
-        text = table.read_text(encoding="utf-8-sig")
+        with table.open(encoding="utf-8-sig") as stream:
+            text = stream.read() if rows else stream.readline()
     except UnicodeDecodeError as error:
         raise _unreadable(table, f"it is not UTF-8: {error}") from None
     delimiter = max(",;\t", key=text.partition("\n")[0].count)
@@ -99,7 +118,7 @@ def _csv(table: Path) -> Iterator[tuple[int, Sequence[str]]]:
         raise _unreadable(table, str(error)) from None
 
 
-def _parquet(table: Path) -> Iterator[tuple[int, Sequence[str]]]:
+def _parquet(table: Path, rows: bool) -> Iterator[tuple[int, Sequence[str]]]:
     """Read rows numbered from 1, after the header."""
     try:
         import pyarrow as arrow
@@ -111,7 +130,7 @@ def _parquet(table: Path) -> Iterator[tuple[int, Sequence[str]]]:
             hint="pip install 'clsctl[parquet]'",
         ) from None
     try:
-        content = parquet.read_table(table)
+        content = parquet.read_table(table) if rows else parquet.read_schema(table).empty_table()
     except (arrow.ArrowException, OSError) as error:
         raise _unreadable(table, str(error)) from None
     yield 0, content.column_names

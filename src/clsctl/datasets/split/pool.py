@@ -9,6 +9,7 @@ from posixpath import normpath
 
 from clsctl.datasets.layouts.detect import read_valid_dataset
 from clsctl.datasets.list_files import ListLine
+from clsctl.datasets.printing import print_notes
 from clsctl.datasets.problems import UNSPLIT
 from clsctl.datasets.samples import Layout, Sample
 from clsctl.errors import DataError
@@ -36,17 +37,19 @@ class Pool:
     includes_test: bool
 
 
-def read_pool(path: Path, hold_test: bool) -> Pool:
+def read_pool(path: Path, hold_test: bool, layout: Layout | None = None) -> Pool:
     """Read every sample of a dataset.
 
     Args:
         path: The dataset, in any layout.
         hold_test: Keep the samples of a test list apart.
+        layout: Read this layout alone; see `read_dataset`.
 
     Raises:
         DataError: As `read_valid_dataset`; or a sample has two labels (`E_TWO_LABELS`).
     """
-    dataset = read_valid_dataset(path, tolerated=UNSPLIT)
+    dataset = read_valid_dataset(path, UNSPLIT, layout)
+    print_notes(dataset)
     everything = _once([sample for _, sample in dataset.samples()])
     test = dataset.splits.get("test", ())
     held_out = _once(test) if hold_test else {}

@@ -19,7 +19,7 @@ from clsctl.datasets.folder import new_dataset
 from clsctl.datasets.layouts.lists import LABEL_FILE, list_file
 from clsctl.datasets.list_files import ListLine, label_text, list_text, write_linked_lists
 from clsctl.datasets.problems import Problem
-from clsctl.datasets.samples import SPLITS
+from clsctl.datasets.samples import SPLITS, Layout
 from clsctl.datasets.split.groups import Group, Groups, group_samples
 from clsctl.datasets.split.pool import Pool, read_pool
 from clsctl.datasets.split.stratify import assign
@@ -56,6 +56,7 @@ class SplitResult:
 def split_dataset(
     path: Path | str,
     *,
+    layout: Layout | None = None,
     train: float | None = None,
     val: float | None = None,
     test: float | None = None,
@@ -74,6 +75,7 @@ def split_dataset(
 
     Args:
         path: The dataset, in any layout.
+        layout: Read this layout alone; see `read_dataset`.
         train: Percentage for training; by default what `val` and `test` leave.
         val: Percentage for validation; by default 10, or what `train` and `test` leave.
         test: Percentage for test; None leaves a test list as it is, 0 splits its samples as well.
@@ -91,7 +93,7 @@ def split_dataset(
             empty (`E_SPLIT_EMPTY_SIDE`), or the folder cannot be written (`E_DATASET_WRITE`).
     """
     shares = _percentages(train, val, test)
-    pool = read_pool(Path(path), hold_test=test is None)
+    pool = read_pool(Path(path), test is None, layout)
     groups = group_samples(pool, group, dedupe_groups, progress)
     result = _split_pool(pool, shares, seed, stratify, groups)
     if dry_run:
@@ -103,6 +105,7 @@ def make_folds(
     path: Path | str,
     output: Path | str | None = None,
     *,
+    layout: Layout | None = None,
     folds: int = 5,
     seed: int = 0,
     stratify: bool = True,
@@ -119,6 +122,7 @@ def make_folds(
     Args:
         path: The dataset, in any layout; it stays as it is.
         output: The new folder for the folds; by default beside the dataset, `NAME-folds`.
+        layout: Read this layout alone; see `read_dataset`.
         folds: How many.
         seed: Another seed gives other folds.
         stratify: Share out every class to within one sample a fold, not only the whole.
@@ -136,7 +140,7 @@ def make_folds(
             f"cross-validation needs 2 folds or more, not {folds}", code="E_SPLIT_FOLDS"
         )
     shares = {f"fold_{number}": Fraction(100, folds) for number in range(1, folds + 1)}
-    pool = read_pool(Path(path), hold_test=True)
+    pool = read_pool(Path(path), True, layout)
     groups = group_samples(pool, group, dedupe_groups, progress)
     root = Path(output) if output else Path(f"{pool.root.absolute()}-folds")
     result = replace(_split_pool(pool, shares, seed, stratify, groups), root=root)
@@ -224,15 +228,16 @@ def _empty_split(name: str, share: Fraction, pool: Pool, groups: Groups) -> Data
 
 def _files(result: SplitResult, pool: Pool) -> dict[str, str | None]:
     """Return content by file name; None for a test list of which the samples were split too."""
+    test = list_file("test")
     files: dict[str, str | None] = {
         list_file(name): list_text(lines) for name, lines in result.splits.items()
     }
-    if pool.layout != "lists":
+    if pool.layout != "lists" or not (pool.root / LABEL_FILE).is_file():
         files[LABEL_FILE] = label_text(result.class_names)
-    if result.held_out and pool.layout != "lists":
-        files[list_file("test")] = list_text(result.held_out)
+    if result.held_out and not (pool.layout == "lists" and (pool.root / test).is_file()):
+        files[test] = list_text(result.held_out)
     if pool.layout == "lists" and pool.includes_test:
-        files.setdefault(list_file("test"), None)
+        files.setdefault(test, None)
     return files
 
 

@@ -15,6 +15,10 @@ Source = Annotated[Path, typer.Argument(metavar="SRC", help="The dataset, in any
 Target = Annotated[
     Path, typer.Argument(metavar="DST", help="The new folder; nothing is overwritten.")
 ]
+Layout = Annotated[
+    Literal["folders", "lists", "table"] | None,
+    typer.Option(help="Read this layout alone.", show_default="what is there"),
+]
 Format = Annotated[Literal["table", "json"], typer.Option("--format")]
 
 

@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from clsctl.builtin.commands.dataset._arguments import Dataset, Format
+from clsctl.builtin.commands.dataset._arguments import Dataset, Format, Layout
 from clsctl.errors import DataError
 from clsctl.plugin import Command, hookimpl
 
@@ -37,6 +37,7 @@ def check(
     output: Annotated[
         Path, typer.Option("-o", "--output", help="The folder for the result.")
     ] = Path("output"),
+    layout: Layout = None,
     format_: Format = "table",
 ) -> None:
     """Find what would break or spoil training, each problem with its place and its fix.
@@ -56,7 +57,12 @@ def check(
     try:
         with count_bar("Checking images") as progress:
             report = check_dataset(
-                path, fast=fast, strict=strict, ignore=ignore or (), progress=progress
+                path,
+                layout=layout,
+                fast=fast,
+                strict=strict,
+                ignore=ignore or (),
+                progress=progress,
             )
     except DataError as error:
         write_failure(error, output)

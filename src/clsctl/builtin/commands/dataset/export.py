@@ -6,7 +6,13 @@ from typing import Annotated, Literal
 
 import typer
 
-from clsctl.builtin.commands.dataset._arguments import Format, Source, Target, print_converted
+from clsctl.builtin.commands.dataset._arguments import (
+    Format,
+    Layout,
+    Source,
+    Target,
+    print_converted,
+)
 from clsctl.plugin import Command, hookimpl
 
 
@@ -31,6 +37,7 @@ def export(
     mode: Annotated[
         Literal["copy", "link"], typer.Option(help="Copy the images, or hard-link them.")
     ] = "copy",
+    layout: Layout = None,
     format_: Format = "table",
 ) -> None:
     """Convert a dataset to class folders: DST/train/cat/1.jpg, or DST/cat/1.jpg if not split."""
@@ -38,5 +45,5 @@ def export(
     from clsctl.datasets.convert import export_dataset
 
     with transfer_bar("Copying images") as progress:
-        made = export_dataset(source, target, mode, progress)
+        made = export_dataset(source, target, mode, progress, layout)
     print_converted(made, format_)

@@ -6,7 +6,13 @@ from typing import Annotated, Literal
 
 import typer
 
-from clsctl.builtin.commands.dataset._arguments import Format, Source, Target, print_converted
+from clsctl.builtin.commands.dataset._arguments import (
+    Format,
+    Layout,
+    Source,
+    Target,
+    print_converted,
+)
 from clsctl.plugin import Command, hookimpl
 
 
@@ -32,6 +38,7 @@ def import_(
         Literal["copy", "link", "list"],
         typer.Option(help="Copy the images, hard-link them, or only list them where they are."),
     ] = "copy",
+    layout: Layout = None,
     format_: Format = "table",
 ) -> None:
     """Convert class folders, a CSV or Parquet table or lists to the layout that PaddleX reads.
@@ -43,5 +50,5 @@ def import_(
     from clsctl.datasets.convert import import_dataset
 
     with transfer_bar("Copying images") as progress:
-        made = import_dataset(source, target, mode, progress)
+        made = import_dataset(source, target, mode, progress, layout)
     print_converted(made, format_)

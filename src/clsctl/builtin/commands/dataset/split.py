@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from clsctl.builtin.commands.dataset._arguments import Dataset, Format
+from clsctl.builtin.commands.dataset._arguments import Dataset, Format, Layout
 from clsctl.errors import UsageError
 from clsctl.plugin import Command, hookimpl
 
@@ -81,6 +81,7 @@ def split(
     dry_run: Annotated[
         bool, typer.Option("--dry-run", help="Show the result by class and write nothing.")
     ] = False,
+    layout: Layout = None,
     format_: Format = "table",
 ) -> None:
     """Split samples into training, validation and test lists, or into folds.
@@ -94,6 +95,7 @@ def split(
 
     with count_bar("Comparing images") as progress:
         how: dict[str, Any] = {
+            "layout": layout,
             "seed": seed,
             "stratify": stratify,
             "group": (Path(group) if os.path.isfile(group) else group) or None,  # noqa: PTH113 - never raises

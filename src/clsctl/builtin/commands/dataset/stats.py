@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import asdict
 from typing import TYPE_CHECKING, Any
 
-from clsctl.builtin.commands.dataset._arguments import Dataset, Format
+from clsctl.builtin.commands.dataset._arguments import Dataset, Format, Layout
 from clsctl.plugin import Command, hookimpl
 
 if TYPE_CHECKING:
@@ -24,12 +24,12 @@ def clsctl_commands() -> list[Command]:
     ]
 
 
-def stats(path: Dataset, format_: Format = "table") -> None:
+def stats(path: Dataset, layout: Layout = None, format_: Format = "table") -> None:
     """Count samples and bytes by class and split, without opening an image."""
     from clsctl.console.text import print_json
     from clsctl.datasets.check.statistics import count_samples
 
-    found = count_samples(path)
+    found = count_samples(path, layout)
     if format_ == "json":
         print_json(_fields(found))
     else:

@@ -1,0 +1,174 @@
+"""Datasets as they come out of archives and other programs: what is read is said."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+from dataset_builders import contents, put
+from fixtures import Run
+from image_datasets import picture, save, tree
+
+PETS = {"train/cat": 2, "train/dog": 2, "val/cat": 1, "val/dog": 1}
+
+
+@pytest.fixture
+def pets(tmp_path: Path) -> Path:
+    return tree(tmp_path / "pets", PETS)
+
+
+def classes(clsctl: Run, *arguments: str | Path) -> dict[str, int]:
+    """Samples by class, as `clsctl dataset stats` counts them."""
+    done = clsctl("dataset", "stats", *arguments, "--format", "json")
+    assert done.returncode == 0, done.stderr
+    return {
+        one["name"]: sum(one["samples"].values()) for one in json.loads(done.stdout)["classes"]
+    }
+
+
+def reported(clsctl: Run, *arguments: str | Path) -> tuple[int, dict[str, str]]:
+    """Exit status of `clsctl dataset check`, and a message by code."""
+    done = clsctl("dataset", "check", *arguments, "--fast", "--format", "json")
+    if not done.stdout:
+        return done.returncode, {"": done.stderr}
+    problems = json.loads(done.stdout)["report"]["problems"]
+    ignored = ("D_IMAGE_SMALL", "D_ASPECT_RATIO", "D_NOT_RGB")
+    return done.returncode, {
+        one["code"]: one["message"] for one in problems if one["code"] not in ignored
+    }
+
+
+LEFTOVERS = ("train/__MACOSX/._1.jpg", "train/@eaDir/1.jpg", "train/cat/Thumbs.db")
+LEFTOVERS += ("train/cat/.ipynb_checkpoints/0-checkpoint.jpg", "val/._dog.jpg", "__MACOSX/x.jpg")
+
+
+def test_what_systems_leave_is_noted_once_and_never_read(clsctl: Run, pets: Path):
+    put(pets, [*LEFTOVERS, "._labels.csv", "desktop.ini"])
+    assert classes(clsctl, pets) == {"cat": 3, "dog": 3}
+    status, problems = reported(clsctl, pets)
+    assert (status, list(problems)) == (0, ["D_LEFTOVER"])
+    assert problems["D_LEFTOVER"].startswith("._labels.csv and 7 more: ")
+
+
+def test_a_zip_made_by_the_finder(clsctl: Run, tmp_path: Path):
+    tree(tmp_path / "zip" / "pets", PETS)
+    put(tmp_path / "zip", ["__MACOSX/pets/train/._cat"])
+    assert classes(clsctl, tmp_path / "zip") == {"cat": 3, "dog": 3}
+    assert list(reported(clsctl, tmp_path / "zip")[1]) == ["D_LEFTOVER"]
+
+
+def test_a_table_beside_its_shadow(clsctl: Run, tmp_path: Path):
+    rows = [f"{save(tmp_path / f'd/{n}.jpg', picture(n)).name},{'ab'[n % 2]}" for n in range(4)]
+    (tmp_path / "d" / "labels.csv").write_text("\n".join(["path,label", *rows]))
+    put(tmp_path / "d", ["._labels.csv"])
+    assert classes(clsctl, tmp_path / "d") == {"a": 2, "b": 2}
+    assert "D_LEFTOVER" in reported(clsctl, tmp_path / "d")[1]
+
+
+def test_predict_passes_over_what_systems_leave(clsctl: Run, pets: Path, ready: Path):
+    put(pets, LEFTOVERS)
+    done = clsctl("predict", pets, "--model-dir", ready, "--format", "json")
+    assert done.returncode == 0, done.stderr
+    assert len(json.loads(done.stdout)) == 6
+
+
+@pytest.mark.parametrize(
+    ("train", "test"),
+    [
+        ("training_set/training_set", "test_set/test_set"),
+        ("seg_train/seg_train", "seg_test/seg_test"),
+        ("train/train", "val/val"),
+        ("Train", "Validation"),
+        ("train_images", "val-images"),
+    ],
+)
+def test_a_folder_around_the_classes(clsctl: Run, tmp_path: Path, train: str, test: str):
+    root = tree(tmp_path / "d", {f"{s}/{c}": 2 for s in (train, test) for c in ("cat", "dog")})
+    assert classes(clsctl, root) == {"cat": 4, "dog": 4}
+    _, problems = reported(clsctl, root)
+    assert ("D_WRAPPED" in problems) == ("/" in train)
+
+
+@pytest.mark.parametrize("other", ["validation", "Val", "val_set"])
+def test_two_folders_of_one_split_are_refused(clsctl: Run, pets: Path, other: str):
+    tree(pets, {f"{other}/cat": 1})
+    status, problems = reported(clsctl, pets)
+    assert status == 3
+    assert {*problems["D_SPLIT_FOLDERS"].split()[:3]} == {"val", "and", other}
+    done = clsctl("train", "-m", "PP-LCNet_x0_25", "-d", pets, "--scratch")
+    assert done.returncode == 3
+    assert problems["D_SPLIT_FOLDERS"] in done.stderr
+
+
+def test_images_without_a_class_are_a_note(clsctl: Run, pets: Path):
+    tree(pets, {"test": 3, "seg_pred": 2})
+    save(pets / "train" / "cover.jpg", picture(77))
+    assert classes(clsctl, pets) == {"cat": 3, "dog": 3}
+    status, problems = reported(clsctl, pets)
+    assert status == 0
+    assert {"D_UNLABELLED", "D_FOLDER_UNUSED"} == set(problems)
+    assert problems["D_FOLDER_UNUSED"].startswith("seg_pred holds images")
+
+
+def test_a_class_called_train(clsctl: Run, tmp_path: Path):
+    root = tree(tmp_path / "d", {"bus": 2, "car": 2, "train": 2})
+    assert classes(clsctl, root) == {"bus": 2, "car": 2, "train": 2}
+    assert "D_SPLIT_CLASS" in reported(clsctl, root)[1]
+
+
+def test_a_table_without_the_columns_does_not_beat_a_tree(clsctl: Run, pets: Path):
+    (pets / "about.csv").write_text("animal,count\ncat,3\n")
+    assert classes(clsctl, pets) == {"cat": 3, "dog": 3}
+    status, problems = reported(clsctl, pets)
+    assert status == 0
+    assert "about.csv" in problems["D_TABLE_UNUSED"]
+
+
+def test_the_layout_can_be_chosen(clsctl: Run, pets: Path):
+    (pets / "one.csv").write_text("path,label\ntrain/cat/0.jpg,x\n")
+    assert classes(clsctl, pets) == {"x": 1}
+    assert classes(clsctl, pets, "--layout", "folders") == {"cat": 3, "dog": 3}
+    done = clsctl("dataset", "stats", pets, "--layout", "lists")
+    assert (done.returncode, "[E_DATASET_LAYOUT]" in done.stderr) == (3, True)
+    (pets / "two.csv").write_text("path,label\ntrain/cat/0.jpg,x\n")
+    done = clsctl("dataset", "check", pets)
+    assert "--layout folders" in done.stderr
+    done = clsctl("dataset", "split", pets, "--layout", "folders", "--train", "50", "--val", "50")
+    assert done.returncode == 0, done.stderr
+
+
+def test_lists_as_paddleclas_calls_them(clsctl: Run, pets: Path):
+    lines = {"train": ["train/cat/0.jpg 0", "train/dog/0.jpg 1"], "val": ["val/dog/0.jpg 1"]}
+    for split, paths in lines.items():
+        (pets / f"{split}_list.txt").write_text("\n".join(paths))
+    assert classes(clsctl, pets) == {"cat": 1, "dog": 2}
+    assert "after the folders" in reported(clsctl, pets)[1]["D_CLASS_NAMES"]
+    (pets / "label.txt").write_text("0 Katze\n1 Hund\n")
+    assert classes(clsctl, pets) == {"Katze": 1, "Hund": 2}
+    (pets / "label.txt").unlink()
+    done = clsctl("dataset", "split", pets, "--train", "50", "--val", "50", "--no-stratify")
+    assert done.returncode == 0, done.stderr
+    assert contents(pets)["label.txt"] == b"0 cat\n1 dog\n"
+    assert classes(clsctl, pets) == {"cat": 1, "dog": 2}
+
+
+def test_a_single_class(clsctl: Run, tmp_path: Path):
+    root = tree(tmp_path / "d", {"train/pets/cat": 2, "train/pets/dog": 2, "val/pets/cat": 1})
+    status, problems = reported(clsctl, root)
+    assert status == 0
+    assert problems["D_ONE_CLASS"] == (
+        "'pets' is the only class; its images lie in folders of it: cat, dog"
+    )
+    done = clsctl("train", "-m", "PP-LCNet_x0_25", "-d", root, "--scratch")
+    assert (done.returncode, "[E_DATASET_INVALID]" in done.stderr) == (3, True)
+    assert problems["D_ONE_CLASS"] in done.stderr
+
+
+def test_train_refuses_what_check_refuses(clsctl: Run, pets: Path):
+    (pets / "train" / "bird").mkdir()
+    status, problems = reported(clsctl, pets)
+    assert (status, "D_CLASS_NO_TRAIN" in problems) == (3, True)
+    done = clsctl("train", "-m", "PP-LCNet_x0_25", "-d", pets, "--scratch")
+    assert done.returncode == 3
+    assert problems["D_CLASS_NO_TRAIN"] in done.stderr
