@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Literal, NamedTuple
 
 from clsctl.datasets.problems import Problem
+from clsctl.errors import ClsctlError, DataError
 
 Layout = Literal["lists", "folders", "table"]
 SPLITS = ("train", "val", "test")
@@ -28,6 +29,16 @@ class Sample:
     label: int
     file: str
     line: int
+
+
+def located(error: ClsctlError, sample: Sample) -> DataError:
+    """Return an error about a sample's image that says where it is listed."""
+    where = f"{sample.file}, line {sample.line}: {sample.path}" if sample.line else sample.path
+    return DataError(
+        f"{where}: {error.message}",
+        code=error.code,
+        hint="`clsctl dataset check DIR` finds every such image before training does",
+    )
 
 
 class SplitSample(NamedTuple):

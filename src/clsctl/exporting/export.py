@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from clsctl.errors import ClsctlError, DataError
 from clsctl.exporting.parity_check import check_parity, differs
 from clsctl.plugin.descriptors import Exporter, ExportRequest
 from clsctl.plugin.registry import Registry, default_registry
@@ -118,19 +119,33 @@ def _check_scores(
 
 
 def _photos(dataset: str | Path | None) -> list[NDArray[np.uint8]]:
-    """Read some images of a dataset, spread evenly over its largest held-out split."""
-    from clsctl.datasets.layouts.detect import read_valid_dataset
+    """Read some images of a dataset, spread evenly over its largest held-out split.
+
+    They only sharpen the check, which has synthetic ones too: what cannot be read is a note.
+    """
+    from clsctl.console.messages import note
+    from clsctl.datasets.layouts.detect import read_dataset
     from clsctl.images.read import naming, read_pixels
 
     if dataset is None:
         return []
-    found = read_valid_dataset(Path(dataset))
-    samples = found.splits.get("val") or found.splits.get("test") or found.splits["train"]
-    chosen = samples[:: max(1, len(samples) // PHOTOS)][:PHOTOS]
     photos: list[NDArray[np.uint8]] = []
-    for sample in chosen:
-        with naming(sample.path):
-            photos.append(read_pixels(found.image_path(sample)))
+    errors: list[ClsctlError] = []
+    try:
+        found = read_dataset(Path(dataset))
+    except DataError as error:
+        note(f"the check takes synthetic images alone: {error.message}")
+        return []
+    samples = next((found.splits[s] for s in ("val", "test", "train") if found.splits.get(s)), ())
+    for sample in samples[:: max(1, len(samples) // PHOTOS)][:PHOTOS]:
+        try:
+            with naming(sample.path):
+                photos.append(read_pixels(found.image_path(sample)))
+        except ClsctlError as error:
+            errors.append(error)
+    if errors:
+        more = f", and {len(errors) - 1} more" if len(errors) > 1 else ""
+        note(f"the check does without an image of {dataset}: {errors[0].message}{more}")
     return photos
 
 

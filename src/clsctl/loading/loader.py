@@ -15,8 +15,8 @@ from concurrent.futures import Future, ThreadPoolExecutor
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from clsctl.datasets.samples import Sample
-from clsctl.errors import ClsctlError, DataError
+from clsctl.datasets.samples import Sample, located
+from clsctl.errors import ClsctlError
 from clsctl.images.preprocess import compile_transforms
 from clsctl.images.read import read_pixels
 from clsctl.loading.cache import Read
@@ -133,7 +133,7 @@ class Loader:
             pixels = self.read(self.root / sample.path)
             return self.transform(pixels, generator(self.seed, Stream.AUGMENT, epoch, place))
         except ClsctlError as error:
-            raise _located(error, sample) from None
+            raise located(error, sample) from None
 
 
 def open_loader(
@@ -188,12 +188,3 @@ class _Pending:
             images = future.result()
         labels = np.array([self.samples[index].label for index in self.indices], np.int64)
         return Batch(images, labels, self.indices, self.whole)
-
-
-def _located(error: ClsctlError, sample: Sample) -> DataError:
-    where = f"{sample.file}, line {sample.line}: {sample.path}" if sample.line else sample.path
-    return DataError(
-        f"{where}: {error.message}",
-        code=error.code,
-        hint="`clsctl dataset check DIR` finds every such image before training does",
-    )

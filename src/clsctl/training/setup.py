@@ -7,7 +7,8 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from clsctl.datasets.layouts.detect import read_valid_dataset
+from clsctl.datasets.check.listing import read_training_dataset
+from clsctl.datasets.printing import print_notes
 from clsctl.datasets.samples import Dataset, Sample
 from clsctl.errors import DataError, DeviceError, ModelError, UsageError
 from clsctl.images.preprocess import transform_ops
@@ -54,7 +55,10 @@ def prepare(config: TrainConfig, group: ProcessGroup = SINGLE_PROCESS) -> TrainJ
             code="E_AMP_DEVICE",
             hint="leave amp out, or choose another --device",
         )
-    dataset = read_valid_dataset(Path(config.data.path))
+    layout = None if config.data.layout == "auto" else config.data.layout
+    dataset = read_training_dataset(Path(config.data.path), layout)
+    if group.is_rank_zero:
+        print_notes(dataset)
     train, val = (_split(dataset, name) for name in ("train", "val"))
     classes = _classes(dataset, config)
     preprocessing = _preprocessing(config)

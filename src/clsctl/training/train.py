@@ -106,6 +106,8 @@ def run_training(sources: Sequence[ConfigSource], resume: bool = False) -> Train
     if not resume:
         files.refuse_to_overwrite(folder)
     job = prepare(resolved.config, _connect(rank, resolved.config))
+    if resume:
+        files.require_same_classes(job)
     if not resolved.config.batch_size:
         resolved = resolved.replaced({"batch_size": job.config.batch_size}, "found to fit")
     if job.starts_fitted:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import typer
 
@@ -51,6 +51,10 @@ def evaluate(
         tuple[str, str] | None,
         typer.Option(metavar="A B", help="Two models instead: folders, .pdparams files or names."),
     ] = None,
+    layout: Annotated[
+        Literal["folders", "lists", "table"] | None,
+        typer.Option(help="Read this layout of the dataset alone.", show_default="what is there"),
+    ] = None,
     split: Annotated[str, typer.Option(help="train, val or test.")] = "val",
     output: Annotated[
         Path, typer.Option("-o", "--output", help="Where evaluate_result.json and the rest go.")
@@ -72,6 +76,7 @@ def evaluate(
     """
     from clsctl.console.progress import count_bar
     from clsctl.datasets.layouts.detect import read_valid_dataset
+    from clsctl.datasets.printing import print_notes
     from clsctl.evaluation.class_mapping import samples_of
     from clsctl.evaluation.evaluate import evaluate_scorer
     from clsctl.evaluation.open_scorer import open_named, open_scorer
@@ -84,7 +89,8 @@ def evaluate(
     options = executor_options(executor, own_options)
     setup = ScoringSetup(settings, batch, find_executor(executor), options)
     reuse_memory()
-    found = read_valid_dataset(dataset)
+    found = read_valid_dataset(dataset, layout=layout)
+    print_notes(found)
     samples_of(found, split)  # before a model is loaded or even pulled
 
     def run(scorer: Scorer) -> Evaluation:

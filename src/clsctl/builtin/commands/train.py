@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 
@@ -37,6 +37,10 @@ def train(
     model: Model = None,
     dataset: Annotated[
         Path | None, typer.Option("-d", "--dataset", help="The dataset: a folder or a table.")
+    ] = None,
+    layout: Annotated[
+        Literal["folders", "lists", "table"] | None,
+        typer.Option(help="Read this layout of the dataset alone.", show_default="what is there"),
     ] = None,
     output: Annotated[
         Path | None,
@@ -123,6 +127,7 @@ def train(
     options = {
         "model": model,
         "data.path": dataset,
+        "data.layout": layout,
         "output": run_folder or output,
         "epochs": epochs,
         "batch_size": batch,

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from clsctl.datasets.check.duplicates import MAX_BITS, equal_files, near_pairs
-from clsctl.datasets.check.rules import sample_problem
+from clsctl.datasets.check.listing import sample_problem
 from clsctl.datasets.problems import Problem
 from clsctl.datasets.samples import SPLITS, Dataset, SplitSample
 

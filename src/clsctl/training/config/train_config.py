@@ -28,6 +28,9 @@ AUTO = Word("auto", 0)
 @dataclass(frozen=True, slots=True)
 class DataConfig:
     path: str = key("", "The dataset: a folder with label.txt, class folders, or a table")
+    layout: Literal["auto", "folders", "lists", "table"] = key(
+        "auto", "The only layout that is read; auto takes what is there"
+    )
     num_classes: PositiveInt | None = key(None, "Where given, the dataset must have as many")
     image_size: NonNegativeInt = key(
         0, "Side of the network's input in pixels; 0 is the model's own"

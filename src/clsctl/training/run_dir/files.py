@@ -8,12 +8,14 @@ from __future__ import annotations
 
 import json
 import shutil
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from itertools import zip_longest
 from pathlib import Path
 from typing import Any
 
-from clsctl.errors import UsageError
+from clsctl.console.messages import note
+from clsctl.errors import DataError, UsageError
 from clsctl.schema.layers import nest
 from clsctl.system.files import atomic_replace
 from clsctl.training.config.run_config import CONFIG
@@ -35,6 +37,37 @@ def refuse_to_overwrite(run_dir: Path) -> None:
             code="E_RUN_EXISTS",
             hint=f"resume it with `clsctl train --resume {run_dir}`, or choose another -o",
         )
+
+
+def require_same_classes(job: TrainJob) -> None:
+    """Refuse to resume a run with other classes than it began with: its outputs are numbered.
+
+    Raises:
+        DataError: A class was added, removed, renamed or numbered anew (`E_RESUME_CLASSES`).
+    """
+    path = job.run_dir / LABELS
+    if not path.is_file():
+        return
+    lines = path.read_text(encoding="utf-8").splitlines()
+    before = tuple(line.partition(" ")[2] for line in lines)
+    if before != job.labels:
+        best = job.run_dir / BEST / f"{BEST}.pdparams"
+        raise DataError(
+            f"the classes of {job.dataset.root} have changed since the run in {job.run_dir} began: "
+            f"{_difference(before, job.labels)}",
+            code="E_RESUME_CLASSES",
+            hint=f"begin a new run with its weights: --weights {best} instead of --resume, and "
+            "another -o",
+        )
+
+
+def _difference(before: Sequence[str], now: Sequence[str]) -> str:
+    """Say which class differs first of those that have the same id."""
+    for label, (old, new) in enumerate(zip_longest(before, now)):
+        if old != new:
+            was, is_ = (f"'{name}'" if name else "no class" for name in (old, new))
+            return f"class {label} was {was} and is {is_} now"
+    return "none"
 
 
 @contextmanager
@@ -78,15 +111,13 @@ def _write_start(job: TrainJob, resolved: ResolvedConfig) -> None:
     import yaml
 
     job.run_dir.mkdir(parents=True, exist_ok=True)
+    dataset = _describe_dataset(job)
+    _note_changes(job.run_dir, dataset)
     labels = "".join(f"{label} {name}\n" for label, name in enumerate(job.labels))
     _write(job.run_dir / LABELS, labels)
     card = {
         "environment": run_card.environment(str(job.device)),
-        "dataset": {
-            "path": str(job.dataset.root),
-            "fingerprint": run_card.fingerprint(job.dataset),
-            "images": {name: len(samples) for name, samples in job.dataset.splits.items()},
-        },
+        "dataset": dataset,
         "seed": job.config.seed,
         "origins": dict(resolved.origins),
     }
@@ -94,6 +125,27 @@ def _write_start(job: TrainJob, resolved: ResolvedConfig) -> None:
     # Last: a folder with a configuration counts as a run.
     text = yaml.safe_dump(nest(resolved.values()), sort_keys=False, allow_unicode=True)
     _write(job.run_dir / CONFIG, text)
+
+
+def _describe_dataset(job: TrainJob) -> dict[str, Any]:
+    return {
+        "path": str(job.dataset.root),
+        "fingerprint": run_card.fingerprint(job.dataset),
+        "images": {name: len(samples) for name, samples in job.dataset.splits.items()},
+    }
+
+
+def _note_changes(run_dir: Path, dataset: Mapping[str, Any]) -> None:
+    """Tell the user where a run is resumed with other images than before."""
+    try:
+        before = json.loads((run_dir / run_card.NAME).read_text(encoding="utf-8"))["dataset"]
+        unchanged = before["fingerprint"] == dataset["fingerprint"]
+        sizes = [f"{name} {size}" for name, size in before["images"].items()]
+    except (OSError, ValueError, LookupError, TypeError, AttributeError):
+        return
+    if not unchanged:
+        now = ", ".join(f"{name} {size}" for name, size in dataset["images"].items())
+        note(f"the images have changed since the run began: {', '.join(sizes)}, now {now}")
 
 
 def write_end(job: TrainJob, progress: TrainProgress) -> None:

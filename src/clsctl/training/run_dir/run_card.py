@@ -12,7 +12,9 @@ from importlib import metadata
 from pathlib import Path
 from typing import Any
 
-from clsctl.datasets.samples import Dataset
+from clsctl.datasets.samples import Dataset, located
+from clsctl.images.fetch import unreadable
+from clsctl.paths import open_regular
 from clsctl.system.cpu import available_cores, processor_name
 from clsctl.system.files import file_facts, file_sha256
 from clsctl.values import __version__
@@ -42,16 +44,22 @@ def fingerprint(dataset: Dataset) -> str:
     """SHA256 over class names, and split, path, class, size and both ends of every image's file.
 
     A picture that changes changes its end; whole files would take minutes on a large dataset.
+
+    Raises:
+        DataError: A file cannot be read; the message says where it is listed.
     """
     digest = hashlib.sha256(repr(sorted(dataset.class_names.items())).encode())
     for split, sample in dataset.samples():
-        size, ends = _size_and_ends(dataset.image_path(sample))
+        try:
+            size, ends = _size_and_ends(dataset.image_path(sample))
+        except (OSError, ValueError) as error:
+            raise located(unreadable(error), sample) from None
         digest.update(repr((split, sample.path, sample.label, size)).encode() + ends)
     return digest.hexdigest()
 
 
 def _size_and_ends(path: Path) -> tuple[int, bytes]:
-    with path.open("rb", buffering=0) as stream:
+    with open_regular(path, buffering=0) as stream:
         size = stream.seek(0, os.SEEK_END)
         stream.seek(max(size - END, 0))
         end = stream.read(END)

@@ -22,9 +22,7 @@ def classes(clsctl: Run, *arguments: str | Path) -> dict[str, int]:
     """Samples by class, as `clsctl dataset stats` counts them."""
     done = clsctl("dataset", "stats", *arguments, "--format", "json")
     assert done.returncode == 0, done.stderr
-    return {
-        one["name"]: sum(one["samples"].values()) for one in json.loads(done.stdout)["classes"]
-    }
+    return {one["name"]: sum(one["samples"].values()) for one in json.loads(done.stdout)["classes"]}
 
 
 def reported(clsctl: Run, *arguments: str | Path) -> tuple[int, dict[str, str]]:
