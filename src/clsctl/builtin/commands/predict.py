@@ -213,9 +213,10 @@ def predict(
     )
     place = find_executor(executor)
     if place.prepare is not None:
-        local = {"--model-dir": model_dir, "--device": device, "--backend": backend}
-        local |= {"--precision": precision, "--hpi": hpi, "--draft": draft}
-        refuse_local_options(place.name, local | {"--calibrated": calibrated})
+        local: dict[str, object] = {"--model-dir": model_dir, "--device": device}
+        local |= {"--backend": backend, "--precision": precision, "--hpi": hpi}
+        local |= {"--draft": draft, "--calibrated": calibrated}
+        refuse_local_options(place.name, local)
         job = _changed(place.prepare(options, model, settings), topk, threshold)
     else:
         spec = _pulled_model(model, model_dir, settings)
