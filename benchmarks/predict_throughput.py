@@ -77,7 +77,7 @@ from pathlib import Path
 import cv2, numpy as np
 from clsctl.builtin.backends.onnxruntime import open_model
 from clsctl.models.directory import read_model_dir
-from clsctl.prediction.pipeline import available_cores
+from clsctl.system.cpu import available_cores
 from clsctl.images.preprocess import compile_transforms
 from clsctl.plugin.descriptors import DeviceId, Placement
 folder, model_dir = sys.argv[1:]

@@ -12,7 +12,6 @@ from clsctl.console.messages import note
 from clsctl.console.progress import no_progress
 from clsctl.errors import DataError, Interrupted, NetworkError
 from clsctl.plugin.descriptors import RecordWriter
-from clsctl.prediction.sort import sort_into
 from clsctl.values import Progress
 
 if TYPE_CHECKING:
@@ -90,6 +89,8 @@ def _save_img(result: Result, folder: Path) -> None:
 
 
 def _sort(result: Result, folder: Path) -> None:
+    from clsctl.prediction.sort import sort_into
+
     with _noting_loss():
         sort_into(result, folder)
 
