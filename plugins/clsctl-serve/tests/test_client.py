@@ -1,6 +1,10 @@
 """The client, and `clsctl predict --server`, whose output is the local one byte for byte."""
 
 import asyncio
+import json
+import signal
+import subprocess
+import sys
 from concurrent.futures import ThreadPoolExecutor
 
 import httpx
@@ -59,6 +63,19 @@ def test_nothing_of_the_model_is_needed_here(server, clsctl, files, tmp_path):
     done = clsctl("predict", "files/0 猫.png", "--server", server.url, env=env)
     assert done.returncode == 0, done.stderr
     assert f"{NAME} on cpu with onnxruntime at {server.url}" in done.stderr
+
+
+def test_files_that_arrive_are_classified_at_once(server, tmp_path):
+    inbox = tmp_path / "inbox"
+    inbox.mkdir()
+    command = [sys.executable, "-m", "clsctl", "predict", inbox, "--watch", "--format", "jsonl"]
+    command += ["--server", server.url]
+    with subprocess.Popen(command, bufsize=0, stdout=subprocess.PIPE) as watching:
+        for name in ("first.png", "second.png"):
+            pictures.write(inbox, {name: pictures.encoded(pictures.photo(), "PNG")})
+            assert json.loads(watching.stdout.readline())["input_path"] == str(inbox / name)
+        watching.send_signal(signal.SIGINT)
+        assert watching.wait(60) == 0
 
 
 @pytest.mark.parametrize(

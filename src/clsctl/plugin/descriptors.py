@@ -360,8 +360,9 @@ class Executor:
             with Typer annotations and a default each, become options of `clsctl predict` and
             `clsctl eval`, and what it returns is the job's `options`. The annotations' names must
             be imported, not only under TYPE_CHECKING.
-        in_process: Jobs run in this process, so that each input is answered at once (`--watch`),
-            and models that exist only here can be run. The first such executor is the default.
+        in_process: Jobs run in this process, so that models that exist only here can be run. The
+            first such executor is the default.
+        live: Answers each input of a job that is `live` at once, so that `--watch` works.
         prepare: Makes the job for `clsctl predict` where the model is elsewhere and nothing of it
             is needed here, from `options`, the model's name (None where none was given) and the
             settings; where None, the model is found and its backend chosen on this machine. An
@@ -374,4 +375,5 @@ class Executor:
     run_to: RunTo | None = None
     options: Callable[..., object] = lambda: None
     in_process: bool = False
+    live: bool = False
     prepare: Callable[[Any, str | None, Settings], PredictJob] | None = None

@@ -12,7 +12,7 @@ from clsctl.console.progress import no_progress
 from clsctl.errors import UsageError
 from clsctl.images.sources import iter_sources
 from clsctl.plugin.descriptors import Executor, PredictJob, Writer
-from clsctl.prediction.executors import find_executor, require_in_process
+from clsctl.prediction.executors import find_executor, require_live
 from clsctl.prediction.job import require_positive
 from clsctl.prediction.output import Counts, image_savers, write_results
 from clsctl.prediction.partial import open_keeping_partial
@@ -70,7 +70,7 @@ class BatchPrediction:
         if self.shard is not None:
             parse_shard(self.shard)
         if self.watch:
-            require_in_process(self.executor)
+            require_live(self.executor)
             require_watchable(self._inputs, self.batch_size, self._path, self.resume)
         if self.resume:
             self._check_resume()

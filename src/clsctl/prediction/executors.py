@@ -21,14 +21,14 @@ def find_executor(name: str | None = None) -> Executor:
     return next(executor for executor in executors.values() if executor.in_process)
 
 
-def require_in_process(name: str | None) -> None:
+def require_live(name: str | None) -> None:
     """Refuse an executor that does not answer each input at once.
 
     Raises:
         UsageError: It does not (`E_EXECUTOR_OPTION`), or there is none of that name.
     """
     executor = find_executor(name)
-    if not executor.in_process:
+    if not executor.live:
         raise UsageError(
             f"--watch needs an executor that answers at once, which {executor.name} does not",
             code="E_EXECUTOR_OPTION",

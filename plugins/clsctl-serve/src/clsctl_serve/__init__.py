@@ -52,7 +52,14 @@ def clsctl_commands() -> list[Command]:
 @hookimpl
 def clsctl_executors() -> list[Executor]:
     return [
-        Executor("remote", "On a `clsctl serve`.", _run, options=RemoteOptions, prepare=_prepare)
+        Executor(
+            "remote",
+            "On a `clsctl serve`.",
+            _run,
+            options=RemoteOptions,
+            live=True,
+            prepare=_prepare,
+        )
     ]
 
 

@@ -13,7 +13,8 @@ if TYPE_CHECKING:
 
 @hookimpl
 def clsctl_executors() -> list[Executor]:
-    return [Executor("local", "In this process, on all cores.", _run, in_process=True)]
+    summary = "In this process, on all cores."
+    return [Executor("local", summary, _run, in_process=True, live=True)]
 
 
 def _run(job: PredictJob) -> Iterator[Result]:
