@@ -1,14 +1,18 @@
-"""Read TOML, YAML and JSON files, whoever wrote them."""
+"""Read TOML, YAML and JSON files, whoever wrote them, within `clsctl.schema.bounds`."""
 
 from __future__ import annotations
 
+import math
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from pathlib import Path
 from typing import Any, TypeVar
 
-from clsctl.schema.errors import SchemaError, one_line
+from clsctl.paths import read_text
+from clsctl.schema.bounds import MAX_BYTES, require_bounded
+from clsctl.schema.errors import SchemaError, brief, one_line
 from clsctl.schema.read import read
+from clsctl.schema.yaml_reader import parse_yaml
 
 if sys.version_info >= (3, 11):
     import tomllib
@@ -31,18 +35,19 @@ def read_document(kind: type[T], path: Path, *, extra_keys: bool = False) -> T:
         raise error.below(str(path)) from None
 
 
-def load_document(path: Path, *, optional: bool = False) -> Any:
+def load_document(path: Path, *, optional: bool = False, verbatim: Collection[str] = ()) -> Any:
     """Read the plain value that a file holds.
 
     Args:
         path: A file in UTF-8, whose suffix names its format: .toml, .json, or else YAML.
         optional: A file that is not there holds an empty table.
+        verbatim: As for `parse_document`.
 
     Raises:
         SchemaError: It cannot be read; the message names the file.
     """
     try:
-        return parse_document(path.read_text(encoding="utf-8-sig"), path.suffix)
+        return parse_document(read_text(path, "utf-8-sig", MAX_BYTES), path.suffix, verbatim)
     except FileNotFoundError as error:
         if optional:
             return {}
@@ -56,29 +61,39 @@ def load_document(path: Path, *, optional: bool = False) -> Any:
     raise SchemaError(f"cannot be read: {reason}", (str(path),))
 
 
-def parse_document(text: str, suffix: str) -> Any:
+def parse_document(text: str, suffix: str, verbatim: Collection[str] = ()) -> Any:
     """Read the plain value that a text holds in TOML (`.toml`), JSON (`.json`) or YAML.
 
+    Args:
+        verbatim: Keys of YAML below which every single value is text as it is written.
+
     Raises:
-        SchemaError: The text is not in that format.
+        SchemaError: The text is not in that format, or beyond the bounds of a document.
     """
-    parse = _PARSERS.get(suffix, _parse_yaml)
     try:
-        return parse(text)
+        if len(text) > MAX_BYTES:
+            raise SchemaError(f"it has more than {MAX_BYTES:,} characters")
+        parse = _PARSERS.get(suffix)
+        document = parse(text) if parse else parse_yaml(text, verbatim)
+        require_bounded(document)
+        return document
+    except SchemaError:
+        raise
     except Exception as error:  # noqa: BLE001 - a hostile text brings parsers to any exception
         raise SchemaError(one_line(str(error)) or type(error).__name__) from None
-
-
-def _parse_yaml(text: str) -> Any:
-    import yaml
-
-    return yaml.safe_load(text)
 
 
 def _parse_json(text: str) -> Any:
     import json
 
-    return json.loads(text)
+    return json.loads(text, parse_constant=_finite, parse_float=_finite)
+
+
+def _finite(number: str) -> float:
+    """JSON has no other numbers, whatever Python reads."""
+    if not math.isfinite(value := float(number)):
+        raise SchemaError(f"{brief(number)} is no number")
+    return value
 
 
 _PARSERS: dict[str, Callable[[str], Any]] = {".toml": tomllib.loads, ".json": _parse_json}
