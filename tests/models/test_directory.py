@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import shutil
 from pathlib import Path
 
@@ -70,32 +71,77 @@ def test_a_missing_file_is_named(folder, missing, reason):
     assert str(folder) in caught.value.message
 
 
+def invalid(folder: Path) -> str:
+    """Why the settings of a model directory cannot be followed."""
+    with pytest.raises(ModelError) as caught:
+        read_model_dir(folder)
+    assert caught.value.code == "E_MODEL_DIR_INVALID"
+    assert caught.value.message.isprintable()
+    return caught.value.message.split("its inference.yml cannot be followed: ")[1]
+
+
 @pytest.mark.parametrize(
-    "content", [b"", b"[1, 2]", b"a: [", b"\xff\xfe\x00", b"a: !!python/name:os.system"]
+    "content",
+    [
+        *(b"", b"[1, 2]", b"a: [", b"\xff\xfe\x00", b"a: !!python/name:os.system", b"3", b"\x00"),
+        *(b"a: !!int ''", b"a: !!timestamp x", b"a: " + b"9" * 5000, b"? [a]\n: b", b"1: 2"),
+        b"[" * 1_000_000,
+    ],
 )
 def test_settings_that_are_no_settings(folder, content):
     (folder / "inference.yml").write_bytes(content)
-    with pytest.raises(ModelError, match=r"its inference.yml (cannot be read|is not a mapping)"):
-        read_model_dir(folder)
+    assert invalid(folder)
 
 
 @pytest.mark.parametrize(
     ("sections", "reason"),
     [
-        ({"Global": [1]}, "'Global' in its inference.yml is not a mapping"),
-        ({"PreProcess": {}}, "no PreProcess.transform_ops"),
-        ({"PreProcess": {"transform_ops": "Resize"}}, "no PreProcess.transform_ops"),
-        ({"PreProcess": {"transform_ops": [{"a": 1, "b": 2}]}}, "not a single-key mapping"),
-        ({"PostProcess": {"Topk": [5]}}, "'Topk' in its inference.yml is not a mapping"),
-        ({"PostProcess": {"Topk": {"topk": "many"}}}, "Topk.topk .* not a whole number above 0"),
-        ({"PostProcess": {"Topk": {"topk": 0}}}, "Topk.topk .* not a whole number above 0"),
-        ({"PostProcess": {"Topk": {"label_list": "a"}}}, "Topk.label_list .* is not a list"),
+        ({"Global": [1]}, "Global: expected a table, not [1]"),
+        ({"Global": {"model_name": ["a"]}}, "Global: model_name: expected text of length"),
+        ({"PreProcess": {}}, "PreProcess: the key 'transform_ops' is missing"),
+        ({"PreProcess": None}, "PreProcess: expected a table, not None"),
+        ({"PreProcess": {"transform_ops": "Resize"}}, "PreProcess: transform_ops: expected a list"),
+        ({"PreProcess": {"transform_ops": []}}, "PreProcess: transform_ops: expected a list"),
+        (
+            {"PreProcess": {"transform_ops": [{"a": 1, "b": 2}]}},
+            "PreProcess: transform_ops: number 1: expected a table of length from 1 to 1",
+        ),
+        ({"PostProcess": {"Topk": [5]}}, "PostProcess: Topk: expected a table, not [5]"),
+        *(
+            (
+                {"PostProcess": {"Topk": {"topk": topk}}},
+                f"PostProcess: Topk: topk: expected a whole number above 0, not {topk!r}",
+            )
+            for topk in ("many", 0, -1, 1.5, True, None, 10**15, float("nan"))
+        ),
+        ({"PostProcess": {"Topk": {"label_list": "a"}}}, "Topk: label_list: expected a list"),
+        ({"PostProcess": {"Topk": {"label_list": [["a"]]}}}, "label_list: number 1: expected text"),
     ],
 )
 def test_settings_that_make_no_sense(folder, sections, reason):
     change(folder, **sections)
-    with pytest.raises(ModelError, match=reason):
-        read_model_dir(folder)
+    assert reason in invalid(folder)
+
+
+def test_a_name_of_a_billion_laughs_is_refused(folder):
+    """Each line is ten times the one before it."""
+    lines = ["a0: &a0 [lol, lol, lol, lol, lol, lol, lol, lol, lol, lol]"]
+    lines += [f"a{n}: &a{n} [{', '.join([f'*a{n - 1}'] * 10)}]" for n in range(1, 9)]
+    settings = "PreProcess: {transform_ops: [{ToCHWImage: null}]}\n"
+    for name in ("*a3", "*a8"):
+        text = "\n".join([*lines[: int(name[2]) + 1], f"Global: {{model_name: {name}}}", settings])
+        (folder / "inference.yml").write_text(text)
+        assert len(invalid(folder)) < 500
+
+
+def test_names_are_what_is_written(folder):
+    text = (folder / "inference.yml").read_text("utf-8")
+    text = re.sub(r"model_name: .*", "model_name: 2001-99-99", text)
+    text = re.sub(r"(?s)label_list:.*", "label_list: [0010, 1e3, on, ~, 2001-01-01]\n", text)
+    (folder / "inference.yml").write_text(text)
+    spec = read_model_dir(folder)
+    assert spec.name == "2001-99-99"
+    assert spec.labels == ("0010", "1e3", "on", "~", "2001-01-01")
 
 
 names = st.text(st.characters(exclude_categories=["Cs", "Cc"]), min_size=1)

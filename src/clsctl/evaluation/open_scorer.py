@@ -9,7 +9,7 @@ from clsctl.evaluation import trained_weights
 from clsctl.evaluation.exported_scorer import ExportedScorer
 from clsctl.evaluation.network_scorer import NetworkScorer
 from clsctl.evaluation.scorer import Scorer, ScoringSetup
-from clsctl.models.directory import SETTINGS
+from clsctl.models.inference_yml import SETTINGS
 from clsctl.models.locate import find_model
 
 

@@ -14,7 +14,11 @@ from typing import TYPE_CHECKING, Any
 from clsctl.console.messages import note
 from clsctl.errors import ModelError, UsageError
 from clsctl.evaluation.scoring import count_classes, score_function
-from clsctl.models.directory import SETTINGS, read_model_dir
+from clsctl.models.directory import read_model_dir
+from clsctl.models.inference_yml import SETTINGS
+from clsctl.paths import exists
+from clsctl.schema.documents import load_document
+from clsctl.schema.errors import SchemaError
 from clsctl.values import ModelSpec
 
 if TYPE_CHECKING:
@@ -157,12 +161,10 @@ def _neighbours(folder: Path) -> Iterator[Path]:
 
 def _dataset_of(config: Path) -> Path | None:
     """Find the dataset of a run in its config.yaml, clsctl's or PaddleX's."""
-    import yaml
-
     try:
-        content = yaml.safe_load(config.read_text(encoding="utf-8"))
+        content = load_document(config)
         found = content.get("data") or content.get("Global") or {}
         path = Path(found.get("path") or found["dataset_dir"])
-    except (OSError, ValueError, AttributeError, KeyError, TypeError, yaml.YAMLError):
+    except (SchemaError, AttributeError, KeyError, TypeError):
         return None
-    return path if path.exists() else None
+    return path if exists(path) else None
