@@ -70,7 +70,7 @@ def test_a_directory_is_imported_under_the_name_it_has_inside(store, tmp_path):
     assert import_path(store, source) == [(NAME, "inference")]
     assert read_files(store.find(NAME)) == FILES == read_files(source)
     record = json.loads((store.find(NAME) / "clsctl.json").read_text())
-    assert record["source"]["url"] == source.as_uri()
+    assert record["source"]["url"] == "file:brought"
     assert set(store.verify(NAME).values()) == {"ok"}
 
 
@@ -158,6 +158,60 @@ def test_a_directory_that_is_no_model_is_refused(store, tmp_path):
     error = refusal(store, write_files(tmp_path / "holiday", {"photo.jpg": b""}))
     assert error.code == "E_MODEL_DIR_INVALID"
     assert str(tmp_path / "holiday") in error.message
+
+
+@pytest.mark.parametrize(
+    "record",
+    [
+        *("", "[]", "{", '{"files": 3}', '{"files": {"a": 1}}', '{"files": {"a": {"size": -1}}}'),
+        '{"files": {"a": {"size": 1, "sha256": "x"}}}',
+        *('{"source": {"url": 3}}', '{"a": "\\ud800"}'),
+        *('{"a": ' + "[" * 100_000, '{"a": NaN}', '{"a": ' + "9" * 5000 + "}"),
+    ],
+)
+def test_a_record_that_is_none_is_one_error(store, tmp_path, record):
+    brought = write_files(tmp_path / "brought", FILES)
+    (brought / "clsctl.json").write_text(record)
+    error = refusal(store, brought)
+    assert error.code == "E_PROVENANCE"
+    assert error.message.isprintable()
+
+
+@pytest.mark.parametrize(
+    "manifest",
+    [
+        *(b"", b"[]", b'{"format": 2, "files": {}}', b'{"format": true, "files": {}}', b"\xff"),
+        *(b'{"format": 1, "files": []}', b'{"format": 1, "files": {"a": 3}}', b"[" * 100_000),
+        b'{"format": 1, "files": {"\\ud800": {"size": 1, "sha256": "' + b"0" * 64 + b'"}}}',
+    ],
+)
+def test_a_list_that_is_none_is_one_error(store, tmp_path, manifest):
+    (tmp_path / "models.bundle").write_bytes(tar_of({"clsctl-bundle.json": manifest}, ""))
+    assert refusal(store, tmp_path / "models.bundle").code == "E_ARCHIVE"
+
+
+def test_a_bundle_holds_no_path_of_the_machine_it_was_made_on(elsewhere, tmp_path):
+    """Not even where a record, perhaps of an earlier version, holds some."""
+    brought = write_files(tmp_path / "brought by A. CLIENT", model_files(seed=2))
+    facts = {
+        "source": {"url": (tmp_path / "x.tar").as_uri()},
+        "calibration": {"dataset": str(tmp_path / "photos"), "split": "val"},
+        "export": {"parity": [{"file": str(tmp_path / "inference.onnx")}]},
+    }
+    (brought / "clsctl.json").write_text(json.dumps(facts))
+    elsewhere.remove(NAME)
+    import_path(elsewhere, brought)
+    folder = elsewhere.find(NAME)
+    kept = json.loads((folder / "clsctl.json").read_text())
+    assert kept["source"]["url"] == "file:brought%20by%20A.%20CLIENT"
+    assert kept["calibration"] == {"dataset": "photos", "split": "val"}
+    (folder / "clsctl.json").write_text(json.dumps(kept | facts))  # as 0.1.0 wrote it
+    write_bundle(elsewhere, [NAME], tmp_path / "models.bundle")
+    assert str(tmp_path).encode() not in (tmp_path / "models.bundle").read_bytes()
+    there = Store(tmp_path / "there")
+    assert import_path(there, tmp_path / "models.bundle") == [(NAME, "inference")]
+    record = json.loads((there.find(NAME) / "clsctl.json").read_text())
+    assert record["source"]["url"] == "file:x.tar"
 
 
 def test_a_bundle_brings_everything_over(store, elsewhere, bundle):

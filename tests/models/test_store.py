@@ -164,7 +164,7 @@ def test_mirrors_are_tried_in_order_and_the_first_good_one_wins(home, tmp_path):
         assert unused.requests == []
     assert read_files(folder) == FILES
     source = json.loads((folder / "clsctl.json").read_text())["source"]
-    assert source["url"] == (tmp_path / "folder mirror" / TAR[1:]).as_uri()
+    assert source["url"] == f"file:{TAR[1:]}"
 
 
 def test_if_all_fail_each_failure_is_reported(home, tmp_path):

@@ -18,7 +18,13 @@ from clsctl.evaluation.metrics import (
     label_ranks,
     wilson_interval,
 )
-from clsctl.inference.temperature import KEY, apply_temperature, log_probabilities
+from clsctl.inference.temperature import (
+    COLDEST,
+    HOTTEST,
+    KEY,
+    apply_temperature,
+    log_probabilities,
+)
 from clsctl.result import SCORE_DECIMALS, softmax
 
 if TYPE_CHECKING:
@@ -26,12 +32,6 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
 
-if TYPE_CHECKING:
-    import numpy as np
-    from numpy.typing import NDArray
-
-
-COLDEST, HOTTEST = 0.05, 20.0
 HALVINGS = 60
 
 

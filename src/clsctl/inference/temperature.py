@@ -7,11 +7,16 @@ probabilities, whose logarithms are logits but for a constant that the softmax t
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Annotated
 
 from clsctl.errors import ModelError
+from clsctl.models.provenance import read_facts
 from clsctl.result import softmax
+from clsctl.schema.constraints import Fraction, Range
+from clsctl.schema.errors import SchemaError
+from clsctl.schema.read import read
 
 if TYPE_CHECKING:
     import numpy as np
@@ -21,6 +26,20 @@ if TYPE_CHECKING:
 
 
 KEY = "calibration"
+COLDEST, HOTTEST = 0.05, 20.0
+
+
+@dataclass(frozen=True, slots=True)
+class StoredThreshold:
+    score: Fraction = 0.0
+
+
+@dataclass(frozen=True, slots=True)
+class StoredCalibration:
+    """What of a stored calibration prediction needs; `clsctl calibrate` writes more."""
+
+    temperature: Annotated[float, Range(COLDEST, HOTTEST)]
+    threshold: StoredThreshold | None = None
 
 
 def apply_temperature(scores: NDArray[np.float32], temperature: float) -> NDArray[np.float32]:
@@ -39,8 +58,6 @@ def read_calibration(directory: Path) -> tuple[float, float]:
         ModelError: The model was never calibrated (`E_NOT_CALIBRATED`), or what is stored is
             damaged (`E_PROVENANCE`).
     """
-    from clsctl.models.provenance import read_facts
-
     stored = read_facts(directory).get(KEY)
     if stored is None:
         raise ModelError(
@@ -49,13 +66,15 @@ def read_calibration(directory: Path) -> tuple[float, float]:
             hint=f"`clsctl calibrate --model-dir {directory} -d DATASET`",
         )
     try:
-        return float(stored["temperature"]), float((stored["threshold"] or {}).get("score", 0))
-    except (KeyError, TypeError, ValueError):
+        calibration = read(StoredCalibration, stored, extra_keys=True)
+    except SchemaError as error:
         raise ModelError(
-            f"the calibration in {directory} is damaged",
+            f"the calibration in {directory} is damaged: {error}",
             code="E_PROVENANCE",
             hint="run `clsctl calibrate` again",
         ) from None
+    threshold = calibration.threshold
+    return calibration.temperature, threshold.score if threshold else 0.0
 
 
 class CalibratedSession:

@@ -12,20 +12,31 @@ import os
 import shutil
 import tarfile
 from collections.abc import Iterable, Mapping
+from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Any, BinaryIO
+from typing import Any, BinaryIO, Literal
 
 from clsctl.errors import ModelError, UsageError
 from clsctl.models.archive import extract, model_folder
 from clsctl.models.checks import check_weights, pdparams_path, repair_hint
-from clsctl.models.directory import read_model_dir
-from clsctl.models.provenance import origin
+from clsctl.models.directory import PROVENANCE, read_model_dir
+from clsctl.models.provenance import ListedFile, as_portable, origin, read_facts
 from clsctl.models.store import KINDS, Store
-from clsctl.system.files import atomic_output, file_facts, file_sha256
+from clsctl.schema.documents import read_document
+from clsctl.schema.errors import SchemaError
+from clsctl.system.files import FileFacts, atomic_output, file_facts, stream_sha256
 from clsctl.values import WeightKind
 
 MANIFEST = "clsctl-bundle.json"
 Imported = list[tuple[str, WeightKind]]
+
+
+@dataclass(frozen=True, slots=True)
+class Manifest:
+    """What a bundle's first entry says of all others, by name."""
+
+    format: Literal[1]
+    files: Mapping[str, ListedFile]
 
 
 def import_path(store: Store, path: Path, name: str = "") -> Imported:
@@ -70,16 +81,13 @@ def write_bundle(store: Store, names: Iterable[str], out: Path) -> None:
         UsageError: `out` cannot be written (`E_OUTPUT`).
     """
     files = {name: path for model in names for name, path in _intact_files(store, model)}
-    listed = {
-        name: {"size": path.stat().st_size, "sha256": file_sha256(path)}
-        for name, path in files.items()
-    }
+    listed = {name: _listed(path) for name, path in files.items()}
     manifest = json.dumps({"format": 1, "files": listed}, indent=1).encode()
     with atomic_output(out) as part, tarfile.open(part, "w") as tar:
         _add(tar, MANIFEST, io.BytesIO(manifest), len(manifest))
         for name, path in files.items():
-            with path.open("rb") as stream:
-                _add(tar, name, stream, path.stat().st_size)
+            with _open(path) as stream:
+                _add(tar, name, stream, listed[name]["size"])
 
 
 # ---- in ----------------------------------------------------------------------------------------
@@ -155,15 +163,14 @@ def _check_bundle(content: Path) -> None:
 
 def _listed_files(content: Path) -> dict[str, Any]:
     try:
-        manifest = json.loads((content / MANIFEST).read_text(encoding="utf-8"))
-        if manifest["format"] == 1:
-            return dict(manifest["files"])
-    except (ValueError, LookupError, TypeError):
-        pass
-    raise ModelError(
-        f"the bundle's {MANIFEST} cannot be read; it may come from a later clsctl",
-        code="E_ARCHIVE",
-    )
+        manifest = read_document(Manifest, content / MANIFEST)
+    except SchemaError as error:
+        raise ModelError(
+            f"the bundle's {MANIFEST} cannot be read; it may come from a later clsctl: "
+            f"{error.reason}",
+            code="E_ARCHIVE",
+        ) from None
+    return {name: asdict(facts) for name, facts in manifest.files.items()}
 
 
 # ---- out ---------------------------------------------------------------------------------------
@@ -189,6 +196,19 @@ def _require_intact(name: str, states: Mapping[str, str]) -> None:
             code="E_CHECKSUM",
             hint=repair_hint(name),
         )
+
+
+def _open(path: Path) -> BinaryIO:
+    """Open a file as a bundle holds it: a record may stem from a version that kept paths."""
+    if path.name == PROVENANCE:
+        return io.BytesIO(as_portable(read_facts(path.parent)))
+    return path.open("rb")
+
+
+def _listed(path: Path) -> FileFacts:
+    with _open(path) as stream:
+        checksum = stream_sha256(stream)
+        return {"size": stream.tell(), "sha256": checksum}
 
 
 def _add(tar: tarfile.TarFile, name: str, stream: BinaryIO, size: int) -> None:

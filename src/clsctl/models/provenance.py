@@ -4,27 +4,57 @@
      "files": {"inference.json": {"size": ..., "sha256": ...}, ...}}
 
 `source.sha256` is that of the archive or file that was pulled or imported. Whatever else a
-clsctl.json says (`clsctl export` writes metrics there) is kept.
+clsctl.json says (`clsctl export` writes metrics there) is kept. It is handed on with the model, so
+it holds no path of this machine, only the last name of each.
 """
 
 from __future__ import annotations
 
 import json
 from collections.abc import Mapping
+from dataclasses import dataclass, field
 from datetime import datetime, timezone
-from pathlib import Path
-from typing import Any
+from pathlib import Path, PurePath
+from typing import Annotated, Any
 
 from clsctl.errors import ModelError
 from clsctl.models.directory import PROVENANCE
+from clsctl.paths import exists
+from clsctl.schema.constraints import NonNegativeInt, Pattern
+from clsctl.schema.documents import load_document
+from clsctl.schema.errors import SchemaError
+from clsctl.schema.read import read
 from clsctl.system.files import FileFacts, atomic_replace, file_facts, file_sha256
 
 
+@dataclass(frozen=True, slots=True)
+class ListedFile:
+    """What a record says of a file: its size in bytes, and its SHA256 in hex."""
+
+    size: NonNegativeInt
+    sha256: Annotated[str, Pattern("[0-9a-f]{64}", "64 digits in lower-case hex")]
+
+
+@dataclass(frozen=True, slots=True)
+class Record:
+    """What clsctl.json says of the files, by path, and of their origin."""
+
+    source: Mapping[str, str] = field(default_factory=dict)
+    files: Mapping[str, ListedFile] = field(default_factory=dict)
+
+
 def origin(url: str, path: Path, **facts: str) -> dict[str, str]:
-    """Describe the source of what came from `url` and lies at `path`; a folder has no checksum."""
+    """Describe the source of what came from `url` and lies at `path`; a folder has no checksum.
+
+    Args:
+        url: A path, or a URL of any scheme; of a local one only the last name is kept.
+        path: What came from there.
+        facts: What else is known of it.
+    """
     date = datetime.now(timezone.utc).isoformat(timespec="seconds")
     checksum = {"sha256": file_sha256(path)} if path.is_file() else {}
-    return {"url": url, **facts, "date": date, **checksum}
+    shown = _local(url) if url.startswith("file:") or "://" not in url else url
+    return {"url": shown, **facts, "date": date, **checksum}
 
 
 def record(folder: Path, source: Mapping[str, str], **facts: object) -> None:
@@ -49,9 +79,31 @@ def record(folder: Path, source: Mapping[str, str], **facts: object) -> None:
                 hint=f"get the model again, or delete its {PROVENANCE} if you changed it yourself",
             )
     content |= ({"source": dict(source)} if source else {}) | facts
-    text = json.dumps(content | {"files": found}, indent=1, ensure_ascii=False)
     with atomic_replace(folder / PROVENANCE) as part:
-        part.write_text(f"{text}\n", encoding="utf-8")
+        part.write_bytes(as_portable(content | {"files": found}))
+
+
+def as_portable(content: Mapping[str, Any]) -> bytes:
+    """Write the content of a clsctl.json without the paths that an absolute one tells of."""
+    text = json.dumps(_without_paths(content), indent=1, ensure_ascii=False)
+    return f"{text}\n".encode()
+
+
+def _local(url: str) -> str:
+    """The URL of a file of some machine: no more than its name."""
+    return f"file:{url.removeprefix('file:').rstrip('/').rpartition('/')[2]}"
+
+
+def _without_paths(value: Any) -> Any:
+    """A value in which every absolute path, or URL of one, is its last name."""
+    if isinstance(value, Mapping):
+        return {key: _without_paths(item) for key, item in value.items()}
+    if isinstance(value, (list, tuple)):
+        return [_without_paths(item) for item in value]
+    if isinstance(value, str) and value.startswith("file:"):
+        return _local(value)
+    is_path = isinstance(value, str) and PurePath(value).is_absolute()
+    return PurePath(value).name if is_path else value
 
 
 def read_facts(folder: Path) -> dict[str, Any]:
@@ -60,7 +112,7 @@ def read_facts(folder: Path) -> dict[str, Any]:
     Raises:
         ModelError: It cannot be read (`E_PROVENANCE`).
     """
-    return _read(folder) if (folder / PROVENANCE).exists() else {}
+    return _read(folder) if exists(folder / PROVENANCE) else {}
 
 
 def recorded_files(folder: Path) -> dict[str, FileFacts]:
@@ -93,13 +145,12 @@ def _state(recorded: FileFacts | None, found: FileFacts | None) -> str:
 
 def _read(folder: Path) -> dict[str, Any]:
     try:
-        content = json.loads((folder / PROVENANCE).read_text(encoding="utf-8"))
-    except ValueError:
-        content = None
-    if not isinstance(content, dict) or not isinstance(content.get("files", {}), dict):
+        content = load_document(folder / PROVENANCE)
+        read(Record, content, extra_keys=True)
+    except SchemaError as error:
         raise ModelError(
-            f"'{folder / PROVENANCE}' is damaged",
+            f"{PROVENANCE} of the model is damaged: {error}",
             code="E_PROVENANCE",
             hint="remove the model and get it again",
-        )
-    return content
+        ) from None
+    return dict(content)

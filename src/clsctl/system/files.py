@@ -10,7 +10,7 @@ import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import TextIO, TypedDict
+from typing import BinaryIO, TextIO, TypedDict
 
 from clsctl.errors import ClsctlError, DataError, UsageError
 from clsctl.system.os_errors import translate_os_errors
@@ -171,8 +171,13 @@ def file_facts(folder: Path, skip: str) -> dict[str, FileFacts]:
 
 def file_sha256(path: Path) -> str:
     """Compute the SHA256 of a file, in hex."""
-    digest = hashlib.sha256()
     with path.open("rb") as stream:
-        while block := stream.read(1 << 20):
-            digest.update(block)
+        return stream_sha256(stream)
+
+
+def stream_sha256(stream: BinaryIO) -> str:
+    """Compute the SHA256 of all that a stream still holds, in hex."""
+    digest = hashlib.sha256()
+    while block := stream.read(1 << 20):
+        digest.update(block)
     return digest.hexdigest()

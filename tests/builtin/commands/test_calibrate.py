@@ -86,3 +86,14 @@ def test_the_old_spelling_of_an_option_is_refused_with_the_new_one(call, option)
         "hint: write --target-precision 0.9\n"
     )
     assert "--precision " not in call("calibrate", "--help").stdout
+
+
+def test_a_negative_temperature_is_never_applied(clsctl, model, dataset):
+    """It would turn the order of the classes around."""
+    stored = {"calibration": {"temperature": -1}}
+    (model / "clsctl.json").write_text(json.dumps(stored), encoding="utf-8")
+    image = dataset / "val/2-2.png"
+    done = clsctl("predict", image, "--model-dir", model, "--calibrated", "--backend", "paddle")
+    assert (done.returncode, done.stdout) == (4, "")
+    assert "is damaged: temperature: expected a number from 0.05 to 20, not -1" in done.stderr
+    assert "hint: run `clsctl calibrate` again" in done.stderr
