@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import math
 from typing import Any
 
 import numpy as np
@@ -215,7 +216,7 @@ def test_other_preprocessing_is_written_in_paddlex_s_words(
             "argument of CropImage 'sizes'",
         ),
         ([{"ResizeImage": {}}, *PLAIN], "E_TRANSFORM_INVALID", "needs resize_short or size"),
-        ([{"CropImage": {"size": 0}}, *PLAIN], "E_TRANSFORM_INVALID", "0 is no size in pixels"),
+        ([{"CropImage": {"size": 0}}, *PLAIN], "E_TRANSFORM_INVALID", "expected a size in pixels"),
         (
             [{"ResizeImage": {"size": 9, "interpolation": "cubism"}}, *PLAIN],
             "E_TRANSFORM_INVALID",
@@ -235,8 +236,29 @@ def test_other_preprocessing_is_written_in_paddlex_s_words(
             "E_TRANSFORM_INVALID",
             "could not convert",
         ),
-        ([{"NormalizeImage": {"std": 0.0}}, PLAIN[1]], "E_TRANSFORM_INVALID", "division by zero"),
+        (
+            [{"NormalizeImage": {"std": 0.0}}, PLAIN[1]],
+            "E_TRANSFORM_INVALID",
+            "std: expected a number",
+        ),
         ([{"NormalizeImage": {"mean": [1, 2]}}, PLAIN[1]], "E_TRANSFORM_INVALID", "NormalizeImage"),
+        *(
+            ([{"ResizeImage": {name: side}}, *PLAIN], "E_TRANSFORM_INVALID", f"{name}: expected")
+            for name in ("resize_short", "size")
+            for side in (0, -1, 224.5, True, 10**400, math.nan, "x", [1], [1, 2, 3], 5000, {})
+        ),
+        ([{"CropImage": [224]}, *PLAIN], "E_TRANSFORM_INVALID", "CropImage: expected a table"),
+        ([{"CropImage": {"fraction": math.nan}}, *PLAIN], "E_TRANSFORM_INVALID", "fraction"),
+        ([{"CropImage": {"fraction": 2}}, *PLAIN], "E_TRANSFORM_INVALID", "fraction"),
+        *(
+            ([{"NormalizeImage": {name: value}}, PLAIN[1]], "E_TRANSFORM_INVALID", name)
+            for name in ("mean", "std", "scale")
+            for value in (10**400, math.inf, math.nan, [0.5] * 4, [None] * 3, None, 1e300)
+        ),
+        ([{"NormalizeImage": {"scale": "1/0"}}, PLAIN[1]], "E_TRANSFORM_INVALID", "division"),
+        ([{"NormalizeImage": {"scale": "1e999/1"}}, PLAIN[1]], "E_TRANSFORM_INVALID", "number"),
+        ([{"NormalizeImage": {"std": [1, 1, -1]}}, PLAIN[1]], "E_TRANSFORM_INVALID", "std"),
+        ([{"NormalizeImage": {1: 2}}, PLAIN[1]], "E_TRANSFORM_UNKNOWN", "argument of Normal"),
         ([{"NormalizeImage": {"order": "chw"}}, PLAIN[1]], "E_TRANSFORM_INVALID", "three channels"),
     ],
 )

@@ -6,13 +6,23 @@ It follows the `transform_ops` of an inference.yml and gives what PaddleX gives,
 from __future__ import annotations
 
 import functools
-import inspect
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import fields
 from typing import TYPE_CHECKING, Any
 
 from clsctl.errors import ModelError, unknown_name
 from clsctl.images.resize.resample import PADDLEX_NAMES
 from clsctl.images.resize.spatial import crop_step, join_step, resize_step
+from clsctl.images.transform_arguments import (
+    CropImage,
+    DecodeImage,
+    NormalizeImage,
+    ResizeImage,
+    Scale,
+    ToCHWImage,
+)
+from clsctl.schema.errors import SchemaError, label, one_line
+from clsctl.schema.read import read
 from clsctl.values import Preprocessing
 
 if TYPE_CHECKING:
@@ -46,7 +56,7 @@ def compile_transforms(ops: Sequence[Mapping[str, Any]]) -> Preprocessor:
     if names[-2:] != ["NormalizeImage", "ToCHWImage"] or names.count("NormalizeImage") > 1:
         raise _invalid("transform_ops must end with NormalizeImage and ToCHWImage")
     # NormalizeImage already writes channels first, so ToCHWImage adds no step.
-    built = [step for op in ops for name in op if (step := _build(name, op[name] or {}))]
+    built = [step for op in ops for name in op if (step := _build(name, op[name]))]
     steps: list[Step] = functools.reduce(join_step, built, [])
 
     def preprocess(pixels: Pixels) -> NDArray[np.float32]:
@@ -80,28 +90,32 @@ def transform_ops(preprocessing: Preprocessing) -> list[dict[str, Any]]:
 # ---- operations --------------------------------------------------------------------------------
 
 
-def _decode(to_rgb: bool = True, channel_first: bool = False, to_np: bool = False) -> None:
+def _decode(wanted: DecodeImage) -> None:
     """Accept the decoding that has taken place before."""
-    if not to_rgb or channel_first:
+    if not wanted.to_rgb or wanted.channel_first:
         raise ValueError("only RGB with channels last can be read")
 
 
-def _normalize(
-    mean: float | Sequence[float] = (0.485, 0.456, 0.406),
-    std: float | Sequence[float] = (0.229, 0.224, 0.225),
-    scale: float | str = 1 / 255,
-    order: str = "",
-    channel_num: int = 3,
-) -> Step:
+def _resize(wanted: ResizeImage) -> Step:
+    return resize_step(wanted.resize_short, wanted.size, wanted.interpolation, wanted.backend)
+
+
+def _crop(wanted: CropImage) -> Step:
+    return crop_step(wanted.size, wanted.fraction)
+
+
+def _normalize(wanted: NormalizeImage) -> Step:
     """Compute `pixel * (scale / std) - mean / std` in float32, from a table of 256 values."""
-    if order not in ("", "hwc") or channel_num != 3:
+    if wanted.order not in ("", "hwc") or wanted.channel_num != 3:
         raise ValueError("only three channels, last in order, can be normalised")
     import cv2
     import numpy as np
 
-    factor = _number(scale)
+    factor = _number(wanted.scale)
     tables = np.tile(np.arange(256, dtype=np.float32), (3, 1))
-    for table, centre, spread in zip(tables, _triple(mean), _triple(std), strict=True):
+    for table, centre, spread in zip(
+        tables, _triple(wanted.mean), _triple(wanted.std), strict=True
+    ):
         table *= factor / spread
         table += -centre / spread
 
@@ -114,40 +128,43 @@ def _normalize(
     return normalize
 
 
-def _triple(value: float | Sequence[float]) -> list[float]:
-    return [float(item) for item in ([value] * 3 if isinstance(value, (int, float)) else value)]
+def _triple(value: float | tuple[float, ...]) -> tuple[float, ...]:
+    return value if isinstance(value, tuple) else (value,) * 3
 
 
 def _number(value: float | str) -> float:
     """Parse a scale, which PaddleClas writes as a division, such as `1.0/255.0`."""
     numerator, _, denominator = str(value).partition("/")
-    return float(numerator) / float(denominator or 1)
+    return read(Scale, float(numerator) / float(denominator or 1))
 
 
-def _to_chw() -> None:
+def _to_chw(wanted: ToCHWImage) -> None:
     """Add no step; see `compile_transforms`."""
 
 
-_OPS: dict[str, Callable[..., Step | None]] = {
-    "DecodeImage": _decode,
-    "ResizeImage": resize_step,
-    "CropImage": crop_step,
-    "NormalizeImage": _normalize,
-    "ToCHWImage": _to_chw,
+_OPS: Mapping[str, tuple[type[Any], Callable[[Any], Step | None]]] = {
+    "DecodeImage": (DecodeImage, _decode),
+    "ResizeImage": (ResizeImage, _resize),
+    "CropImage": (CropImage, _crop),
+    "NormalizeImage": (NormalizeImage, _normalize),
+    "ToCHWImage": (ToCHWImage, _to_chw),
 }
 
 
-def _build(name: str, arguments: Mapping[str, Any]) -> Step | None:
+def _build(name: str, arguments: object) -> Step | None:
+    """Build an operation, of which nothing or null means that it has no arguments."""
     if name not in _OPS:
         raise _unknown(unknown_name("operation", name, _OPS))
-    known = inspect.signature(_OPS[name]).parameters
-    for argument in arguments:
-        if argument not in known:
-            raise _unknown(unknown_name(f"argument of {name}", argument, known))
+    kind, build = _OPS[name]
+    known = [item.name for item in fields(kind)]
+    if isinstance(arguments, Mapping):
+        for argument in arguments:
+            if argument not in known:
+                raise _unknown(unknown_name(f"argument of {name}", label(str(argument)), known))
     try:
-        return _OPS[name](**arguments)
-    except (TypeError, ValueError, ZeroDivisionError) as error:
-        raise _invalid(f"{name}: {error}") from None
+        return build(read(kind, {} if arguments is None else arguments))
+    except (SchemaError, ValueError, ArithmeticError) as error:
+        raise _invalid(f"{name}: {one_line(str(error))}") from None
 
 
 def _unknown(reason: str) -> ModelError:
