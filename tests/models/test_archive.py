@@ -56,8 +56,13 @@ def refusal(tmp_path: Path, content: bytes, limit: int = LIMIT) -> ModelError:
         member("null", type=tarfile.CHRTYPE, devmajor=1, devminor=3),
         member("disk", type=tarfile.BLKTYPE, devmajor=8),
         member("pipe", type=tarfile.FIFOTYPE),
+        member("not utf-8 \udcff"),
+        member("two\nlines"),
+        member("\x1b[31mred"),
+        member("x" * 256),
+        member("/".join(["x" * 200] * 6)),
     ],
-    ids=lambda evil: repr(evil[0].name) + evil[0].type.decode(),
+    ids=lambda evil: ascii(evil[0].name)[:20] + evil[0].type.decode(),
 )
 def test_what_could_leave_the_folder_is_refused(tmp_path, evil):
     assert refusal(tmp_path, tar_with(member("good"), evil)).code == "E_ARCHIVE_UNSAFE"
@@ -100,6 +105,14 @@ def test_a_huge_extended_header_is_not_read_into_memory(tmp_path):
     info = tarfile.TarInfo("pax")
     info.type, info.size = tarfile.XHDTYPE, 7 << 30
     assert refusal(tmp_path, info.tobuf() + bytes(1024)).code == "E_ARCHIVE"
+
+
+@pytest.mark.parametrize("kind", [tarfile.GNUTYPE_LONGNAME, tarfile.XHDTYPE, tarfile.XGLTYPE])
+def test_thousands_of_headers_before_one_file_are_refused(tmp_path, kind):
+    header, text = tarfile.TarInfo("header"), b"12 path=name"
+    header.type, header.size = kind, len(text)
+    block = header.tobuf() + text.ljust(512, b"\0")
+    assert refusal(tmp_path, block * 5000 + tar_of(model_files())).code == "E_ARCHIVE"
 
 
 @pytest.mark.parametrize(

@@ -15,8 +15,12 @@ from typing import cast
 
 from clsctl.errors import ModelError
 from clsctl.models.directory import PARAMS
+from clsctl.schema.errors import brief
 
 MAX_MEMBERS = 10_000
+MAX_NAME, MAX_PART = 1024, 255
+"""Bytes of a path in an archive, and of each name in it."""
+
 _MAX_READ = 1 << 20
 
 
@@ -38,9 +42,9 @@ def extract(archive: Path, into: Path, max_bytes: int) -> None:
     except (FileExistsError, IsADirectoryError, NotADirectoryError) as error:
         raise _unsafe(f"two entries named '{Path(error.filename).name}'") from None
     except (tarfile.TarError, ValueError, ArithmeticError, LookupError, EOFError) as error:
-        raise ModelError(
-            f"this is not a complete, uncompressed tar archive ({error})", code="E_ARCHIVE"
-        ) from None
+        raise _no_archive(str(error)) from None
+    except RecursionError:  # tarfile calls itself for each header that precedes another
+        raise _no_archive("too many extended headers follow each other") from None
 
 
 def model_folder(extracted: Path) -> Path:
@@ -82,10 +86,11 @@ def _safe_members(
     total = 0
     for count, member in enumerate(tar, start=1):
         path = PurePosixPath(member.name)
+        _require_name(member.name)
         if path.is_absolute() or ".." in path.parts or "\0" in member.name:
-            raise _unsafe(f"the path {member.name!r}")
+            raise _unsafe(f"the path {brief(member.name)}")
         if not (member.isreg() or member.isdir()) or member.issparse() or member.size < 0:
-            raise _unsafe(f"{member.name!r}, which is neither a plain file nor a folder")
+            raise _unsafe(f"{brief(member.name)}, which is neither a plain file nor a folder")
         total += member.size
         if total > max_bytes or count > MAX_MEMBERS:
             raise too_large(f"the archive unpacks to over {MAX_MEMBERS:,} files or", max_bytes)
@@ -98,6 +103,24 @@ def _write_member(tar: tarfile.TarFile, member: tarfile.TarInfo, target: Path) -
     source = cast("io.BufferedReader", tar.extractfile(member))
     with target.open("xb") as out:
         shutil.copyfileobj(source, out, _MAX_READ)
+
+
+def _require_name(name: str) -> None:
+    """Refuse names that a file system or a record of them could not hold."""
+    try:
+        size, parts = len(name.encode()), [len(part.encode()) for part in name.split("/")]
+    except UnicodeEncodeError:
+        raise _unsafe("a name that is not UTF-8") from None
+    if not name.isprintable():
+        raise _unsafe(f"the name {brief(name)}, which cannot be shown")
+    if size > MAX_NAME or max(parts) > MAX_PART:
+        raise _unsafe(f"a name of {size:,} bytes, which is too long")
+
+
+def _no_archive(reason: str) -> ModelError:
+    return ModelError(
+        f"this is not a complete, uncompressed tar archive ({reason})", code="E_ARCHIVE"
+    )
 
 
 def _unsafe(what: str) -> ModelError:
