@@ -16,6 +16,9 @@ from pathlib import Path
 from typing import Any
 
 from clsctl.errors import DataError
+from clsctl.paths import exists
+from clsctl.schema.documents import load_document
+from clsctl.schema.errors import SchemaError
 from clsctl.settings import folders
 from clsctl.system.files import atomic_replace
 from clsctl.system.locks import locked
@@ -145,12 +148,11 @@ def as_json(measurements: Iterable[Measurement], **more: object) -> str:
 
 
 def _read(path: Path) -> list[Measurement]:
-    try:
-        content = json.loads(path.read_text(encoding="utf-8"))
-        return [_measurement(fields) for fields in content["measurements"]]
-    except FileNotFoundError:
+    if not exists(path):
         return []
-    except (OSError, ValueError, KeyError, TypeError) as error:
+    try:
+        return [_measurement(fields) for fields in load_document(path)["measurements"]]
+    except (SchemaError, KeyError, TypeError, AttributeError) as error:
         raise DataError(
             f"the measurements in '{path}' cannot be read: {error}",
             code="E_BENCH_RECORDS",

@@ -25,6 +25,9 @@ from clsctl.models.directory import read_model_dir
 from clsctl.models.integrity import weights_sha256
 from clsctl.plugin.descriptors import Backend
 from clsctl.plugin.registry import Registry, default_registry
+from clsctl.schema.constraints import Fraction, PositiveFloat
+from clsctl.schema.documents import read_document
+from clsctl.schema.errors import SchemaError
 from clsctl.settings import folders
 from clsctl.system.cpu import instruction_set
 from clsctl.system.files import atomic_replace
@@ -58,9 +61,9 @@ class BackendTimings:
     device: str
     precision: str
     machine: Mapping[str, str]
-    ms: Mapping[str, float]
+    ms: Mapping[str, PositiveFloat]
     backend: str
-    agreement: float = 1.0
+    agreement: Fraction = 1.0
 
     def __str__(self) -> str:
         within = "" if self.precision == "fp32" else f"in {self.precision} "
@@ -151,8 +154,8 @@ def _version(backend: Backend) -> str:
 
 def _read(path: Path) -> BackendTimings | None:
     try:
-        return BackendTimings(**json.loads(path.read_text(encoding="utf-8")))
-    except (OSError, ValueError, TypeError):
+        return read_document(BackendTimings, path)
+    except SchemaError:
         return None
 
 
@@ -161,7 +164,7 @@ def _agreement(spec: ModelSpec, placement: Placement, backend: Backend, ms: floa
     if placement.precision == "fp32":
         return 1.0
     if placement.precision == "int8":
-        return float(read_report(spec)["agreement"]["value"])
+        return read_report(spec).agreement.value
     count = max(MIN_SAMPLES, int(SAMPLES_MS / ms))
     images = sample_inputs(spec.transforms)[:count]
     exact = backend.open(spec, replace(placement, precision="fp32"))

@@ -76,9 +76,11 @@ def _target(compiled: CompiledModel, spec: ModelSpec, placement: Placement) -> P
 
 def _is_current(target: Path, source: Path | None) -> bool:
     """Whether it is there, and no older than what it was made from."""
-    if not target.exists():
+    try:
+        made = target.stat().st_mtime
+        return source is None or made >= source.stat().st_mtime
+    except FileNotFoundError:  # perhaps removed at this moment
         return False
-    return source is None or target.stat().st_mtime >= source.stat().st_mtime
 
 
 def _require_converter(compiled: CompiledModel, spec: ModelSpec) -> None:

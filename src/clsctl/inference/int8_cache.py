@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
-import json
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from clsctl.errors import ModelError
 from clsctl.models.integrity import weights_sha256
+from clsctl.schema.constraints import Fraction
+from clsctl.schema.documents import read_document
+from clsctl.schema.errors import SchemaError
 from clsctl.settings import folders
 from clsctl.values import ModelSpec
 
@@ -40,14 +43,34 @@ def report_path(int8: Path) -> Path:
     return int8.with_suffix(".json")
 
 
-def read_report(spec: ModelSpec) -> dict[str, Any]:
+@dataclass(frozen=True, slots=True)
+class Agreement:
+    """Share of images that both precisions put into the same class."""
+
+    value: Fraction
+
+
+@dataclass(frozen=True, slots=True)
+class Int8Report:
+    """What `clsctl quantize` found out, as far as it decides on a precision."""
+
+    agreement: Agreement
+
+
+def read_report(spec: ModelSpec) -> Int8Report:
     """Return what `clsctl quantize` found out about the model in 8-bit integers.
 
     Raises:
-        ModelError: It was not quantised (`E_PRECISION_MISSING`).
+        ModelError: It was not quantised, or the report is damaged (`E_PRECISION_MISSING`).
     """
-    report: dict[str, Any] = json.loads(report_path(int8_path(spec)).read_text(encoding="utf-8"))
-    return report
+    try:
+        return read_document(Int8Report, report_path(int8_path(spec)), extra_keys=True)
+    except SchemaError as error:
+        raise ModelError(
+            f"the report on {spec.name} in int8 is damaged: {error}",
+            code="E_PRECISION_MISSING",
+            hint="run `clsctl quantize` again",
+        ) from None
 
 
 def is_in_integers(graph: Any) -> bool:

@@ -22,6 +22,7 @@ from clsctl.errors import ModelError
 from clsctl.models.directory import PROVENANCE
 from clsctl.models.onnx_metadata import external_data
 from clsctl.models.parameters import missing_parameters
+from clsctl.models.provenance import recorded_files
 from clsctl.settings import folders
 from clsctl.system.files import atomic_replace, file_sha256
 from clsctl.values import ModelSpec
@@ -112,9 +113,8 @@ def _wrong_size(spec: ModelSpec) -> str:
 
 def _recorded_sizes(directory: Path) -> Mapping[str, int]:
     try:
-        files = json.loads((directory / PROVENANCE).read_text(encoding="utf-8"))["files"]
-        return {name: int(facts["size"]) for name, facts in files.items()}
-    except (OSError, ValueError, LookupError, TypeError, AttributeError, RecursionError):
+        return {name: facts["size"] for name, facts in recorded_files(directory).items()}
+    except ModelError:
         return {}
 
 
@@ -177,7 +177,7 @@ def _recall(spec: ModelSpec) -> str:
         found = json.loads(_memory(spec).read_text(encoding="utf-8"))
         same = all(_state(Path(path)) == state for path, state in found["files"].items())
         return str(found["sha256"]) if same else ""
-    except (OSError, ValueError, LookupError, TypeError, AttributeError):
+    except (OSError, ValueError, LookupError, TypeError, AttributeError, RecursionError):
         return ""
 
 
@@ -196,7 +196,7 @@ def _remember(spec: ModelSpec, states: Mapping[str, _State], key: str) -> None:
 def _is_of_a_file(memory: Path) -> bool:
     try:
         return all(map(Path.exists, map(Path, json.loads(memory.read_text())["files"])))
-    except (OSError, ValueError, LookupError, TypeError):
+    except (OSError, ValueError, LookupError, TypeError, RecursionError):
         return False
 
 

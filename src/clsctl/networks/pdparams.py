@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from clsctl.errors import ModelError
 from clsctl.networks.safe_pickle import PickledArray, load_arrays
+from clsctl.paths import open_regular
 
 if TYPE_CHECKING:
     import numpy as np
@@ -33,7 +34,7 @@ def read_pdparams(path: Path) -> dict[str, NDArray[np.generic]]:
             arrays and plain containers (`E_CHECKPOINT`). Nothing of it is ever executed.
     """
     try:
-        with path.open("rb") as file:
+        with open_regular(path) as file:
             content = load_arrays(file)
             size = os.fstat(file.fileno()).st_size
     except OSError as error:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 import subprocess
 import sys
 from concurrent.futures import ThreadPoolExecutor
@@ -147,6 +148,16 @@ def test_openvino_reports_to_nobody():
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, check=True)
     assert done.stdout == b"[]\n"
+
+
+@pytest.mark.parametrize("name", ["paddle", "onnxruntime", "openvino"])
+def test_a_model_that_was_removed_meanwhile_is_one_error(tiny, tmp_path, name):
+    pytest.importorskip(name)
+    spec = read_model_dir(Path(shutil.copytree(tiny, tmp_path / "model")))
+    shutil.rmtree(tmp_path / "model")
+    with pytest.raises(ModelError) as caught:
+        opened(name, spec)
+    assert caught.value.code == "E_MODEL_DIR_INVALID"
 
 
 def test_paddle_says_in_a_line_why_it_cannot_load_a_model(tiny, tmp_path):

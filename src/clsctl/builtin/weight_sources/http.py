@@ -9,12 +9,16 @@ from __future__ import annotations
 
 import json
 import time
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
-from typing import TYPE_CHECKING, TypedDict
+from typing import TYPE_CHECKING
 
 from clsctl.errors import NetworkError
 from clsctl.models.archive import too_large
 from clsctl.plugin import FetchRequest, WeightSource, hookimpl
+from clsctl.schema.constraints import NonNegativeInt
+from clsctl.schema.documents import read_document
+from clsctl.schema.errors import SchemaError
 from clsctl.settings import load_settings
 from clsctl.system.files import require_space
 
@@ -26,11 +30,12 @@ BACKOFF_S = 0.25
 _RETRY_STATUS = frozenset({408, 416, 429, 500, 502, 503, 504})
 
 
-class _Identity(TypedDict):
+@dataclass(frozen=True, slots=True)
+class _Identity:
     """What tells one version of a file on a server from another; `total` in bytes."""
 
-    validator: str
-    total: int | None
+    validator: str = ""
+    total: NonNegativeInt | None = None
 
 
 @hookimpl
@@ -87,7 +92,7 @@ def _attempt(client: httpx.Client, request: FetchRequest, part: Path) -> None:
     import httpx
 
     identity = _read_identity(part)
-    if part.exists() and _size(part) == identity["total"]:
+    if part.exists() and _size(part) == identity.total:
         return  # arrived earlier, and the run ended before it could be unpacked
     headers = {"Accept-Encoding": "identity"} | _resume_headers(part, identity)
     with client.stream("GET", request.url, headers=headers) as response:
@@ -99,8 +104,8 @@ def _attempt(client: httpx.Client, request: FetchRequest, part: Path) -> None:
         if not resumed:
             part.write_bytes(b"")
             identity = _write_identity(part, response)
-        _require_room(request, identity["total"], _size(part))
-        _receive(response, request, part, identity["total"])
+        _require_room(request, identity.total, _size(part))
+        _receive(response, request, part, identity.total)
 
 
 def _receive(
@@ -135,9 +140,9 @@ def _require_room(request: FetchRequest, total: int | None, done: int) -> None:
 
 def _resume_headers(part: Path, identity: _Identity) -> dict[str, str]:
     done = _size(part)
-    if not done or not identity["validator"]:
+    if not done or not identity.validator:
         return {}
-    return {"Range": f"bytes={done}-", "If-Range": identity["validator"]}
+    return {"Range": f"bytes={done}-", "If-Range": identity.validator}
 
 
 def _continues(response: httpx.Response, part: Path, identity: _Identity) -> bool:
@@ -148,8 +153,8 @@ def _continues(response: httpx.Response, part: Path, identity: _Identity) -> boo
     return (unit, start, total) == (
         "bytes",
         str(_size(part)),
-        str(identity["total"]),
-    ) and _validator(response) in ("", identity["validator"])
+        str(identity.total),
+    ) and _validator(response) in ("", identity.validator)
 
 
 def _validator(response: httpx.Response) -> str:
@@ -172,17 +177,16 @@ def _write_identity(part: Path, response: httpx.Response) -> _Identity:
         raise httpx.UnsupportedProtocol("the server does not say where the file ends")
     total = int(length) if length.isdecimal() else None
     identity = _Identity(validator=_validator(response), total=total)
-    _identity_path(part).write_text(json.dumps(identity), encoding="utf-8")
+    _identity_path(part).write_text(json.dumps(asdict(identity)), encoding="utf-8")
     return identity
 
 
 def _read_identity(part: Path) -> _Identity:
     try:
-        content = json.loads(_identity_path(part).read_text(encoding="utf-8"))
-        validator = content["validator"] if _can_be_sent(content["validator"]) else ""
-        return _Identity(validator=validator, total=content["total"])
-    except (FileNotFoundError, ValueError, LookupError, TypeError, AttributeError):
-        return _Identity(validator="", total=None)
+        identity = read_document(_Identity, _identity_path(part))
+    except SchemaError:
+        return _Identity()
+    return identity if _can_be_sent(identity.validator) else replace(identity, validator="")
 
 
 def _identity_path(part: Path) -> Path:
