@@ -10,7 +10,7 @@ from clsctl.evaluation.exported_scorer import ExportedScorer
 from clsctl.evaluation.network_scorer import NetworkScorer
 from clsctl.evaluation.scorer import Scorer, ScoringSetup
 from clsctl.models.inference_yml import SETTINGS
-from clsctl.models.locate import find_model
+from clsctl.models.locate import find_model, resolve_model
 
 
 def open_scorer(
@@ -22,7 +22,8 @@ def open_scorer(
     """Open the model that these options stand for.
 
     Args:
-        name: A model of the catalog; with `weights`, the architecture they are for.
+        name: What `clsctl.models.locate.resolve_model` accepts; with `weights`, the architecture
+            they are for.
         weights: A .pdparams file or a run's folder, scored by the training network.
         model_dir: An exported model, scored by a backend, as is a model of the catalog.
 
@@ -37,6 +38,9 @@ def open_scorer(
         return NetworkScorer.open(trained_weights.load(Path(weights), name), setup)
     if name is None and model_dir is None:
         raise _choice("no model is given")
+    found = resolve_model(name) if name is not None and model_dir is None else None
+    if found is not None and found.weights is not None and found.exported is None:
+        return NetworkScorer.open(trained_weights.load(found.weights), setup)
     return ExportedScorer.open(find_model(name, model_dir, setup.settings), setup)
 
 

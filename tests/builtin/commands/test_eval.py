@@ -151,3 +151,10 @@ def test_compare_takes_no_other_model(clsctl, dataset, run):
     done = clsctl("eval", "-d", dataset, "--compare", run, run, "-m", "PP-LCNet_x1_0")
     assert done.returncode == 2
     assert "[E_MODEL_CHOICE]" in done.stderr
+
+
+@pytest.mark.parametrize("what", ["", "best_model/inference", "best_model/best_model.pdparams"])
+def test_m_names_a_run_a_model_directory_or_weights(call, dataset, run, what):
+    done = call("eval", "-d", dataset, "-m", run / what, "-o", "out", "--backend", "auto")
+    assert done.returncode == 0, done.stderr
+    assert "val.top1  72.22 %" in done.stdout

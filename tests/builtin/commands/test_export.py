@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import json
 import re
+from pathlib import Path
 
 import evaluating
 import pytest
@@ -74,3 +75,16 @@ def test_damaged_weights_leave_nothing(clsctl, tmp_path, run):
     assert done.returncode == 4
     assert "[E_CHECKPOINT]" in done.stderr
     assert [path.name for path in tmp_path.iterdir()] == ["cut.pdparams"]
+
+
+@pytest.mark.parametrize("what", ["", "best_model/best_model.pdparams"])
+def test_m_names_what_is_exported(call, run, what):
+    done = call("export", "-m", run / what, "-o", "model", "--no-check")
+    assert done.returncode == 0, done.stderr
+    assert Path("model/inference.yml").is_file()
+
+
+def test_a_model_without_training_weights_is_refused(call, tiny):
+    done = call("export", "-m", tiny, "-o", "model")
+    assert done.returncode == 2
+    assert f"'{tiny}' has no training weights [E_MODEL_CHOICE]" in done.stderr

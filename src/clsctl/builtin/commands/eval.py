@@ -28,7 +28,7 @@ def clsctl_commands() -> list[Command]:
             "Measure how good a model is on a dataset.",
             WithExecutorOptions(evaluate),
             examples=(
-                "clsctl eval --weights run -d flowers",
+                "clsctl eval -m run -d flowers",
                 "clsctl eval -d flowers --compare run other-run",
             ),
         )
@@ -40,7 +40,11 @@ def evaluate(
     model: Annotated[
         str | None,
         typer.Option(
-            "-m", "--model", help="A model of the catalog; with --weights, their network."
+            "-m",
+            "--model",
+            metavar="MODEL",
+            help="A catalog name, a model directory, a run's folder, weights or an ONNX file; "
+            "with --weights, their network.",
         ),
     ] = None,
     weights: Annotated[

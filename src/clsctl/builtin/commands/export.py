@@ -22,19 +22,27 @@ def clsctl_commands() -> list[Command]:
             "Turn training weights into a model to predict with.",
             export,
             examples=(
-                "clsctl export --weights run -o model",
-                "clsctl export --weights run -o model --to onnx",
+                "clsctl export -m run -o model",
+                "clsctl export -m run -o model --to onnx",
             ),
         )
     ]
 
 
 def export(
-    weights: Annotated[Path, typer.Option(help="A .pdparams file, or a training run's folder.")],
     output: Annotated[Path, typer.Option("-o", "--output", help="The folder to make.")],
     model: Annotated[
         str | None,
-        typer.Option("-m", "--model", help="Model name, if no config lies beside the weights."),
+        typer.Option(
+            "-m",
+            "--model",
+            metavar="MODEL",
+            help="A run's folder or a .pdparams file; with --weights, the model's name if no "
+            "config lies beside them.",
+        ),
+    ] = None,
+    weights: Annotated[
+        Path | None, typer.Option(help="A .pdparams file, or a training run's folder.")
     ] = None,
     to: Annotated[str, typer.Option(metavar="FORMAT", help=_formats())] = "paddle",
     check: Annotated[
@@ -51,7 +59,25 @@ def export(
     """
     from clsctl.exporting.export import export as run
 
+    if weights is None:
+        weights, model = _weights_of(model), None
     _show(run(weights, output, model, to=to, check=check, dataset=dataset))
+
+
+def _weights_of(model: str | None) -> Path:
+    """Return the training weights that a word stands for."""
+    from clsctl.errors import UsageError
+    from clsctl.models.locate import resolve_model
+
+    weights = None if model is None else resolve_model(model).weights
+    if weights is None:
+        reason = f"'{model}' has no training weights" if model else "no model is given"
+        raise UsageError(
+            f"cannot export: {reason}",
+            code="E_MODEL_CHOICE",
+            hint="give a run's folder or a .pdparams file, as -m run or --weights FILE",
+        )
+    return weights
 
 
 def _formats() -> str:
