@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 import pictures
 import pytest
+import records
 from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
@@ -225,3 +226,12 @@ def test_a_threshold_keeps_what_is_not_below_it(values, threshold):
 
 def test_a_threshold_leaves_an_error_record_alone():
     assert apply_threshold(error_record(), 0.5).json == error_record().json
+
+
+def test_a_result_works_as_a_dict():
+    result = records.classified("a.jpg", None, (3, 0.5), (2, 0.25))
+    fields = dict(result)
+    assert list(fields) == list(result.keys())
+    assert fields["input_path"] == "a.jpg"
+    assert fields["class_ids"].tolist() == result["class_ids"].tolist() == [3, 2]
+    assert list(dict(records.broken("b.jpg"))) == list(records.broken("b.jpg").keys())

@@ -70,6 +70,10 @@ class Result:
             raise KeyError(f"a result has {', '.join(fields)}; not '{key}'")
         return fields[key]
 
+    def keys(self) -> Collection[str]:
+        """The names of the fields, so that `dict(result)` holds them: a row of a table."""
+        return self._fields().keys()
+
     def as_dict(self) -> dict[str, Any]:
         """Return one flat object of plain values, as a line of `--format jsonl` holds it."""
         plain = {
