@@ -37,21 +37,22 @@ def require_format(output: Path, name: str | None) -> None:
         name: Of a writer, where one was named. A device or a named pipe needs none.
 
     Raises:
-        UsageError: (`E_OUTPUT_FORMAT`)
+        UsageError: It is one of these (`E_OUTPUT_FORMAT`).
     """
+    example = find_writer(folder=True).name
     suffixes = ", ".join(f".{writer}" for writer in default_registry().items("writers"))
     if output.is_dir():
         raise UsageError(
             f"results are written to one file, and {output} is a folder",
             code="E_OUTPUT_FORMAT",
-            hint=f"name a file in it, such as {output / 'results.jsonl'}; suffixes: {suffixes}",
+            hint=f"name a file in it, such as {output / 'results'}.{example}; suffixes: {suffixes}",
         )
     if name or suffix_format(output) or (output.exists() and not output.is_file()):
         return
     raise UsageError(
         f"{output} says no format by its suffix; there are {suffixes}",
         code="E_OUTPUT_FORMAT",
-        hint=f"choose such a suffix, as in {output.stem}.jsonl, or say --format",
+        hint=f"choose such a suffix, as in {output.stem}.{example}, or say --format",
     )
 
 
