@@ -27,9 +27,9 @@ def test_an_option_beats_the_environment_beats_the_file_beats_the_default(home, 
     ("text", "message"),
     [
         ("devise = 'cpu'", "unknown setting 'devise'. Did you mean device"),
-        ("timeout = 'soon'", "timeout: expected a whole number, 0 or more, not 'soon'"),
-        ("timeout = -1", "timeout: expected a whole number, 0 or more, not -1"),
-        ("threads = true", "threads: expected a whole number, 0 or more, not True"),
+        ("timeout = 'soon'", "timeout: expected a whole number from 0 to 86400, not 'soon'"),
+        ("timeout = -1", "timeout: expected a whole number from 0 to 86400, not -1"),
+        ("threads = true", "threads: expected a whole number from 0 to 1024, not True"),
         ("offline = 'maybe'", "offline: expected true or false, not 'maybe'"),
         ("precision = 'fp8'", "precision: expected fp32, bf16, fp16, int8 or auto, not 'fp8'"),
         ("mirrors = [1]", "mirrors: number 1: expected text, not 1"),
@@ -48,7 +48,18 @@ def test_a_wrong_variable_is_named(call, monkeypatch):
     monkeypatch.setenv("CLSCTL_THREADS", "many")
     done = call("config", "show")
     assert done.returncode == 2
-    assert "CLSCTL_THREADS: threads: expected a whole number, 0 or more, not 'many'" in done.stderr
+    expected = "CLSCTL_THREADS: threads: expected a whole number from 0 to 1024, not 'many'"
+    assert expected in done.stderr
+
+
+@pytest.mark.parametrize("name", ["threads", "timeout", "input_timeout"])
+@pytest.mark.parametrize("value", ["100000000", "-1", "1e9", "9" * 5000])
+def test_a_number_beyond_all_use_is_refused(call, monkeypatch, name, value):
+    monkeypatch.setenv(f"CLSCTL_{name.upper()}", value)
+    done = call("config", "show")
+    assert done.returncode == 2
+    assert f"{name}: expected a whole number from 0 to" in done.stderr
+    assert len(done.stderr) < 500
 
 
 @pytest.mark.parametrize(("text", "value"), [("1", True), ("no", False), ("TRUE", True)])

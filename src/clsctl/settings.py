@@ -14,13 +14,16 @@ from typing import Annotated, Any
 import platformdirs
 
 from clsctl.errors import UsageError
-from clsctl.schema.constraints import NonNegativeInt, OneOf
+from clsctl.schema.constraints import NonNegativeInt, OneOf, Range
 from clsctl.schema.documents import load_document
 from clsctl.schema.errors import SchemaError
 from clsctl.schema.layers import ConfigSource, config_keys, key, resolve
 from clsctl.values import PRECISIONS
 
 HINT = "docs/reference/settings.md describes every setting"
+
+Seconds = Annotated[int, Range(0, 86_400)]
+Threads = Annotated[int, Range(0, 1024)]
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,14 +40,14 @@ class Settings:
     offline: bool = key(False, "Never open a socket")
     max_pixels: NonNegativeInt = key(178_956_970, "Largest image that is decoded, in pixels")
     max_pages: NonNegativeInt = key(10_000, "Pages of a document that are read")
-    input_timeout: NonNegativeInt = key(
+    input_timeout: Seconds = key(
         120, "Seconds that an image may take to come, and again to be decoded; 0: any number"
     )
     private_hosts: bool = key(True, "Fetch images from private addresses, too")
     draft: NonNegativeInt = key(0, "Least short side of photos decoded at a reduced size; 0: full")
     max_download: NonNegativeInt = key(8 << 30, "Largest download or archive, in bytes")
-    timeout: NonNegativeInt = key(30, "Seconds without a byte after which a server is given up")
-    threads: NonNegativeInt = key(0, "CPU threads; 0 means every core")
+    timeout: Seconds = key(30, "Seconds without a byte after which a server is given up")
+    threads: Threads = key(0, "CPU threads; 0 means every core")
     origins: Mapping[str, str] = field(default_factory=dict)
 
 

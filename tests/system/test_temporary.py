@@ -12,7 +12,7 @@ import killing
 import pytest
 
 from clsctl.system.files import atomic_replace, new_folder
-from clsctl.system.temporary import sweep, temporary_file, temporary_folder
+from clsctl.system.temporary import scratch_folder, sweep, temporary_file, temporary_folder
 
 WAITS = """
 import sys
@@ -133,6 +133,14 @@ def test_permissions_are_those_of_any_new_file(tmp_path):
         os.umask(before)
     assert stat.S_IMODE((tmp_path / "file").stat().st_mode) == 0o640
     assert stat.S_IMODE((tmp_path / "folder").stat().st_mode) == 0o750
+
+
+def test_a_scratch_folder_is_this_users_alone(tmp_path, monkeypatch):
+    monkeypatch.setattr("tempfile.tempdir", str(tmp_path))
+    with scratch_folder() as folder:
+        assert folder.parent == tmp_path
+        assert stat.S_IMODE(folder.stat().st_mode) == 0o700
+    assert not any(tmp_path.iterdir())
 
 
 def test_a_folder_that_is_not_there_is_no_failure_of_the_sweep(tmp_path):

@@ -26,6 +26,7 @@ from clsctl.system.cpu import require_int8
 from clsctl.system.files import atomic_replace
 from clsctl.system.locks import locked
 from clsctl.system.processes import failure_of, run_module
+from clsctl.system.temporary import sweep
 from clsctl.values import ModelSpec, Placement
 
 
@@ -49,6 +50,7 @@ def ensure_compiled(compiled: CompiledModel, spec: ModelSpec, placement: Placeme
     else:
         placement = replace(placement, precision="fp32")
     target = _target(compiled, spec, placement)
+    sweep(target.parent)
     if _is_current(target, quantised):
         return target
     if quantised is None:

@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import functools
 import hashlib
-import os
 import threading
 import zipfile
 from collections.abc import Callable
@@ -21,6 +20,7 @@ from clsctl.images.fetch import unreadable
 from clsctl.images.read import read_pixels
 from clsctl.settings import Settings
 from clsctl.system.memory import machine_memory
+from clsctl.system.temporary import temporary_file
 
 if TYPE_CHECKING:
     import numpy as np
@@ -162,10 +162,7 @@ def _save(file: Path, pixels: NDArray[np.uint8]) -> None:
     import numpy as np
 
     file.parent.mkdir(parents=True, exist_ok=True)
-    temporary = file.with_name(f".{file.name}.{os.getpid()}.{threading.get_ident()}.tmp")
-    try:
+    with temporary_file(file.parent) as temporary:
         with temporary.open("wb") as stream:
             np.savez(stream, pixels=pixels)
         temporary.replace(file)
-    finally:
-        temporary.unlink(missing_ok=True)

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import contextmanager
-from tempfile import TemporaryDirectory
+
+from clsctl.system.temporary import scratch_folder
 
 
 @contextmanager
@@ -17,8 +18,8 @@ def derived_sources_apart() -> Iterator[None]:
     from paddle.jit.dy2static import utils
 
     original = utils.get_temp_dir
-    with TemporaryDirectory(prefix="clsctl-") as scratch:
-        utils.get_temp_dir = lambda: scratch
+    with scratch_folder() as scratch:
+        utils.get_temp_dir = lambda: str(scratch)
         try:
             yield
         finally:

@@ -12,13 +12,13 @@ from __future__ import annotations
 import math
 from collections.abc import Iterable
 from pathlib import Path
-from tempfile import TemporaryDirectory
 from types import SimpleNamespace
 from typing import TYPE_CHECKING, Any
 
 from clsctl.errors import ModelError
 from clsctl.inference.int8_cache import is_in_integers
 from clsctl.inference.onnx_session import fold_constants, import_onnxruntime
+from clsctl.system.temporary import scratch_folder
 
 if TYPE_CHECKING:
     import numpy as np
@@ -50,8 +50,8 @@ def write_int8(plain: Path, target: Path, batches: Iterable[NDArray[np.float32]]
     import_onnxruntime()
     from onnxruntime.quantization import QuantType, quantize_static
 
-    with TemporaryDirectory() as scratch:
-        folded = Path(scratch) / "folded.onnx"
+    with scratch_folder() as scratch:
+        folded = scratch / "folded.onnx"
         graph = _fold(plain, folded)
         feeds = ({graph.input[0].name: batch} for batch in batches)
         as_floats = any(node.op_type == "HardSwish" for node in graph.node)

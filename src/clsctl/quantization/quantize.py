@@ -12,7 +12,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from contextlib import nullcontext
 from dataclasses import dataclass
 from pathlib import Path
-from tempfile import TemporaryDirectory, gettempdir
+from tempfile import gettempdir
 from typing import TYPE_CHECKING, Any
 
 from clsctl.console.messages import note
@@ -35,6 +35,7 @@ from clsctl.system.cpu import require_int8
 from clsctl.system.files import atomic_replace, new_folder
 from clsctl.system.locks import locked
 from clsctl.system.os_errors import translate_store_errors
+from clsctl.system.temporary import scratch_folder
 from clsctl.values import HOST, ModelSpec, Placement, Progress
 
 if TYPE_CHECKING:
@@ -141,9 +142,9 @@ def quantize(
     with (
         new_folder(Path(output)) if output else nullcontext() as folder,
         translate_store_errors(Path(gettempdir()), TMPDIR_HINT, TMPDIR_HINT),
-        TemporaryDirectory() as scratch,
+        scratch_folder() as scratch,
     ):
-        graphs = Path(scratch) / "fp32.onnx", Path(scratch) / "int8.onnx"
+        graphs = scratch / "fp32.onnx", scratch / "int8.onnx"
         _write_plain(spec, graphs[0])
         write_int8(*graphs, _calibrating(spec, sampled, settings, progress))
         result = _judge(spec, graphs, sampled, settings, progress)

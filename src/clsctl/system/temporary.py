@@ -17,6 +17,7 @@ import shutil
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from tempfile import gettempdir
 
 PATTERN = ".clsctl-*.tmp"
 _RENEWED = os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC
@@ -51,6 +52,13 @@ def temporary_folder(folder: Path, mode: int = 0o777) -> Iterator[Path]:
             yield path
         finally:
             shutil.rmtree(path, ignore_errors=True)
+
+
+@contextmanager
+def scratch_folder() -> Iterator[Path]:
+    """Make an empty folder where the system keeps temporary files, for this user alone."""
+    with temporary_folder(Path(gettempdir()), 0o700) as folder:
+        yield folder
 
 
 @functools.lru_cache(maxsize=1024)

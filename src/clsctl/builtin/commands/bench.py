@@ -92,14 +92,13 @@ def bench(
     times over. One that does not work is reported with its reason, and does not stop the others.
     The figures are kept for `clsctl models list --measured` and `clsctl plan`.
     """
-    import tempfile
-
     from clsctl.bench.measure import Method, combine, measure
     from clsctl.bench.records import save_measurements
     from clsctl.console.progress import count_bar
     from clsctl.inference.devices import select_device
     from clsctl.plugin.registry import default_registry
     from clsctl.settings import load_settings
+    from clsctl.system.temporary import scratch_folder
 
     settings, registry = load_settings(device=device), default_registry()
     where = select_device(settings.device, registry)
@@ -111,8 +110,7 @@ def bench(
         _batches(batches),
     )
     save_measurements([])  # fails now, not after minutes of measuring
-    with tempfile.TemporaryDirectory() as scratch, count_bar("measuring") as progress:
-        folder = Path(scratch)
+    with scratch_folder() as folder, count_bar("measuring") as progress:
         pictures = _pictures(folder, dataset, split)
         method = Method(folder, pictures, images, rounds, dataset and dataset.absolute(), split)
         measurements, failures = measure(combinations, method, progress)

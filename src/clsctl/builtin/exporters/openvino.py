@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from pathlib import Path
-from tempfile import TemporaryDirectory
 
 from clsctl.plugin import Exporter, ExportRequest, Session, hookimpl
+from clsctl.system.temporary import scratch_folder
 
 GRAPH = "inference.xml"
 
@@ -22,8 +22,8 @@ def write(request: ExportRequest, folder: Path) -> None:
 
     require_package("openvino", "which `pip install openvino` brings")
     openvino = import_openvino()
-    with TemporaryDirectory() as scratch, translate_failure("OpenVINO cannot take this network"):
-        plain = Path(scratch) / "plain.onnx"
+    with scratch_folder() as scratch, translate_failure("OpenVINO cannot take this network"):
+        plain = scratch / "plain.onnx"
         write_plain_onnx(folder, plain)
         graph = openvino.Core().read_model(plain)
         openvino.save_model(graph, folder / GRAPH, compress_to_fp16=False)

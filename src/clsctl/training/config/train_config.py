@@ -20,6 +20,7 @@ from clsctl.schema.constraints import (
     Word,
 )
 from clsctl.schema.layers import key
+from clsctl.settings import Threads
 
 AUTO = Word("auto", 0)
 """What is found out when the run starts."""
@@ -38,7 +39,7 @@ class DataConfig:
     resize_short: NonNegativeInt = key(
         0, "Short side from which the input is cut in prediction; 0 is in the model's proportion"
     )
-    workers: NonNegativeInt = key(0, "Threads that decode images; 0 is one a core")
+    workers: Threads = key(0, "Threads that decode images; 0 is one a core")
     cache: Literal["none", "ram", "disk"] = key("none", "Keep shrunk decoded images between epochs")
     balanced: bool = key(False, "Draw every class equally often")
 
