@@ -80,6 +80,8 @@ def test_the_parameters_of_the_specification_are_accepted(ready, photo):
     assert len(result.class_ids) == 3
     [result] = model.predict(str(photo))
     assert len(result.class_ids) == 2
+    [called] = model(str(photo))
+    assert dict(called)["class_ids"].tolist() == result["class_ids"].tolist()
 
 
 def test_without_any_topk_the_model_decides(model, photo):

@@ -85,6 +85,8 @@ class Classifier:
         job = replace(self.job, inputs=[input], batch_size=batch_size, topk=topk or self.topk)
         return run_job(job, self._open_session)
 
+    __call__ = predict
+
 
 def create_model(
     model_name: str | None = None,
