@@ -40,7 +40,7 @@ def build(
         NetworkError: The weights could not be downloaded.
     """
     create = functools.partial(default_registry().get("architectures", name).build, **options)
-    with _seeded(seed):
+    with seeded(seed):
         if not pretrained:
             network: nn.Layer = create(num_classes=num_classes or 1000)
             return network
@@ -86,7 +86,8 @@ def _published(name: str) -> Path:
 
 
 @contextlib.contextmanager
-def _seeded(seed: int | None) -> Iterator[None]:
+def seeded(seed: int | None) -> Iterator[None]:
+    """Seed Paddle's random numbers for a while, and give the caller's back; None leaves them."""
     if seed is None:
         yield
         return
