@@ -13,7 +13,7 @@ from pictures import encoded, lossless, photo, write
 
 from clsctl.errors import DataError
 from clsctl.images.read import read_pixels
-from clsctl.loading.cache import kept_in_memory, kept_on_disk, open_reader, shrinking
+from clsctl.loading.cache import cache_in_memory, cache_on_disk, open_reader, shrink
 
 
 class Counting:
@@ -39,16 +39,16 @@ def test_every_format_is_read_as_in_prediction(tmp_path):
 
 
 def test_only_larger_images_shrink(images):
-    small = shrinking(read_pixels, 30)(images[0])
+    small = shrink(read_pixels, 30)(images[0])
     assert (small.shape, small.dtype) == ((30, 46, 3), np.uint8)
     halves = photo()[:, :90].reshape(30, 2, 45, 2, 3).mean((1, 3))
     assert np.abs(small[:, :45].astype(float) - halves).mean() < 8
-    assert np.array_equal(shrinking(read_pixels, 60)(images[0]), photo())
+    assert np.array_equal(shrink(read_pixels, 60)(images[0]), photo())
 
 
 def test_memory_is_read_once_and_never_above_its_limit(images):
     read = Counting()
-    cached = kept_in_memory(read, 2 * photo().nbytes)
+    cached = cache_in_memory(read, 2 * photo().nbytes)
     for _ in range(3):
         for number, path in enumerate(images):
             assert np.array_equal(cached(path), photo(seed=number))
@@ -58,7 +58,7 @@ def test_memory_is_read_once_and_never_above_its_limit(images):
 def test_the_disk_is_read_again_by_another_run(images, tmp_path):
     first, second = Counting(), Counting()
     for read in (first, second):
-        cached = kept_on_disk(read, tmp_path / "cache", 0)
+        cached = cache_on_disk(read, tmp_path / "cache", 0)
         for number, path in enumerate(images):
             assert np.array_equal(cached(path), photo(seed=number))
     assert (len(first.names), second.names) == (4, [])
@@ -80,12 +80,12 @@ def test_what_is_kept_is_what_is_seen_without_it(images, tmp_path, kind):
     cached = open_reader(kind, 20, tmp_path / "cache")
     for _ in range(2):
         for path in images:
-            assert np.array_equal(cached(path), shrinking(read_pixels, 20)(path))
+            assert np.array_equal(cached(path), shrink(read_pixels, 20)(path))
 
 
 @pytest.mark.parametrize("damage", ["cut", "scratched", "empty", "other"])
 def test_a_damaged_file_is_made_again(images, tmp_path, damage):
-    cached = kept_on_disk(read_pixels, tmp_path / "cache", 0)
+    cached = cache_on_disk(read_pixels, tmp_path / "cache", 0)
     cached(images[0])
     (file,) = (tmp_path / "cache").rglob("*.npz")
     content = file.read_bytes()

@@ -37,10 +37,10 @@ HALVINGS = 60
 
 @dataclass(frozen=True, slots=True)
 class Threshold:
-    """Where to cut for a wanted precision.
+    """A threshold that reaches a target precision.
 
     Attributes:
-        wanted: The precision asked for, 0 to 1.
+        wanted: The target precision, 0 to 1.
         score: The lowest calibrated score at and above which the best class is right that often.
         precision: How often it was right there.
         interval: The 95 % confidence interval of that.
@@ -56,12 +56,12 @@ class Threshold:
 
 @dataclass(frozen=True, slots=True)
 class Calibration:
-    """What was fitted, and what it is worth on the samples it was fitted on.
+    """What was fitted, and its effect on the samples it was fitted on.
 
     Attributes:
         nll: Mean negative log-likelihood before and after, in nats.
         ece: Expected calibration error before and after, 0 to 1.
-        threshold: None where no precision was asked for.
+        threshold: None where there is no target precision.
     """
 
     temperature: float
@@ -74,12 +74,12 @@ class Calibration:
 def calibrate(
     scores: NDArray[np.float32], labels: NDArray[np.int64], precision: float | None = None
 ) -> Calibration:
-    """Fit a temperature, and a threshold where a precision is wanted.
+    """Fit a temperature, and a threshold where there is a target precision.
 
     Args:
         scores: Probabilities, float32 [N, C].
         labels: Class ids, int64 [N].
-        precision: How often a best class that passes the threshold shall be right, 0 to 1.
+        precision: How often a best class that passes the threshold is to be right, 0 to 1.
 
     Raises:
         DataError: No threshold reaches that precision (`E_PRECISION`).
@@ -97,7 +97,7 @@ def calibrate(
 
 
 def fit_temperature(scores: NDArray[np.float32], labels: NDArray[np.int64]) -> float:
-    """The temperature of the lowest mean negative log-likelihood, within 0.05 to 20.
+    """Find the temperature of the lowest mean negative log-likelihood, within 0.05 to 20.
 
     The likelihood is log-concave in 1/T, so halving an interval by its slope finds the only peak.
     """
@@ -114,7 +114,7 @@ def fit_temperature(scores: NDArray[np.float32], labels: NDArray[np.int64]) -> f
 
 
 def mean_nll(scores: NDArray[np.float32], labels: NDArray[np.int64]) -> float:
-    """Mean negative log-likelihood of the right classes, in nats."""
+    """Compute the mean negative log-likelihood of the right classes, in nats."""
     import numpy as np
 
     return float(-log_probabilities(scores)[np.arange(len(labels)), labels].mean())
@@ -123,7 +123,7 @@ def mean_nll(scores: NDArray[np.float32], labels: NDArray[np.int64]) -> float:
 def fit_threshold(
     confidences: NDArray[np.float32], correct: NDArray[np.bool_], precision: float
 ) -> Threshold:
-    """The lowest threshold at and above which the best class is right often enough.
+    """Find the lowest threshold at and above which the best class is right often enough.
 
     Args:
         confidences: Scores of the best classes, float32 [N]; rounded here as predict rounds them.
@@ -155,11 +155,11 @@ def fit_threshold(
     return Threshold(precision, score, share, interval, float(kept[at] / len(correct)))
 
 
-# ---- in a model directory ----------------------------------------------------------------------
-
-
 def _ece(scores: NDArray[np.float32], correct: NDArray[np.bool_]) -> float:
     return expected_calibration_error(scores.max(axis=1), correct)
+
+
+# ---- in a model directory ----------------------------------------------------------------------
 
 
 def save_calibration(directory: Path, calibration: Calibration, facts: dict[str, Any]) -> None:

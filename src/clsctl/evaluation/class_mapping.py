@@ -1,4 +1,4 @@
-"""A dataset's samples, with the class ids that a model uses."""
+"""Choose a dataset's samples, and map their class ids to those of a model."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from clsctl.errors import DataError, UsageError
 
 
 def samples_of(dataset: Dataset, split: str) -> tuple[Sample, ...]:
-    """The samples of one split.
+    """Return the samples of one split.
 
     Raises:
         UsageError: The dataset has none of that name (`E_SPLIT_MISSING`).
@@ -30,7 +30,7 @@ def samples_of(dataset: Dataset, split: str) -> tuple[Sample, ...]:
 def remap_labels(
     samples: Iterable[Sample], class_names: Mapping[int, str], labels: Sequence[str], outputs: int
 ) -> list[Sample]:
-    """The samples with the class ids that the model uses, which are found by class name.
+    """Give samples the class ids that the model uses, found by class name.
 
     Args:
         samples: With the dataset's class ids.

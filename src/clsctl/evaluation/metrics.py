@@ -1,4 +1,4 @@
-"""How good scores are: accuracy, per-class figures, calibration, intervals and a paired test.
+"""Measure scores: accuracy, per-class figures, calibration, intervals and a paired test.
 
 Everything is exact arithmetic on NumPy arrays; nothing here knows where scores come from.
 """
@@ -25,7 +25,7 @@ Interval = tuple[float, float]
 
 
 def label_ranks(scores: NDArray[Any], labels: NDArray[Any]) -> Ints:
-    """How many classes come before the right one; of equal scores the lower class id is first.
+    """Rank the right classes: how many come before each; of equal scores the lower id is first.
 
     Args:
         scores: float [N, C]. A score that is not a number makes no sample right.
@@ -43,13 +43,8 @@ def label_ranks(scores: NDArray[Any], labels: NDArray[Any]) -> Ints:
     return ranks
 
 
-def top_k_accuracy(scores: NDArray[Any], labels: NDArray[Any], k: int) -> float:
-    """Share of samples whose class is among the k best, 0 to 1; see `label_ranks` for ties."""
-    return float((label_ranks(scores, labels) < k).mean())
-
-
 def wilson_interval(successes: float, total: float) -> Interval:
-    """95 % confidence interval of a share, 0 to 1 (Wilson 1927); without samples, all of it."""
+    """Return the 95 % interval of a share, 0 to 1 (Wilson 1927); without samples, all of it."""
     if total == 0:
         return 0.0, 1.0
     share, z2 = successes / total, Z_95**2
@@ -80,7 +75,7 @@ class ClassScores(NamedTuple):
 
 
 def confusion_matrix(labels: NDArray[Any], predicted: NDArray[Any], classes: int) -> Ints:
-    """Samples by right class (row) and predicted class (column), int64 [classes, classes]."""
+    """Count samples by right class (row) and predicted class (column), int64 [classes, classes]."""
     import numpy as np
 
     cells = np.asarray(labels, np.int64) * classes + predicted
@@ -88,7 +83,7 @@ def confusion_matrix(labels: NDArray[Any], predicted: NDArray[Any], classes: int
 
 
 def class_scores(matrix: Ints) -> ClassScores:
-    """Precision, recall, F1 and support of each class of a confusion matrix."""
+    """Compute precision, recall, F1 and support of each class of a confusion matrix."""
     hits, support, given = matrix.diagonal(), matrix.sum(axis=1), matrix.sum(axis=0)
     return ClassScores(
         _ratio(hits, given), _ratio(hits, support), _ratio(2 * hits, given + support), support
@@ -96,13 +91,13 @@ def class_scores(matrix: Ints) -> ClassScores:
 
 
 def macro_mean(matrix: Ints, figures: Floats) -> float:
-    """Mean over the classes that occur, as right class or as predicted one."""
+    """Average over the classes that occur, as right class or as predicted one."""
     occurs = matrix.sum(axis=0) + matrix.sum(axis=1) > 0
     return float(figures[occurs].mean())
 
 
 def weighted_mean(matrix: Ints, figures: Floats) -> float:
-    """Mean weighted by how many samples each class has."""
+    """Average over the classes, weighted by how many samples each has."""
     support = matrix.sum(axis=1)
     return float((figures * support).sum() / support.sum())
 
@@ -126,7 +121,7 @@ class Bins(NamedTuple):
 
 
 def reliability_bins(confidences: NDArray[Any], correct: NDArray[Any], bins: int = 15) -> Bins:
-    """Confidence against accuracy, bin by bin.
+    """Compare confidence with accuracy, bin by bin.
 
     Args:
         confidences: float [N], the best class's probability.
@@ -146,7 +141,7 @@ def reliability_bins(confidences: NDArray[Any], correct: NDArray[Any], bins: int
 def expected_calibration_error(
     confidences: NDArray[Any], correct: NDArray[Any], bins: int = 15
 ) -> float:
-    """Mean gap between confidence and accuracy, 0 to 1 (Guo et al. 2017, arXiv:1706.04599)."""
+    """Average the gap between confidence and accuracy, 0 to 1 (Guo et al., arXiv:1706.04599)."""
     found = reliability_bins(confidences, correct, bins)
     gaps = abs(found.confidence - found.accuracy)
     return float((gaps * found.samples).sum() / found.samples.sum())
@@ -174,7 +169,7 @@ class Comparison(NamedTuple):
 
 
 def compare_paired(first: NDArray[Any], second: NDArray[Any]) -> Comparison:
-    """McNemar's exact test (two-sided binomial) and the paired interval of Agresti and Min 2005.
+    """Apply McNemar's exact test (two-sided) and the paired interval of Agresti and Min 2005.
 
     Args:
         first: bool [N], which samples the first model got right.
@@ -193,7 +188,7 @@ def compare_paired(first: NDArray[Any], second: NDArray[Any]) -> Comparison:
 
 
 def _paired_interval(only_first: int, only_second: int, total: int) -> Interval:
-    """Half a sample is added to each of the four cells, which keeps small samples honest."""
+    """Half a sample is added to each of the four cells, so that few samples claim little."""
     b, c, n = only_first + 0.5, only_second + 0.5, total + 2
     centre = (c - b) / n
     spread = Z_95 * math.sqrt((b + c) - (c - b) ** 2 / n) / n
@@ -201,7 +196,7 @@ def _paired_interval(only_first: int, only_second: int, total: int) -> Interval:
 
 
 def _sign_test(one: int, other: int) -> float:
-    """Chance that fair coins fall as unevenly as `one` against `other`; whole numbers, no error."""
+    """Compute the chance that fair coins fall as unevenly as `one` against `other`, exactly."""
     trials = one + other
     ways = tail = 1
     for heads in range(min(one, other)):

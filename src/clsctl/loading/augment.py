@@ -1,4 +1,4 @@
-"""Pixels and random numbers -> the network's input, a little different each time.
+"""Vary training images at random, and preprocess them for the network.
 
 The base is PaddleClas' recipe: a random part of the image (`crop_box`), resized to the network's
 input, flipped half the time and normalised exactly as in prediction. On request RandAugment comes
@@ -7,15 +7,14 @@ before normalisation and random erasing after it.
 
 from __future__ import annotations
 
-import functools
 import math
-from collections.abc import Callable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Annotated, Any
 
 from clsctl.errors import UsageError
 from clsctl.images.preprocess import compile_transforms, transform_ops
 from clsctl.images.resize.resample import resampler
+from clsctl.loading.rand_augment import rand_augment
 from clsctl.schema.constraints import Fraction, NonNegativeInt, Range
 from clsctl.schema.layers import key
 from clsctl.values import Preprocessing
@@ -23,12 +22,8 @@ from clsctl.values import Preprocessing
 if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
-    from PIL.Image import Image
 
     from clsctl.loading.loader import Transform
-
-GREY = (128, 128, 128)
-"""What RandAugment's geometric operations leave uncovered."""
 
 ERASED_AREA = (0.02, 1 / 3)
 LOG_ERASED_RATIO = math.log(1 / 0.3)
@@ -74,7 +69,7 @@ def train_transform(preprocessing: Preprocessing, options: AugmentConfig) -> Tra
     whole = (0, 0, *size)
     resample = resampler(preprocessing.backend, preprocessing.interpolation)
     normalize = compile_transforms(transform_ops(preprocessing)[-2:])
-    vary = _rand_augment(options.randaugment, options.strength)
+    vary = rand_augment(options.randaugment, options.strength)
 
     def transform(pixels: NDArray[np.uint8], rng: np.random.Generator) -> NDArray[np.float32]:
         top, left, height, width = crop_box(pixels.shape[0], pixels.shape[1], options, rng)
@@ -142,113 +137,3 @@ def _erase(tensor: NDArray[np.float32], rng: np.random.Generator) -> None:
             noise = rng.standard_normal((channels, tall, wide), "float32")
             tensor[:, top : top + tall, left : left + wide] = noise
             return
-
-
-# ---- RandAugment -------------------------------------------------------------------------------
-
-# Turn, shear and shift by the paper's largest amounts at level 1; a level's sign is a direction.
-_MAX_DEGREES, _MAX_SHEAR, _MAX_SHIFT = 30.0, 0.3, 150 / 331
-_MAX_ENHANCE = 0.9
-_MAX_LOST_BITS = 4
-
-_Vary = Callable[["NDArray[np.uint8]", "np.random.Generator"], "NDArray[np.uint8]"]
-
-
-def _rand_augment(count: int, strength: float) -> _Vary:
-    """Apply operations drawn at random, all of one strength.
-
-    The operations are those of E. D. Cubuk et al., "RandAugment: Practical automated data
-    augmentation with a reduced search space", 2020.
-    """
-    if count == 0:
-        return lambda pixels, rng: pixels
-    import numpy as np
-    from PIL import Image
-
-    def vary(pixels: NDArray[np.uint8], rng: np.random.Generator) -> NDArray[np.uint8]:
-        image = Image.fromarray(pixels)
-        for choice in rng.integers(len(_OPERATIONS), size=count):
-            sign = 1 if rng.random() < 0.5 else -1
-            image = _OPERATIONS[choice](image, sign * strength / 10)
-        return np.asarray(image)
-
-    return vary
-
-
-def _same(image: Image, level: float) -> Image:
-    return image
-
-
-def _turn(image: Image, level: float) -> Image:
-    from PIL.Image import Resampling
-
-    return image.rotate(level * _MAX_DEGREES, Resampling.BILINEAR, fillcolor=GREY)
-
-
-def _shift(axis: int, image: Image, level: float) -> Image:
-    offset = [0.0, 0.0]
-    offset[axis] = level * _MAX_SHIFT * image.size[axis]
-    return _affine(image, (1, 0, offset[0], 0, 1, offset[1]))
-
-
-def _shear(axis: int, image: Image, level: float) -> Image:
-    slope = [0.0, 0.0]
-    slope[axis] = level * _MAX_SHEAR
-    return _affine(image, (1, slope[0], 0, slope[1], 1, 0))
-
-
-def _affine(image: Image, matrix: tuple[float, ...]) -> Image:
-    from PIL.Image import Resampling, Transform
-
-    return image.transform(
-        image.size, Transform.AFFINE, matrix, Resampling.BILINEAR, fillcolor=GREY
-    )
-
-
-def _enhance(quality: str, image: Image, level: float) -> Image:
-    from PIL import ImageEnhance
-
-    enhancer = getattr(ImageEnhance, quality)(image)
-    return enhancer.enhance(1 + level * _MAX_ENHANCE)  # type: ignore[no-any-return]
-
-
-def _posterize(image: Image, level: float) -> Image:
-    from PIL import ImageOps
-
-    return ImageOps.posterize(image, 8 - round(abs(level) * _MAX_LOST_BITS))
-
-
-def _solarize(image: Image, level: float) -> Image:
-    from PIL import ImageOps
-
-    return ImageOps.solarize(image, round(256 * (1 - abs(level))))
-
-
-def _autocontrast(image: Image, level: float) -> Image:
-    from PIL import ImageOps
-
-    return ImageOps.autocontrast(image)
-
-
-def _equalize(image: Image, level: float) -> Image:
-    from PIL import ImageOps
-
-    return ImageOps.equalize(image)
-
-
-_OPERATIONS: tuple[Callable[[Image, float], Image], ...] = (
-    _same,
-    _autocontrast,
-    _equalize,
-    _turn,
-    _solarize,
-    _posterize,
-    functools.partial(_enhance, "Color"),
-    functools.partial(_enhance, "Contrast"),
-    functools.partial(_enhance, "Brightness"),
-    functools.partial(_enhance, "Sharpness"),
-    functools.partial(_shear, 0),
-    functools.partial(_shear, 1),
-    functools.partial(_shift, 0),
-    functools.partial(_shift, 1),
-)

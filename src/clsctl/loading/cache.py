@@ -1,8 +1,8 @@
-"""Where an epoch's pixels come from: the files themselves, or what was kept of them.
+"""Read an epoch's pixels: from the files themselves, or from what was kept of them.
 
 A reader is a function from an image's path to its pixels, uint8 [H, W, 3] RGB; each function here
 wraps another. What is kept is found again by path, size and time of change of the file, so that
-an image that was replaced is read anew.
+an image that was replaced is read again.
 """
 
 from __future__ import annotations
@@ -33,13 +33,13 @@ _Key = tuple[str, int, int]
 def open_reader(
     cache: Literal["none", "ram", "disk"], side: int, folder: Path, settings: Settings | None = None
 ) -> Read:
-    """The reader of a run.
+    """Open the reader of a run.
 
     Args:
         cache: What is kept: nothing; as many images as half of the free memory holds; or all of
             them, in files.
         side: Images are kept with a short side of at most so many pixels. The network then sees
-            the shrunk image also when it is decoded anew, so results do not depend on what was
+            the shrunk image also when it is decoded again, so results do not depend on what was
             kept.
         folder: Where files are kept.
         settings: The limits for images; the defaults where None.
@@ -47,13 +47,13 @@ def open_reader(
     plain = functools.partial(read_pixels, settings=settings)
     if cache == "none":
         return plain
-    small = shrinking(plain, side)
+    small = shrink(plain, side)
     if cache == "disk":
-        return kept_on_disk(small, folder, side)
-    return kept_in_memory(small, machine_memory().free // 2)
+        return cache_on_disk(small, folder, side)
+    return cache_in_memory(small, machine_memory().free // 2)
 
 
-def shrinking(read: Read, side: int) -> Read:
+def shrink(read: Read, side: int) -> Read:
     """Make images smaller, so that more of them can be kept.
 
     Args:
@@ -74,7 +74,7 @@ def shrinking(read: Read, side: int) -> Read:
     return shrunk
 
 
-def kept_in_memory(read: Read, limit: int) -> Read:
+def cache_in_memory(read: Read, limit: int) -> Read:
     """Keep the pixels of the first images, up to a number of bytes.
 
     Every epoch reads every image, so throwing one out for another would gain nothing.
@@ -98,7 +98,7 @@ def kept_in_memory(read: Read, limit: int) -> Read:
     return from_memory
 
 
-def kept_on_disk(read: Read, folder: Path, side: int) -> Read:
+def cache_on_disk(read: Read, folder: Path, side: int) -> Read:
     """Keep every image's pixels in a file, for this run and later ones.
 
     A damaged file counts as missing. Once the disk is full nothing more is kept.
@@ -106,7 +106,7 @@ def kept_on_disk(read: Read, folder: Path, side: int) -> Read:
     Args:
         read: A reader that shrinks to `side`.
         folder: Where files are kept; made when needed.
-        side: See `shrinking`; images of another side are kept apart.
+        side: See `shrink`; images of another side are kept apart.
     """
     writable = True
 

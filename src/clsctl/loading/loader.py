@@ -1,7 +1,7 @@
-"""A list of samples -> batches, decoded and augmented in threads, the same however many there are.
+"""Load batches of samples, decoded and augmented in threads, the same however many there are.
 
 What a batch holds depends on the seed, the epoch and the batch's place in it alone: not on the
-number of threads or their timing, nor on the batch from which an interrupted epoch goes on.
+number of threads or their timing, nor on the batch from which an interrupted epoch is resumed.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""Which samples an epoch takes, in which order, and where its random numbers come from.
+"""Choose the samples of an epoch, their order, and where its random numbers come from.
 
 Every random number of the data's way is drawn from a generator that is keyed by what it is for,
 never from one that is passed along: what a batch holds does not depend on what came before it.
@@ -24,7 +24,7 @@ class Stream(IntEnum):
 
 
 def generator(seed: int, stream: Stream, epoch: int, number: int = 0) -> np.random.Generator:
-    """The random numbers of one sample or batch.
+    """Return the random numbers of one sample or batch.
 
     Args:
         seed: 0 or more.
@@ -39,7 +39,7 @@ def generator(seed: int, stream: Stream, epoch: int, number: int = 0) -> np.rand
 def epoch_order(
     count: int, seed: int, epoch: int, shuffle: bool, weights: NDArray[np.float64] | None = None
 ) -> NDArray[np.int64]:
-    """Indices of the samples in the order an epoch takes them.
+    """Return the indices of the samples in the order an epoch takes them.
 
     Args:
         count: Number of samples.
@@ -59,7 +59,7 @@ def epoch_order(
 
 
 def split_batch(places: range, part: int, parts: int, least: int) -> range:
-    """One process's part of the places that a batch takes in the epoch.
+    """Return one process's part of the places that a batch takes in the epoch.
 
     Args:
         part: From 0.
@@ -72,7 +72,7 @@ def split_batch(places: range, part: int, parts: int, least: int) -> range:
 
 
 def balanced_weights(labels: Sequence[int]) -> NDArray[np.float64]:
-    """Probabilities with which every class that has samples is drawn equally often.
+    """Return probabilities by which every class that has samples is drawn equally often.
 
     Returns:
         float64 [N], by sample, summing to 1.
@@ -84,7 +84,7 @@ def balanced_weights(labels: Sequence[int]) -> NDArray[np.float64]:
 
 
 def class_weights(labels: Sequence[int], num_classes: int) -> NDArray[np.float32]:
-    """Weights for the loss with which every class that has samples counts the same.
+    """Return weights for the loss by which every class that has samples counts the same.
 
     Args:
         labels: Class ids of the training samples.

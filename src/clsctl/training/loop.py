@@ -18,11 +18,11 @@ from clsctl.errors import Interrupted
 from clsctl.evaluation.metrics import label_ranks
 from clsctl.evaluation.scoring import score_batches, score_function
 from clsctl.plugin.train_callbacks import Callback, EpochInfo, StepInfo
+from clsctl.training.build import build_teacher
 from clsctl.training.job import TrainJob
 from clsctl.training.optimization.schedule import learning_rate
 from clsctl.training.run_dir import checkpoint
 from clsctl.training.run_dir.checkpoint import TrainProgress
-from clsctl.training.setup import build_teacher
 from clsctl.training.state import TrainState, open_state, roll_back, save_best, save_latest
 from clsctl.training.step import LossIsNan, make_step, step_batches, train_mode
 

@@ -17,8 +17,8 @@ from clsctl.console.messages import note
 from clsctl.console.progress import count_bar
 from clsctl.errors import Interrupted
 from clsctl.system.files import open_output
+from clsctl.training.build import build_teacher
 from clsctl.training.job import TrainJob
-from clsctl.training.setup import build_teacher
 from clsctl.training.state import TrainState, new_state
 from clsctl.training.step import LossIsNan, make_step, step_batches, train_mode
 

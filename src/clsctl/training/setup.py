@@ -1,39 +1,36 @@
-"""A configuration -> everything that a run works on and that never changes while it runs."""
+"""Prepare everything that a run works on and that never changes while it runs."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from clsctl.datasets.check.listing import read_training_dataset
 from clsctl.datasets.printing import print_notes
 from clsctl.datasets.samples import Dataset, Sample
-from clsctl.errors import DataError, DeviceError, ModelError, UsageError
+from clsctl.errors import DataError, DeviceError, UsageError
 from clsctl.images.preprocess import transform_ops
-from clsctl.inference.devices import get_device, select_device
+from clsctl.inference.devices import get_device
 from clsctl.loading.augment import train_transform
 from clsctl.loading.cache import Read, open_reader
 from clsctl.loading.loader import Loader, open_loader
 from clsctl.loading.mix import Mixer
 from clsctl.loading.sampling import balanced_weights, class_weights
 from clsctl.models.catalog import get_entry
-from clsctl.networks.build import build
-from clsctl.plugin.registry import default_registry
 from clsctl.settings import folders, load_settings
 from clsctl.system.cpu import available_cores
 from clsctl.training.batch_size import fitting_batch
 from clsctl.training.distributed import environment
+from clsctl.training.distributed.devices import device_of
 from clsctl.training.distributed.process_group import SINGLE_PROCESS, ProcessGroup
 from clsctl.training.distributed.ranks import Rank
 from clsctl.training.job import TrainJob
 from clsctl.training.onednn.choice import choose_acceleration
-from clsctl.training.probe import fit_head
-from clsctl.values import DeviceId, Preprocessing
+from clsctl.values import Preprocessing
 
 if TYPE_CHECKING:
-    from clsctl.networks.base import Network
     from clsctl.training.config.train_config import TrainConfig
 
 # How much larger than the network's input cached images are, so that crops stay sharp.
@@ -86,67 +83,6 @@ def prepare(config: TrainConfig, group: ProcessGroup = SINGLE_PROCESS) -> TrainJ
     )
 
 
-def build_network(job: TrainJob) -> Network:
-    """The network with the weights that the run starts from.
-
-    Raises:
-        ModelError: The weights are missing or do not fit.
-        Interrupted: The run was stopped meanwhile.
-        UsageError: The architecture has no stochastic depth (`E_OPTION_UNSUPPORTED`).
-    """
-    config = job.config
-    options: dict[str, Any] = {}
-    if config.drop_path is not None:
-        options["drop_path_rate"] = config.drop_path
-    try:
-        network: Any = build(
-            config.model,
-            num_classes=len(job.labels),
-            pretrained=config.weights or config.pretrained,
-            seed=config.seed,
-            **options,
-        )
-    except TypeError:
-        if not options:
-            raise
-        raise UsageError(
-            f"{config.model} has no stochastic depth, so drop_path must not be set",
-            code="E_OPTION_UNSUPPORTED",
-        ) from None
-    # The others get rank 0's weights.
-    if job.group.is_rank_zero and job.starts_fitted:
-        fit_head(network, job)
-    return network  # type: ignore[no-any-return]
-
-
-def build_teacher(job: TrainJob) -> Network | None:
-    """The network that is learnt from, in evaluation mode; None where there is none.
-
-    Raises:
-        ModelError: Its weights know other classes (`E_TEACHER`).
-    """
-    options = job.config.distill
-    if not options.teacher:
-        return None
-    if not options.weights and len(job.labels) != 1000:
-        raise ModelError(
-            f"the published weights of {options.teacher} know ImageNet's classes only",
-            code="E_TEACHER",
-            hint="train the teacher on this dataset and set distill.weights to its best_model",
-        )
-    teacher: Any = build(options.teacher, None, options.weights or True)
-    teacher.eval()
-    known = teacher.state_dict()[f"{teacher.head_name}.bias"].shape[0]
-    if known != len(job.labels):
-        raise ModelError(
-            f"the teacher {options.weights} knows {known} classes, the dataset has "
-            f"{len(job.labels)}",
-            code="E_TEACHER",
-            hint="train the teacher on this dataset first",
-        )
-    return teacher  # type: ignore[no-any-return]
-
-
 # ---- parts -------------------------------------------------------------------------------------
 
 
@@ -191,23 +127,6 @@ def _preprocessing(config: TrainConfig) -> Preprocessing:
         )
     short = short or round(published.resize_short * size / published.crop)
     return replace(published, crop=size, resize_short=short)
-
-
-def device_of(text: str, local: int) -> DeviceId:
-    """The device of one of a machine's processes: `gpu:2,5` names one for each, `gpu` all.
-
-    Raises:
-        UsageError: There is no such kind of device (`E_DEVICE_UNKNOWN`).
-        DeviceError: The device is not there (`E_DEVICE_MISSING`).
-    """
-    kind, colon, numbers = text.partition(":")
-    if colon:
-        own = numbers.split(",")[local % len(numbers.split(","))]
-        return select_device(f"{kind}:{own}", default_registry())
-    device = select_device(kind, default_registry())
-    if not get_device(device).accelerator or local == 0:
-        return device
-    return select_device(f"{device.kind}:{local}", default_registry())
 
 
 def _train_loader(

@@ -18,13 +18,13 @@ from clsctl.images.preprocess import transform_ops
 from clsctl.networks.param_groups import freeze_until
 from clsctl.networks.pdparams import load_weights
 from clsctl.system.files import require_space
+from clsctl.training.build import build_network
 from clsctl.training.job import TrainJob
 from clsctl.training.optimization.amp import open_scaler
 from clsctl.training.optimization.ema import Ema
 from clsctl.training.optimization.optimizer import build_optimizer
 from clsctl.training.run_dir import checkpoint
 from clsctl.training.run_dir.checkpoint import BEST, LATEST, TrainProgress
-from clsctl.training.setup import build_network
 
 if TYPE_CHECKING:
     from paddle.amp import GradScaler

@@ -16,6 +16,7 @@ from clsctl.schema.layers import ConfigSource
 from clsctl.training.config.recipes import with_fitted_head
 from clsctl.training.config.run_config import resolve_run
 from clsctl.training.config.sources import ResolvedConfig, file_source, table_source
+from clsctl.training.distributed.devices import device_of
 from clsctl.training.distributed.process_group import ProcessGroup, init_process_group
 from clsctl.training.distributed.ranks import Rank, current_rank
 from clsctl.training.job import TrainJob
@@ -28,7 +29,7 @@ from clsctl.training.reporting.callbacks import CallbackList
 from clsctl.training.reporting.display import append_line, open_display
 from clsctl.training.reporting.eta import EtaReporter
 from clsctl.training.run_dir import files
-from clsctl.training.setup import device_of, prepare
+from clsctl.training.setup import prepare
 from clsctl.training.signals import stop_requests
 
 if TYPE_CHECKING:

@@ -156,7 +156,7 @@ def train(
 
     if supervise(sources, resume, Nodes(nnodes, node_rank, master, max_restarts)):
         return
-    environment.enter()
+    environment.restart_with_variables()
     _print(run_training(sources, resume))
 
 

@@ -1,7 +1,8 @@
-"""The variables that make Paddle train fast on a processor, which must be there at a start.
+"""Set the variables that make Paddle train fast on a processor, which must be there at a start.
 
 Libraries read them once, when they are loaded. So `clsctl train` replaces its process by one that
-has them, before anything heavy is imported. What a person has set is left as it is.
+has them, before anything heavy is imported. What the user has set is left as it is.
+Only the command line does this; `clsctl.train` changes no variable.
 """
 
 from __future__ import annotations
@@ -25,7 +26,7 @@ GLIBC_MALLOC = {
 }
 
 
-def enter() -> None:
+def restart_with_variables() -> None:
     """Start over with the variables; does nothing where that was done, or inside another program.
 
     The process keeps its number, its terminal and its standard streams.
@@ -39,12 +40,12 @@ def enter() -> None:
 
 
 def threads(processes: int) -> int:
-    """Threads for each of so many processes that train on this machine."""
+    """Count the threads for each of so many processes that train on this machine."""
     return load_settings().threads or max(available_cores() // processes, 1)
 
 
 def variables() -> dict[str, str]:
-    """What a training process wants on this machine."""
+    """Return the variables that make training fast on this machine."""
     wanted: dict[str, str] = {}
     if platform.libc_ver()[0] == "glibc":
         wanted |= GLIBC_MALLOC

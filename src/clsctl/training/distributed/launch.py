@@ -26,9 +26,9 @@ from clsctl.schema.layers import ConfigSource
 from clsctl.training.config.run_config import CONFIG, resolve_run
 from clsctl.training.config.train_config import TrainConfig
 from clsctl.training.distributed import environment
+from clsctl.training.distributed.devices import device_of
 from clsctl.training.distributed.ranks import Rank, current_rank
 from clsctl.training.run_dir import files
-from clsctl.training.setup import device_of
 from clsctl.training.signals import Stop, stop_requests
 
 GRACE_S = 10.0

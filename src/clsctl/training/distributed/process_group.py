@@ -1,6 +1,6 @@
-"""What processes that train together tell each other, by Paddle's collectives.
+"""Let processes that train together communicate, by Paddle's collectives.
 
-NCCL carries it between GPUs, gloo between CPUs. On its own a process is a team of one, for which
+NCCL carries it between GPUs, gloo between CPUs. A process on its own is a group of one, for which
 everything here does nothing and imports nothing.
 """
 
@@ -8,13 +8,10 @@ from __future__ import annotations
 
 import io
 import os
-import socket
-import time
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager, redirect_stderr
 from dataclasses import dataclass
-from pathlib import Path
 from threading import Event
 from types import MethodType
 from typing import TYPE_CHECKING, TypeVar
@@ -22,6 +19,7 @@ from typing import TYPE_CHECKING, TypeVar
 from clsctl.errors import ProcessLost
 from clsctl.inference.devices import get_device
 from clsctl.training.distributed.ranks import Rank
+from clsctl.training.distributed.sockets import hide_from_network, interface_to, wait_for
 from clsctl.values import DeviceId
 
 if TYPE_CHECKING:
@@ -31,13 +29,6 @@ T = TypeVar("T")
 
 TOUCH_S = 5.0
 """How often a process that is long busy says that it is there."""
-
-MEETING_S = 900.0
-"""So long the others wait for rank 0."""
-
-POLL_S = 0.1
-
-SIOCGIFADDR = 0x8915
 
 
 @dataclass(frozen=True, slots=True)
@@ -134,7 +125,8 @@ SINGLE_PROCESS = ProcessGroup(Rank())
 def init_process_group(rank: Rank, device: DeviceId) -> ProcessGroup:
     """Wait for the other processes and connect to them.
 
-    Where rank 0 is on this very machine's loopback interface, nothing can be reached from others.
+    Sets the environment variables that Paddle reads for it. Where rank 0 is on this very machine's
+    loopback interface, nothing can be reached from others.
 
     Args:
         device: What this process computes on.
@@ -154,7 +146,7 @@ def _connect(rank: Rank, device: DeviceId, host: str, port: int) -> None:
     from paddle import distributed
     from paddle.base import core
 
-    interface = _interface_to(host)
+    interface = interface_to(host)
     kind = get_device(device)
     name, _, index = kind.paddle_place(device).partition(":")
     os.environ.update(
@@ -166,14 +158,14 @@ def _connect(rank: Rank, device: DeviceId, host: str, port: int) -> None:
         for library in ("GLOO", "NCCL"):
             os.environ.setdefault(f"{library}_SOCKET_IFNAME", interface)
     if rank.number:
-        _wait_for(host, port)
+        wait_for(host, port)
     if rank.number == 0:
         # A store for one would not wait for the others before it returns, open to everybody.
         os.environ["PADDLE_TRAINERS_NUM"] = "1"
     core.create_or_get_global_tcp_store()
     os.environ["PADDLE_TRAINERS_NUM"] = str(rank.size)
     if rank.number == 0 and interface == "lo":
-        _hide_from_network(port)
+        hide_from_network(port)
     with redirect_stderr(io.StringIO()):  # Paddle lists flags that it has itself changed.
         distributed.init_parallel_env()
 
@@ -183,7 +175,7 @@ def sync_batch_norm(network: nn.Layer) -> Iterator[None]:
     """Let batch normalisation take its statistics over the images of all processes for a while.
 
     Every process has to run the network meanwhile. Nothing else of the network changes: it is
-    copied, saved and exported as ever. Only GPUs can do it.
+    copied, saved and exported as before. Only GPUs can do it.
     """
     from paddle import nn
 
@@ -236,54 +228,3 @@ def _all_reduce_gradients(parameters: Sequence[Tensor]) -> None:
     for parameter, part in zip(parameters, parts, strict=True):
         if idle or parameter.grad is not None:  # What no process uses stays without.
             parameter.grad = part.reshape(parameter.shape)
-
-
-# ---- sockets -----------------------------------------------------------------------------------
-
-
-def _wait_for(host: str, port: int) -> None:
-    """Wait until somebody listens there; Paddle itself would look only every three seconds."""
-    deadline = time.monotonic() + MEETING_S
-    while True:
-        try:
-            socket.create_connection((host, port), timeout=POLL_S).close()
-        except OSError:
-            if time.monotonic() > deadline:
-                raise
-            time.sleep(POLL_S)
-        else:
-            return
-
-
-def _interface_to(host: str) -> str:
-    """The name of the network interface by which this machine reaches another, or itself."""
-    import fcntl
-    import struct
-
-    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as probe:
-        probe.connect((host, 9))  # Of UDP: nothing is sent.
-        address = socket.inet_aton(probe.getsockname()[0])
-        for _, name in socket.if_nameindex():
-            request = struct.pack("256s", name.encode())
-            try:
-                if fcntl.ioctl(probe, SIOCGIFADDR, request)[20:24] == address:
-                    return name
-            except OSError:  # It has no address.
-                continue
-    return ""
-
-
-def _hide_from_network(port: int) -> None:
-    """Let a listening socket of this process be reached by the loopback interface alone.
-
-    Paddle's store listens on every address, and has no option for it.
-    """
-    for link in Path("/proc/self/fd").iterdir():
-        try:
-            duplicate = socket.socket(fileno=os.dup(int(link.name)))
-        except OSError:  # It is no socket.
-            continue
-        with duplicate:
-            listens = duplicate.getsockopt(socket.SOL_SOCKET, socket.SO_ACCEPTCONN)
-            if listens and duplicate.getsockname()[1] == port:
-                duplicate.setsockopt(socket.SOL_SOCKET, socket.SO_BINDTODEVICE, b"lo")

@@ -1,4 +1,4 @@
-"""Which of the processes that train together this one is, as whatever started it says."""
+"""Find out which of the processes that train together this one is, from its launcher."""
 
 from __future__ import annotations
 
@@ -67,7 +67,7 @@ LAUNCHERS = {
 
 
 def current_rank(environment: Mapping[str, str] = os.environ) -> Rank:
-    """The rank of this process; that of a process on its own where no launcher has set one.
+    """Return the rank of this process; of one on its own where no launcher has set one.
 
     Raises:
         UsageError: A launcher's variables are incomplete or no numbers (`E_LAUNCHER`).
@@ -97,7 +97,7 @@ def _read(name: str, launcher: Launcher, environment: Mapping[str, str]) -> Rank
 
 
 def _master(environment: Mapping[str, str]) -> str:
-    """Where rank 0 is to be met."""
+    """Find the address of rank 0."""
     if "MASTER_ADDR" in environment and "MASTER_PORT" in environment:
         return f"{environment['MASTER_ADDR']}:{environment['MASTER_PORT']}"
     if "SLURM_STEP_NODELIST" in environment:

@@ -1,0 +1,74 @@
+"""Build the networks of a run: the one that learns, and its teacher."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from clsctl.errors import ModelError, UsageError
+from clsctl.networks.build import build
+from clsctl.training.job import TrainJob
+from clsctl.training.probe import fit_head
+
+if TYPE_CHECKING:
+    from clsctl.networks.base import Network
+
+
+def build_network(job: TrainJob) -> Network:
+    """Build the network with the weights that the run starts from.
+
+    Raises:
+        ModelError: The weights are missing or do not fit.
+        Interrupted: The run was stopped meanwhile.
+        UsageError: The architecture has no stochastic depth (`E_OPTION_UNSUPPORTED`).
+    """
+    config = job.config
+    options: dict[str, Any] = {}
+    if config.drop_path is not None:
+        options["drop_path_rate"] = config.drop_path
+    try:
+        network: Any = build(
+            config.model,
+            num_classes=len(job.labels),
+            pretrained=config.weights or config.pretrained,
+            seed=config.seed,
+            **options,
+        )
+    except TypeError:
+        if not options:
+            raise
+        raise UsageError(
+            f"{config.model} has no stochastic depth, so drop_path must not be set",
+            code="E_OPTION_UNSUPPORTED",
+        ) from None
+    # The others get rank 0's weights.
+    if job.group.is_rank_zero and job.starts_fitted:
+        fit_head(network, job)
+    return network  # type: ignore[no-any-return]
+
+
+def build_teacher(job: TrainJob) -> Network | None:
+    """Build the network that is learnt from, in evaluation mode; None where there is none.
+
+    Raises:
+        ModelError: Its weights know other classes (`E_TEACHER`).
+    """
+    options = job.config.distill
+    if not options.teacher:
+        return None
+    if not options.weights and len(job.labels) != 1000:
+        raise ModelError(
+            f"the published weights of {options.teacher} know ImageNet's classes only",
+            code="E_TEACHER",
+            hint="train the teacher on this dataset and set distill.weights to its best_model",
+        )
+    teacher: Any = build(options.teacher, None, options.weights or True)
+    teacher.eval()
+    known = teacher.state_dict()[f"{teacher.head_name}.bias"].shape[0]
+    if known != len(job.labels):
+        raise ModelError(
+            f"the teacher {options.weights} knows {known} classes, the dataset has "
+            f"{len(job.labels)}",
+            code="E_TEACHER",
+            hint="train the teacher on this dataset first",
+        )
+    return teacher  # type: ignore[no-any-return]
