@@ -49,7 +49,7 @@ def build(
 
 
 def build_lazy(create: Callable[[], nn.Layer]) -> nn.Layer:
-    """The network without memory for its parameters; even the largest is there in an instant."""
+    """Build a network without memory for its parameters, which takes an instant for the largest."""
     import paddle
 
     with paddle.LazyGuard():

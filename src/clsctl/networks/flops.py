@@ -1,4 +1,4 @@
-"""What a network costs: its parameters and its multiply-accumulates.
+"""Count what a network costs: its parameters and its multiply-accumulates.
 
 The multiply-accumulates are read off the network's traced graph, where every convolution and
 matrix product stands with its shapes, whether a layer or a function in some `forward` made it;
@@ -32,7 +32,7 @@ class Costs:
 
 
 def costs(entry: ModelEntry) -> Costs | None:
-    """Of a catalog entry's network for one image of its size; None where no plugin has it."""
+    """Count the costs of a catalog entry's network for one image; None where no plugin has it."""
     from clsctl.networks.build import build_lazy
     from clsctl.plugin.registry import default_registry
 
@@ -45,7 +45,7 @@ def costs(entry: ModelEntry) -> Costs | None:
 
 
 def parameters(network: nn.Layer, trainable: bool = False) -> int:
-    """Numbers a checkpoint holds: every float entry of the state_dict, statistics included.
+    """Count the numbers of a checkpoint: every float entry of the state_dict, statistics included.
 
     Args:
         network: The network.
@@ -59,7 +59,7 @@ def parameters(network: nn.Layer, trainable: bool = False) -> int:
 
 
 def macs(network: nn.Layer, input_shape: Sequence[int]) -> int:
-    """Multiply-accumulates of convolutions, linear layers and attention, for one image.
+    """Count multiply-accumulates of convolutions, linear layers and attention, for one image.
 
     Args:
         network: The network; it is traced in evaluation mode and left as it was. Its weights are
@@ -70,7 +70,7 @@ def macs(network: nn.Layer, input_shape: Sequence[int]) -> int:
 
 
 def activations(network: nn.Layer, input_shape: Sequence[int]) -> int:
-    """Numbers in an image and in all that operations make of it; training keeps most of them.
+    """Count the numbers in an image and all that operations make of it; training keeps most.
 
     Args:
         network: As for `macs`.

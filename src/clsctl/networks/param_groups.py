@@ -1,4 +1,4 @@
-"""What an optimizer trains: stages that are frozen, and groups as the family's recipe has them."""
+"""Choose what an optimizer trains: frozen stages, and groups as the family's recipe has them."""
 
 from __future__ import annotations
 
@@ -45,7 +45,7 @@ def freeze_until(network: Network, stage: str) -> None:
 def parameter_groups(
     network: Network, weight_decay: float, layer_decay: float | None = None
 ) -> list[dict[str, Any]]:
-    """The trainable parameters, each one once, as the `parameters` of a Paddle optimizer.
+    """Group the trainable parameters, each one once, as the `parameters` of a Paddle optimizer.
 
     A group's `learning_rate` is what Paddle multiplies the optimizer's own with.
 

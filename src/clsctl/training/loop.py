@@ -50,7 +50,7 @@ def fit(job: TrainJob, peak: float, callback: Callback) -> TrainProgress:
 
     while True:
         try:
-            # Optimizer states are found again by names that Paddle numbers anew in here.
+            # Optimizer states are found again by names that Paddle numbers from 0 in here.
             with paddle.utils.unique_name.guard():
                 return _fit(job, peak, callback)
         except LossIsNan:

@@ -1,4 +1,4 @@
-"""Where fine-tuning starts: a classifier that is fitted to the features which are there already.
+"""Start fine-tuning from a classifier that is fitted to the features that are there already.
 
 From a random classifier the first steps spoil the features before anything was learnt. A logistic
 regression on the frozen features is a better start (Kumar et al. 2022, arXiv:2202.10054), and with

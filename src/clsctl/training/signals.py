@@ -1,4 +1,4 @@
-"""Ctrl-C and SIGTERM while training: stop at the next step, not in the middle of one."""
+"""Stop at the next step, not in the middle of one, on Ctrl-C and SIGTERM."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ Stop = threading.Event
 
 @contextmanager
 def stop_requests() -> Iterator[Stop]:
-    """An event that is set on the first signal; a second one acts at once, as ever.
+    """Yield an event that is set on the first signal; a second one acts at once, as without.
 
     Outside the main thread, where Python delivers no signals, it is never set.
     """

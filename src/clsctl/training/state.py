@@ -55,14 +55,14 @@ class TrainState:
     scaler: GradScaler
 
     def tensors(self) -> dict[str, Mapping[str, Any]]:
-        """What a checkpoint holds, by suffix."""
+        """Return what a checkpoint holds, by suffix."""
         average = {"pdema": self.ema.average} if self.ema else {}
         weights = {"pdparams": self.network.state_dict(), "pdopt": self.optimizer.state_dict()}
         return weights | average
 
 
 def open_state(job: TrainJob) -> TrainState:
-    """The state as the latest checkpoint has it, or a new one, of which a checkpoint is made.
+    """Open the state of the latest checkpoint, or a new one, of which a checkpoint is made.
 
     Processes that train together have the same one, rank 0's.
     """
@@ -85,7 +85,7 @@ def open_state(job: TrainJob) -> TrainState:
 
 
 def new_state(job: TrainJob) -> TrainState:
-    """The state of a run's beginning; of processes that train together, rank 0's."""
+    """Make the state of a run's beginning; of processes that train together, rank 0's."""
     with job.group.keep_alive():
         network, optimizer = _assemble(job)
     job.group.broadcast_weights(network)
@@ -108,14 +108,14 @@ def _without_weights(job: TrainJob) -> TrainJob:
 
 
 def save_latest(job: TrainJob, state: TrainState) -> None:
-    """Write the checkpoint to go on from; of processes that train together, rank 0 alone does."""
+    """Write the checkpoint to resume from; of processes that train together, rank 0 alone does."""
     tensors, progress = state.tensors(), state.progress
     job.group.on_rank_zero(lambda: checkpoint.write(job.run_dir, LATEST, tensors, progress))
     state.saved_at = time.monotonic()
 
 
 def save_best(job: TrainJob, state: TrainState) -> None:
-    """The weights that were measured, and their model directory; averaged ones where there are."""
+    """Save the weights that were measured, averaged ones where there are, and export them."""
     progress = state.progress
 
     def add(folder: Path) -> None:

@@ -106,7 +106,7 @@ def test_every_recipe_of_the_file_is_valid():
 
 
 def test_a_model_is_needed_and_must_be_known():
-    with pytest.raises(UsageError, match="which model"):
+    with pytest.raises(UsageError, match="no model to train is named"):
         configure([])
     with pytest.raises(ModelError, match=r"Did you mean ResNet50"):
         configure([ConfigSource("option", {"model": "ResNet5O"})])

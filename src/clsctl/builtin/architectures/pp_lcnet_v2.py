@@ -205,7 +205,7 @@ class PPLCNetV2(Network):
         """Merge every depthwise convolution's branches, for inference; exporting calls this.
 
         In evaluation the logits change by rounding alone, less than 5e-6 of the largest. The
-        state_dict loses `dw_conv_list.*`, so keep a copy of the network to go on training.
+        state_dict loses `dw_conv_list.*`, so keep a copy of the network to continue training.
         """
         for layer in self.sublayers():
             if isinstance(layer, SeparableConv):

@@ -90,7 +90,7 @@ Mirrors = Annotated[
 def renamed_option(old: str, new: str, values: Mapping[str, str] | None = None) -> Any:
     """Refuse an option's old spelling, and say the new one.
 
-    For a parameter whose value nobody reads:
+    For a parameter whose value is not used:
     `old_kind: Annotated[str | None, renamed_option("--weights", "--kind")] = None`.
 
     Args:

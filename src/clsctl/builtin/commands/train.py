@@ -152,7 +152,8 @@ def train(
         print_config(resolve_run(sources, resume))
         return
     from clsctl.training.distributed import environment
-    from clsctl.training.distributed.launch import Nodes, supervise
+    from clsctl.training.distributed.launch import supervise
+    from clsctl.training.distributed.nodes import Nodes
 
     if supervise(sources, resume, Nodes(nnodes, node_rank, master, max_restarts)):
         return

@@ -54,7 +54,7 @@ def configure(sources: Sequence[ConfigSource]) -> ResolvedConfig:
     asked = resolve_config(sources).config
     if not asked.model:
         raise UsageError(
-            "which model shall be trained?",
+            "no model to train is named",
             code="E_MODEL_MISSING",
             hint="name one with -m; `clsctl models list` shows every model",
         )

@@ -17,16 +17,15 @@ import sys
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, nullcontext
-from dataclasses import dataclass
 from pathlib import Path
 
 from clsctl.console.messages import note
-from clsctl.errors import Interrupted, ProcessLost, UsageError
+from clsctl.errors import Interrupted, ProcessLost
 from clsctl.schema.layers import ConfigSource
 from clsctl.training.config.run_config import CONFIG, resolve_run
-from clsctl.training.config.train_config import TrainConfig
 from clsctl.training.distributed import environment
 from clsctl.training.distributed.devices import device_of
+from clsctl.training.distributed.nodes import Nodes, check_nodes, wanted_processes
 from clsctl.training.distributed.ranks import Rank, current_rank
 from clsctl.training.run_dir import files
 from clsctl.training.signals import Stop, stop_requests
@@ -39,23 +38,6 @@ LAST_LINES = 20
 PR_SET_PDEATHSIG = 1
 
 Workers = Mapping[int, "subprocess.Popen[bytes]"]
-
-
-@dataclass(frozen=True, slots=True)
-class Nodes:
-    """The machines of a run.
-
-    Attributes:
-        count: How many there are.
-        number: This one, from 0.
-        master: `HOST:PORT` of machine 0; may be empty where there is but one.
-        restarts: How often the processes are started again after one of them died.
-    """
-
-    count: int = 1
-    number: int = 0
-    master: str = ""
-    restarts: int = 0
 
 
 def supervise(sources: Sequence[ConfigSource], resume: bool, nodes: Nodes) -> bool:
@@ -79,7 +61,7 @@ def supervise(sources: Sequence[ConfigSource], resume: bool, nodes: Nodes) -> bo
     """
     if environment.MARK in os.environ or current_rank().size > 1:
         return False
-    _check(nodes)
+    check_nodes(nodes)
     config = resolve_run(sources, resume, say=lambda text: None).config
     size = wanted_processes(config, nodes.count)
     if size == 1 and not nodes.restarts:
@@ -97,49 +79,6 @@ def supervise(sources: Sequence[ConfigSource], resume: bool, nodes: Nodes) -> bo
                 raise failure
             note(f"{failure.message}; starting again ({attempt + 1} of {nodes.restarts})")
     return True
-
-
-def wanted_processes(config: TrainConfig, nodes: int = 1) -> int:
-    """How many processes train together, on all machines.
-
-    Raises:
-        UsageError: They do not go evenly on machines or devices (`E_PROCESSES`).
-    """
-    devices = nodes * (config.device.count(",") + 1)
-    processes = config.processes or devices
-    if processes % nodes:
-        raise _uneven(f"{processes} processes cannot be spread evenly over {nodes} machines")
-    if ":" in config.device and processes != devices:
-        raise _uneven(
-            f"{processes} processes cannot share the {devices} device(s) of '{config.device}'"
-        )
-    return processes
-
-
-def _check(nodes: Nodes) -> None:
-    hint = "one machine is `--nnodes 2 --node-rank 0 --master HOST:PORT`, the next `--node-rank 1`"
-    if not 0 <= nodes.number < nodes.count:
-        raise UsageError(
-            f"of {nodes.count} machine(s) there is no number {nodes.number}; they count from 0",
-            code="E_NODES",
-            hint=hint,
-        )
-    host, _, port = nodes.master.rpartition(":")
-    if nodes.count > 1 and not (host and port.isdecimal()):
-        raise UsageError(
-            f"several machines meet at --master HOST:PORT, not at '{nodes.master}'",
-            code="E_NODES",
-            hint=hint,
-        )
-
-
-def _uneven(reason: str) -> UsageError:
-    return UsageError(
-        reason,
-        code="E_PROCESSES",
-        hint="--processes counts those of all machines, one a device; leave it out, or name the "
-        "devices as in --device gpu:0,1",
-    )
 
 
 # ---- one attempt -------------------------------------------------------------------------------
@@ -247,7 +186,7 @@ def _watch(workers: Workers, stop: Stop) -> dict[int, int]:
 
 
 def _judge(ended: Mapping[int, int], logs: Path, stop: Stop) -> ProcessLost | None:
-    """What the exit statuses come to; see `_attempt`."""
+    """Judge the exit statuses; see `_attempt`."""
     failed = {rank: status for rank, status in ended.items() if status}
     if not failed:
         return None

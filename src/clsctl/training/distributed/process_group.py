@@ -68,7 +68,7 @@ class ProcessGroup:
                 work()
 
     def broadcast(self, make: Callable[[], T]) -> T:
-        """What rank 0 makes, on every process; nobody else calls `make`."""
+        """Return what rank 0 makes, on every process; no other calls `make`."""
         if self.rank.size == 1:
             return make()
         from paddle import distributed
@@ -80,7 +80,7 @@ class ProcessGroup:
         return held[0]  # type: ignore[return-value]
 
     def all_reduce(self, values: Sequence[float]) -> list[float]:
-        """Sums over all processes, in float64."""
+        """Sum over all processes, in float64."""
         if self.rank.size == 1:
             return list(values)
         import paddle
@@ -160,7 +160,7 @@ def _connect(rank: Rank, device: DeviceId, host: str, port: int) -> None:
     if rank.number:
         wait_for(host, port)
     if rank.number == 0:
-        # A store for one would not wait for the others before it returns, open to everybody.
+        # A store for one would not wait for the others before it returns, open to all.
         os.environ["PADDLE_TRAINERS_NUM"] = "1"
     core.create_or_get_global_tcp_store()
     os.environ["PADDLE_TRAINERS_NUM"] = str(rank.size)

@@ -16,7 +16,7 @@ SIOCGIFADDR = 0x8915
 
 
 def wait_for(host: str, port: int) -> None:
-    """Wait until somebody listens there; Paddle itself would look only every three seconds."""
+    """Wait until a process listens there; Paddle itself would look only every three seconds."""
     deadline = time.monotonic() + MEETING_S
     while True:
         try:
@@ -30,7 +30,7 @@ def wait_for(host: str, port: int) -> None:
 
 
 def interface_to(host: str) -> str:
-    """The name of the network interface by which this machine reaches another, or itself."""
+    """Find the name of the network interface by which this machine reaches another, or itself."""
     import fcntl
     import struct
 

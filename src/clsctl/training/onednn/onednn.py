@@ -2,7 +2,7 @@
 
 A *descriptor* says which shapes and layouts something works on; a `Primitive` is machine code made
 for one descriptor, and is run on the memory of tensors. Everything here is float32 unless it says
-otherwise, and meant for one thread at a time; oneDNN itself uses every core.
+otherwise, and for calls from one thread only; oneDNN itself uses every core.
 
 API and numbers: https://uxlfoundation.github.io/oneDNN, version 3.
 """

@@ -1,7 +1,7 @@
 """Runs a stock network on oneDNN for a while, by giving its layers other `forward` functions.
 
 Nothing of the network changes: parameters, buffers and their names are its own, and outside of
-`accelerated` it is what it was. So it is copied, saved, averaged and exported as ever.
+`accelerated` it is what it was. So it is copied, saved, averaged and exported as before.
 
 oneDNN wants channels last, Paddle's networks have them first. A network that says `channels_last`
 is given its maps so, from its first layer to its last feature map; in any other one, each layer

@@ -1,7 +1,7 @@
-"""Mixed precision: float16 where that is safe, and a loss scaled so that gradients do not vanish.
+"""Train in mixed precision: float16 where safe, and a loss scaled to keep gradients from vanishing.
 
 P. Micikevicius et al., "Mixed Precision Training", 2018 (arXiv:1710.03740), by Paddle's level O1:
-weights stay float32, so checkpoints are as ever.
+weights stay float32, so checkpoints do not change.
 """
 
 from __future__ import annotations
@@ -14,11 +14,11 @@ if TYPE_CHECKING:
 
 
 def open_scaler(amp: str, state: Mapping[str, float]) -> GradScaler:
-    """What scales the loss; without mixed precision it passes everything on as it is.
+    """Open what scales the loss; without mixed precision it changes nothing.
 
     Args:
         amp: `off` or `O1`.
-        state: `scaler_state` of a run that goes on; empty at a run's beginning.
+        state: `scaler_state` of a resumed run; empty at a run's beginning.
     """
     import paddle
     from paddle.amp import GradScaler
@@ -34,6 +34,6 @@ def open_scaler(amp: str, state: Mapping[str, float]) -> GradScaler:
 
 
 def scaler_state(scaler: GradScaler) -> dict[str, float]:
-    """What a checkpoint keeps of a scaler; nothing without mixed precision."""
+    """Return what a checkpoint keeps of a scaler; nothing without mixed precision."""
     state = scaler.state_dict()
     return {name: float(state[name]) for name in ("scale", "incr_count", "decr_count") if state}

@@ -1,4 +1,4 @@
-"""The running average of a network's weights."""
+"""Keep a running average of a network's weights."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ class Ema:
     Args:
         decay: Share of the old average that is kept at each step.
         steps: Steps that were averaged before.
-        average: What they came to, by name, where a run goes on.
+        average: What they came to, by name, in a resumed run.
     """
 
     def __init__(

@@ -1,4 +1,4 @@
-"""What training minimises: cross-entropy to soft targets, and what refines it."""
+"""Compute what training minimises: cross-entropy to soft targets, and what refines it."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ if TYPE_CHECKING:
 def classification_loss(
     logits: Tensor, targets: Tensor, focal_gamma: float = 0.0, class_weights: Tensor | None = None
 ) -> Tensor:
-    """The mean cross-entropy of a batch.
+    """Compute the mean cross-entropy of a batch.
 
     Args:
         logits: float32 [N, C].
@@ -35,7 +35,7 @@ def classification_loss(
 
 
 def distillation_loss(logits: Tensor, teacher: Tensor, temperature: float) -> Tensor:
-    """How far the scores are from the teacher's (Hinton et al. 2015, arXiv:1503.02531).
+    """Compute how far the scores are from the teacher's (Hinton et al. 2015, arXiv:1503.02531).
 
     Args:
         logits: float32 [N, C].

@@ -43,7 +43,7 @@ def require_same_classes(job: TrainJob) -> None:
     """Refuse to resume a run with other classes than it began with: its outputs are numbered.
 
     Raises:
-        DataError: A class was added, removed, renamed or numbered anew (`E_RESUME_CLASSES`).
+        DataError: A class was added, removed, renamed or numbered differently (`E_RESUME_CLASSES`).
     """
     path = job.run_dir / LABELS
     if not path.is_file():

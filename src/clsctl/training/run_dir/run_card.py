@@ -1,4 +1,4 @@
-"""run.json: all that is needed to tell where weights come from, and to make them again."""
+"""Describe a run in run.json: where its weights come from, and how to make them again."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ LIBRARIES = ("paddlepaddle", "paddlepaddle-gpu", "numpy", "opencv-python-headles
 
 
 def environment(device: str) -> dict[str, Any]:
-    """Versions and hardware."""
+    """Collect versions and hardware."""
     return {
         "clsctl": __version__,
         "python": platform.python_version(),
@@ -41,7 +41,7 @@ def environment(device: str) -> dict[str, Any]:
 
 
 def fingerprint(dataset: Dataset) -> str:
-    """SHA256 over class names, and split, path, class, size and both ends of every image's file.
+    """Compute a SHA256 over the class names and, of every image, split, path, class, size and ends.
 
     A picture that changes changes its end; whole files would take minutes on a large dataset.
 
@@ -68,7 +68,7 @@ def _size_and_ends(path: Path) -> tuple[int, bytes]:
 
 
 def output_hashes(run_dir: Path) -> dict[str, str]:
-    """SHA256 of the configuration and of every file of the best model, by path."""
+    """Compute the SHA256 of the configuration and of each file of the best model, by path."""
     best = run_dir / "best_model"
     files = {f"best_model/{name}": facts["sha256"] for name, facts in file_facts(best, "").items()}
     return {"config.yaml": file_sha256(run_dir / "config.yaml")} | files
