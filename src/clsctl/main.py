@@ -20,6 +20,7 @@ from clsctl.console.messages import print_error, status
 from clsctl.errors import ClsctlError, Interrupted, UsageError
 from clsctl.plugin.descriptors import Command
 from clsctl.plugin.registry import Registry, default_registry
+from clsctl.system.os_errors import FULL, disk_full
 from clsctl.values import __version__
 
 ClickException: type[Exception] = typer.BadParameter.__mro__[2]
@@ -48,8 +49,7 @@ def run(arguments: Sequence[str]) -> int:
         status = _invoke(arguments)
         print(end="", flush=True)
     except OSError as error:
-        # Files have names; what has none and cannot be written is standard output.
-        if error.filename is not None or error.errno not in (errno.ENOSPC, errno.EPIPE):
+        if error.errno not in (errno.EPIPE, *FULL):
             _admit_bug()
             raise
         status = _output_failed(error, as_json=_wants_json(arguments))
@@ -143,13 +143,23 @@ def _paragraphs(docstring: str) -> str:
 
 
 def _output_failed(error: OSError, as_json: bool) -> int:
-    """Report that standard output cannot be written, unless its reader has seen enough."""
+    """Report that a disk is full; a reader of standard output who has seen enough is no failure."""
+    what = error.filename or ("standard output" if _stdout_fails() else "one of the files")
     sys.stdout = io.StringIO()  # Python would try once more at its end.
     if error.errno == errno.EPIPE:
         return SIGPIPE_STATUS
-    failure = UsageError(f"cannot write to standard output: {error.strerror}", code="E_OUTPUT")
+    failure = disk_full(str(what), error, UsageError)
     print_error(failure, as_json)
     return failure.exit_status
+
+
+def _stdout_fails() -> bool:
+    """Tell whether it is standard output that takes no more: what it holds back fails again."""
+    try:
+        sys.stdout.flush()
+    except OSError:
+        return True
+    return False
 
 
 def _admit_bug() -> None:

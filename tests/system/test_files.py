@@ -75,8 +75,10 @@ def test_what_the_system_refuses_is_one_sentence(tmp_path, monkeypatch, path, re
     Path("file").touch()
     with pytest.raises(UsageError) as caught, open_output(Path(path)) as stream:
         stream.write("text")
-    assert caught.value.message == f"cannot write {path}: {reason}"
-    assert caught.value.code == "E_OUTPUT"
+    full = path == "/dev/full"
+    start = f"the disk that holds {path} is full" if full else f"cannot write {path}"
+    assert caught.value.message == f"{start}: {reason}"
+    assert caught.value.code == ("E_DISK_FULL" if full else "E_OUTPUT")
     assert sorted(p.name for p in tmp_path.iterdir()) == ["file", "folder"]
 
 

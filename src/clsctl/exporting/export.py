@@ -77,6 +77,8 @@ def export(
     """
     from clsctl.evaluation import trained_weights
     from clsctl.evaluation.scoring import input_side
+    from clsctl.models.directory import read_model_dir
+    from clsctl.models.integrity import require_written
     from clsctl.models.provenance import origin, record
     from clsctl.system.files import new_folder
 
@@ -89,6 +91,7 @@ def export(
     with new_folder(Path(output)) as folder:
         for exporter in exporters:
             exporter.write(request, folder)
+            require_written(read_model_dir(folder / exporter.file))
         parity, top1 = {}, None
         if check:
             parity = _check_scores(request, exporters, folder, dataset or model.dataset)

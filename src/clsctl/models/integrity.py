@@ -24,7 +24,7 @@ from clsctl.models.onnx_metadata import external_data
 from clsctl.models.parameters import missing_parameters
 from clsctl.models.provenance import recorded_files
 from clsctl.settings import folders
-from clsctl.system.files import atomic_replace, file_sha256
+from clsctl.system.files import atomic_replace, file_sha256, require_writable
 from clsctl.values import ModelSpec
 
 FOLDER = "checksums"
@@ -93,6 +93,21 @@ def require_complete(spec: ModelSpec) -> None:
             code="E_WEIGHTS_INVALID",
             hint="get the model again; `clsctl models verify` finds damaged files of the store",
         )
+
+
+def require_written(spec: ModelSpec) -> None:
+    """Refuse a model that was not written as a whole: Paddle says nothing about a full disk.
+
+    Raises:
+        OSError: There is no room for more.
+        ModelError: As `require_complete`.
+    """
+    try:
+        require_complete(spec)
+    except ModelError:
+        for path in (spec.graph, *([spec.params] if spec.params else [])):
+            require_writable(path)
+        raise
 
 
 # ---- what is missing ---------------------------------------------------------------------------

@@ -243,4 +243,5 @@ def _keep(int8: Path, result: Quantized) -> None:
 def _write_model_dir(int8: Path, folder: Path, spec: ModelSpec, result: Quantized) -> None:
     shutil.copyfile(int8, folder / GRAPH)
     write_settings(folder, spec.name, spec.transforms, spec.labels, spec.topk)
-    record(folder, origin(str(spec.directory), spec.directory), quantization=result.as_dict())
+    facts = result.as_dict() | {"dataset": Path(result.dataset).resolve().name}
+    record(folder, origin(str(spec.directory), spec.directory), quantization=facts)

@@ -12,6 +12,7 @@ from clsctl.errors import ClsctlError, ModelError, UsageError
 FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
 _READ_ONLY = (errno.EROFS, errno.EACCES, errno.EPERM)
 FREE_SPACE = "free some space, or set CLSCTL_HOME to a folder on another disk"
+FREE_OUTPUT = "free some space, or write to another disk"
 
 
 @contextmanager
@@ -28,11 +29,11 @@ def translate_os_errors(
     Args:
         path: What the message names.
         error: The class of the error.
-        code: Its code.
-        hint: What the user can do.
+        code: Its code, unless the disk is full (`E_DISK_FULL`).
+        hint: What the user can do then.
 
     Raises:
-        ClsctlError: The system refused, for instance because the disk is full.
+        ClsctlError: The system refused.
     """
     try:
         yield
@@ -40,6 +41,8 @@ def translate_os_errors(
         raise
     except OSError as refusal:
         reason = refusal.strerror or refusal
+        if refusal.errno in FULL:
+            raise disk_full(str(path), refusal, error, FREE_OUTPUT) from None
         raise error(f"cannot write {path}: {reason}", code=code, hint=hint) from None
 
 
@@ -65,8 +68,38 @@ def translate_store_errors(
     except OSError as refusal:
         reason = refusal.strerror or refusal
         if refusal.errno in FULL:
-            message = f"the disk that holds {root} is full: {reason}"
-            raise ModelError(message, code="E_DISK_FULL", hint=full_hint) from refusal
+            raise disk_full(str(root), refusal, ModelError, full_hint) from refusal
         message = f"cannot use {refusal.filename or root}: {reason}"
         code = "E_STORE_READONLY" if refusal.errno in _READ_ONLY else "E_STORE"
         raise ModelError(message, code=code, hint=hint) from refusal
+
+
+@contextmanager
+def translate_full_disk(folder: Path, hint: str) -> Iterator[None]:
+    """Turn a full disk met by anything that writes below a folder into a ModelError.
+
+    Raises:
+        ModelError: The disk is full (`E_DISK_FULL`).
+        OSError: Anything else that the system refused.
+    """
+    try:
+        yield
+    except OSError as refusal:
+        if refusal.errno in FULL:
+            raise disk_full(str(folder), refusal, ModelError, hint) from None
+        raise
+
+
+def disk_full(
+    what: str, refusal: OSError, error: type[ClsctlError] = ModelError, hint: str = FREE_OUTPUT
+) -> ClsctlError:
+    """Make the error for a full disk, or the end of a quota (`E_DISK_FULL`).
+
+    Args:
+        what: The file or folder that could not be written.
+        refusal: What the system said.
+        error: The class of the error.
+        hint: What the user can do.
+    """
+    reason = refusal.strerror or refusal
+    return error(f"the disk that holds {what} is full: {reason}", code="E_DISK_FULL", hint=hint)

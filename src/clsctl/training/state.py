@@ -15,6 +15,8 @@ from clsctl.errors import ClsctlError, ModelError
 from clsctl.exporting.network import export_network
 from clsctl.exporting.parity_check import check_graph
 from clsctl.images.preprocess import transform_ops
+from clsctl.models.directory import read_model_dir
+from clsctl.models.integrity import require_written
 from clsctl.networks.param_groups import freeze_until
 from clsctl.networks.pdparams import load_weights
 from clsctl.system.files import require_space
@@ -135,6 +137,7 @@ def _export(job: TrainJob, network: Network, folder: Path) -> None:
     transforms, side = transform_ops(job.preprocessing), job.preprocessing.crop
     folder.mkdir()
     export_network(network, folder, job.config.model, transforms, job.labels, side)
+    require_written(read_model_dir(folder))
     try:
         check_graph(network, folder, transforms)
     except ModelError as error:

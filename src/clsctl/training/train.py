@@ -13,6 +13,7 @@ from clsctl.console.messages import note
 from clsctl.errors import UsageError
 from clsctl.plugin.train_callbacks import Callback
 from clsctl.schema.layers import ConfigSource
+from clsctl.system.os_errors import translate_full_disk
 from clsctl.training.config.recipes import with_fitted_head
 from clsctl.training.config.run_config import resolve_run
 from clsctl.training.config.sources import ResolvedConfig, file_source, table_source
@@ -114,7 +115,8 @@ def run_training(sources: Sequence[ConfigSource], resume: bool = False) -> Train
     if job.starts_fitted:
         resolved = with_fitted_head(resolved)
         job = replace(job, config=resolved.config)
-    with stop_requests() as stop:
+    again = f"make room, then resume with `clsctl train --resume {folder}`"
+    with stop_requests() as stop, translate_full_disk(folder, again):
         job = replace(job, stop=stop)
         progress = _lead(job, resolved) if job.group.is_rank_zero else _follow(job, resolved)
     best = next(figures for figures in progress.history if figures["epoch"] == progress.best_epoch)

@@ -33,6 +33,7 @@ def test_calibrate_then_predict(clsctl, model, dataset):
     assert done.stdout.startswith(SCREEN)
     stored = json.loads((model / "clsctl.json").read_text(encoding="utf-8"))
     assert stored["calibration"]["split"] == "val"
+    assert stored["calibration"]["dataset"] == dataset.name
     assert stored["calibration"]["threshold"]["wanted"] == 0.9
     temperature = stored["calibration"]["temperature"]
 

@@ -2,10 +2,15 @@ from __future__ import annotations
 
 import json
 import re
+import shutil
+import sys
 from pathlib import Path
 
 import evaluating
+import limits
 import pytest
+
+import clsctl as clsctl_package
 
 
 def test_export_then_predict(clsctl, tmp_path, dataset, run):
@@ -60,6 +65,49 @@ def test_a_place_that_cannot_be_written(clsctl, tmp_path, run):
     done = clsctl("export", "--weights", run, "-o", "file/model", "--no-check")
     assert done.returncode == 2
     assert done.stderr == "error: cannot write file/model: Not a directory [E_OUTPUT]\n"
+
+
+@pytest.mark.parametrize("to", ["paddle", "paddle-legacy", "openvino"])
+def test_a_full_disk_is_called_so_and_leaves_nothing(tmp_path, monkeypatch, run, to):
+    """No file may become larger than 300 kB; Paddle itself says nothing of that."""
+    if to == "openvino":
+        pytest.importorskip("openvino")
+        pytest.importorskip("paddle2onnx")
+    monkeypatch.chdir(tmp_path)
+    arguments = ("export", "--weights", run, "-o", "model", "--no-check", "--to", to)
+    done = limits.run_clsctl(*arguments, file_kb=300)
+    assert done.returncode == 2, done.stderr
+    assert "the disk that holds model is full: File too large [E_DISK_FULL]" in done.stderr
+    assert not any(tmp_path.iterdir())
+
+
+@pytest.mark.parametrize("to", ["paddle", "paddle-legacy", "onnx", "openvino"])
+def test_an_exported_model_holds_no_path_of_this_machine(clsctl, tmp_path, run, to):
+    if to in ("onnx", "openvino"):
+        pytest.importorskip("paddle2onnx")
+        pytest.importorskip("openvino")
+    shutil.copytree(run, tmp_path / "of A. CLIENT")
+    weights = (tmp_path / "of A. CLIENT").absolute()
+    done = clsctl("export", "--weights", weights, "-o", tmp_path / "model", "--to", to)
+    assert done.returncode == 0, done.stderr
+    assert paths_in(tmp_path / "model", tmp_path) == []
+
+
+def test_a_runs_best_model_holds_no_path_of_this_machine(run):
+    assert paths_in(run / "best_model", run.parent) == []
+
+
+def paths_in(folder: Path, *private: Path) -> list[tuple[str, str]]:
+    """The files that name one of these folders, or where Python or clsctl is installed."""
+    package = Path(clsctl_package.__file__).parents[1]
+    places = [str(place) for place in (*private, package, sys.prefix, Path.home())]
+    return [
+        (file.name, place)
+        for file in folder.rglob("*")
+        if file.is_file()
+        for place in places
+        if len(place) > 5 and place.encode() in file.read_bytes()
+    ]
 
 
 def test_an_unknown_format(clsctl, tmp_path, run):

@@ -4,6 +4,7 @@ import subprocess
 import sys
 from pathlib import Path
 
+import limits
 import pytest
 import yaml
 from fixtures import Run
@@ -245,6 +246,20 @@ def test_ctrl_c_saves_and_resume_goes_on(clsctl: Run, data: Path, tmp_path: Path
     done = clsctl("train", "--resume", "--epochs", str(epoch + 1))
     assert done.returncode == 0, done.stderr
     assert f"epochs is now {epoch + 1}, not 500" in done.stderr
+
+
+def test_no_room_for_anything_else(clsctl: Run, data: Path, tmp_path: Path, monkeypatch):
+    """Whatever meets the end of the disk first: the configuration, a log, a table of figures."""
+    monkeypatch.chdir(tmp_path)
+    options = (*TINY, "-d", data)
+    assert clsctl("train", *options, "--epochs", "1").returncode == 0
+    before = state(tmp_path / "output")
+    full = limits.run_clsctl("train", "--resume", "output", "--epochs", "2", file_kb=1)
+    assert full.returncode == 4, full.stderr
+    assert "[E_DISK_FULL]" in full.stderr
+    assert "standard output" not in full.stderr
+    assert state(tmp_path / "output") == before
+    assert clsctl("train", "--resume", "output", "--epochs", "2").returncode == 0
 
 
 def test_no_room_for_a_checkpoint(clsctl: Run, data: Path, tmp_path: Path):

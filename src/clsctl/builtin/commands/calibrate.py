@@ -70,7 +70,8 @@ def calibrate(
     with count_bar(scorer.name) as progress:
         evaluation = evaluate_scorer(scorer, found, split, progress)
     fitted = fit(evaluation.scores, evaluation.labels, target_precision)
-    save_calibration(scorer.source, fitted, {"dataset": str(found.root), "split": split})
+    facts = {"dataset": found.root.resolve().name, "split": split}
+    save_calibration(scorer.source, fitted, facts)
     _show(fitted)
     print(f"Stored in {scorer.source}/clsctl.json; `clsctl predict --calibrated` applies it.")
 

@@ -22,3 +22,18 @@ def write(request: ExportRequest, folder: Path) -> None:
 
     with paddle.pir_utils.DygraphOldIrGuard():
         current.write(request, folder)
+    _forget_sources(folder / GRAPH)
+
+
+def _forget_sources(graph: Path) -> None:
+    """Remove what each operation tells of the source files, by their paths on this machine."""
+    from paddle.base.proto import framework_pb2
+
+    program = framework_pb2.ProgramDesc()  # type: ignore[attr-defined]
+    program.ParseFromString(graph.read_bytes())
+    for block in program.blocks:
+        for operation in block.ops:
+            kept = [each for each in operation.attrs if each.name != "op_callstack"]
+            del operation.attrs[:]
+            operation.attrs.extend(kept)
+    graph.write_bytes(program.SerializeToString())
