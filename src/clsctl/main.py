@@ -8,6 +8,7 @@ import inspect
 import io
 import itertools
 import os
+import stat
 import sys
 import warnings
 from collections.abc import Callable, Sequence
@@ -144,7 +145,7 @@ def _paragraphs(docstring: str) -> str:
 
 def _output_failed(error: OSError, as_json: bool) -> int:
     """Report that a disk is full; a reader of standard output who has seen enough is no failure."""
-    what = error.filename or ("standard output" if _stdout_fails() else "one of the files")
+    what = error.filename or ("standard output" if _stdout_can_be_full() else "one of the files")
     sys.stdout = io.StringIO()  # Python would try once more at its end.
     if error.errno == errno.EPIPE:
         return SIGPIPE_STATUS
@@ -153,13 +154,13 @@ def _output_failed(error: OSError, as_json: bool) -> int:
     return failure.exit_status
 
 
-def _stdout_fails() -> bool:
-    """Tell whether it is standard output that takes no more: what it holds back fails again."""
+def _stdout_can_be_full() -> bool:
+    """Tell whether standard output is a file or a device: terminals and pipes are never full."""
     try:
-        sys.stdout.flush()
-    except OSError:
-        return True
-    return False
+        mode = os.fstat(sys.stdout.fileno()).st_mode
+        return (stat.S_ISREG(mode) or stat.S_ISCHR(mode)) and not sys.stdout.isatty()
+    except (OSError, ValueError):
+        return False
 
 
 def _admit_bug() -> None:

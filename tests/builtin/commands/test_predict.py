@@ -351,8 +351,8 @@ def test_a_full_disk_behind_the_output(call, ready, photo, name):
     options = ["--model-dir", ready, "--format", name, "-o", "/dev/full"]
     done = call("predict", "photo.jpg", *options)
     assert done.returncode == 2
-    full = "error: the disk that holds /dev/full is full: No space left on device [E_DISK_FULL]"
-    assert full in done.stderr
+    assert "the disk that holds /dev/full is full: No space left on device" in done.stderr
+    assert "E_DISK_FULL" in done.stderr
     assert Path("/dev/full").is_char_device()
 
 
@@ -362,8 +362,9 @@ def test_a_full_disk_behind_standard_output(ready, photo, name):
         process = start(photo, "--model-dir", ready, "--format", name, stdout=full)
         _, err = process.communicate(timeout=60)
     assert process.returncode == 2
-    full = "the disk that holds standard output is full: No space left on device [E_DISK_FULL]"
-    assert full in err.decode()
+    full = b"the disk that holds standard output is full: No space left on device"
+    assert full in err
+    assert b"E_DISK_FULL" in err
     assert b"Traceback" not in err
     assert b"Exception" not in err
 
