@@ -52,6 +52,7 @@ class Result:
         scores: float32 [k], probabilities rounded to five decimals, unless the job is exact.
         label_names: k class names; empty where the model names none.
         error: Why the image could not be classified; None where it could.
+        warnings: What is wrong with the image although it was classified.
     """
 
     input_path: str
@@ -60,6 +61,7 @@ class Result:
     scores: NDArray[np.float32]
     label_names: list[str]
     error: ClsctlError | None = None
+    warnings: tuple[str, ...] = ()
     _load: Callable[[], NDArray[np.uint8]] | None = field(default=None, repr=False)
     _names: OutputNames = field(default_factory=OutputNames, repr=False)
 
@@ -163,11 +165,12 @@ class Result:
         where = {"input_path": self.input_path, "page_index": self.page_index}
         if self.error is not None:
             return where | {"error": {"code": self.error.code, "message": self.error.message}}
-        return where | {
+        found = {
             "class_ids": self.class_ids,
             "scores": self.scores,
             "label_names": self.label_names,
         }
+        return where | found | ({"warnings": list(self.warnings)} if self.warnings else {})
 
     def _caption(self) -> str:
         if len(self.class_ids) == 0:
@@ -220,7 +223,14 @@ def result_of(
     """Return the result for an image that was classified; `load` reads its pixels again."""
     names = [labels[i] for i in class_ids] if labels else []
     return Result(
-        image.input_path, image.page_index, class_ids, scores, names, _load=load, _names=saved
+        image.input_path,
+        image.page_index,
+        class_ids,
+        scores,
+        names,
+        warnings=image.warnings,
+        _load=load,
+        _names=saved,
     )
 
 

@@ -13,11 +13,11 @@ import pictures
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from PIL import Image
+from PIL import Image, features
 
 from clsctl.errors import DataError
 from clsctl.images.decode import from_array, iter_pages
-from clsctl.images.formats import SUFFIXES
+from clsctl.images.formats import SUFFIXES, format_of
 from clsctl.settings import Settings
 
 # Pillow also warns of some damage that ends in an error record.
@@ -157,23 +157,31 @@ def test_a_broken_pdf_is_an_error() -> None:
     assert error_of(b"%PDF-1.4 and nothing else").code == "E_IMAGE_CORRUPT"
 
 
-def test_without_its_extra_a_pdf_is_an_error_that_names_it(tmp_path: Path) -> None:
-    (tmp_path / "pypdfium2.py").write_text("raise ImportError", encoding="utf-8")
+def without(folder: Path, package: str, content: bytes) -> str:
+    """The code and hint of the error where a package is not installed."""
+    (folder / f"{package}.py").write_text("raise ImportError", encoding="utf-8")
     script = (
+        "import sys\n"
         "from clsctl.images.decode import iter_pages\n"
         "from clsctl.settings import Settings\n"
         "from clsctl.errors import DataError\n"
-        "try: list(iter_pages(b'%PDF-1.4', Settings()))\n"
+        "try: list(iter_pages(sys.stdin.buffer.read(), Settings()))\n"
         "except DataError as error: print(error.code, error.hint)\n"
     )
     done = subprocess.run(
         [sys.executable, "-c", script],
+        input=content,
         capture_output=True,
-        text=True,
         check=True,
-        env={**os.environ, "PYTHONPATH": str(tmp_path)},
+        env={**os.environ, "PYTHONPATH": str(folder)},
     )
-    assert done.stdout == "E_EXTRA_MISSING pip install 'clsctl[pdf]'\n"
+    return done.stdout.decode()
+
+
+def test_without_its_extra_a_pdf_is_an_error_that_names_it(tmp_path: Path) -> None:
+    assert without(tmp_path, "pypdfium2", b"%PDF-1.4") == (
+        "E_EXTRA_MISSING pip install 'clsctl[pdf]'\n"
+    )
 
 
 def test_arrays_are_bgr_as_opencv_reads_them() -> None:
@@ -221,3 +229,92 @@ def test_whatever_the_bytes_are_they_give_pixels_or_a_data_error(
 @pytest.mark.parametrize("suffix", [".jpg", ".png", ".tif", ".gif", ".pdf"])
 def test_folders_are_searched_for_the_usual_endings(suffix: str) -> None:
     assert suffix in SUFFIXES
+
+
+# ---- numbers that are no 8 bits ----------------------------------------------------------------
+
+
+def tiff(values: np.ndarray, mode: str) -> bytes:
+    return pictures.encoded(Image.fromarray(values.astype({"F": "f4", "I": "i4"}[mode])), "TIFF")
+
+
+RAMP = np.arange(256).reshape(16, 16)
+
+
+@pytest.mark.parametrize(
+    "content",
+    [
+        tiff(RAMP / 255, "F"),
+        tiff(RAMP, "F"),
+        tiff(RAMP, "I"),
+        tiff(RAMP / 255 * 0.9999, "F"),
+    ],
+    ids=["fractions", "floats", "integers", "rounded"],
+)
+def test_numbers_whose_white_is_known_are_scaled(content: bytes) -> None:
+    np.testing.assert_array_equal(decode(content)[..., 0], RAMP)
+
+
+@pytest.mark.parametrize(
+    "content",
+    [
+        tiff(RAMP * 257, "I"),
+        tiff(RAMP - 1, "I"),
+        tiff(RAMP / 255 - 0.5, "F"),
+        tiff(RAMP * 10, "F"),
+        tiff(np.full((4, 4), np.nan), "F"),
+        tiff(np.full((4, 4), np.inf), "F"),
+    ],
+)
+def test_other_numbers_are_refused_and_never_clipped(content: bytes) -> None:
+    error = error_of(content)
+    assert error.code == "E_IMAGE_RANGE"
+    assert "8 or 16 bits" in error.hint
+
+
+# ---- which format ------------------------------------------------------------------------------
+
+
+def brands(major: bytes, *compatible: bytes) -> bytes:
+    names = b"".join((major, b"\0\0\0\0", *compatible))
+    return (8 + len(names)).to_bytes(4, "big") + b"ftyp" + names + b"avifheic"
+
+
+@pytest.mark.parametrize(
+    ("head", "kind"),
+    [
+        (brands(b"avif", b"mif1", b"miaf"), "AVIF"),
+        (brands(b"avis"), "AVIF"),
+        (brands(b"mif1", b"miaf", b"avif"), "AVIF"),
+        (brands(b"msf1", b"avis"), "AVIF"),
+        (brands(b"heic", b"mif1", b"avif"), "HEIC"),
+        (brands(b"mif1", b"heic"), "HEIC"),
+        (brands(b"mif1"), None),
+        (brands(b"isom", b"mp42"), None),
+        (b"\0\0\0\0ftyp", None),
+    ],
+)
+def test_brands_tell_what_is_in_a_container(head: bytes, kind: str | None) -> None:
+    assert format_of(head) == kind
+
+
+def test_avif_in_a_general_container_is_read() -> None:
+    if not features.check("avif"):
+        pytest.skip("this Pillow cannot")
+    content = pictures.encoded(pictures.photo(), "AVIF", quality=95)
+    general = content[:8] + b"mif1" + content[12:]
+    assert b"avif" in general[16:40]
+    np.testing.assert_array_equal(decode(general), decode(content))
+
+
+def test_heic_is_read_with_its_extra() -> None:
+    heif = pytest.importorskip("pillow_heif", reason="needs the extra `heif`")
+    heif.register_heif_opener()
+    content = pictures.encoded(pictures.photo(), "HEIF", quality=95)
+    assert np.abs(decode(content).astype(int) - pictures.photo()).mean() < 8
+
+
+def test_without_its_extra_heic_is_an_error_that_names_it(tmp_path: Path) -> None:
+    assert without(tmp_path, "pillow_heif", brands(b"heic")) == (
+        "E_EXTRA_MISSING pip install 'clsctl[heif]'\n"
+    )

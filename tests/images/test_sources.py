@@ -241,14 +241,67 @@ def test_a_huge_file_is_refused_before_it_is_read(tmp_path: Path) -> None:
     assert codes(tmp_path) == ["E_IMAGE_TOO_LARGE"]
 
 
-def test_what_is_no_regular_file_is_not_waited_for(folder: Path) -> None:
+@pytest.mark.usefixtures("folder")
+def test_what_is_no_regular_file_is_not_waited_for() -> None:
     os.mkfifo("pipe.jpg")
     Path("zero.jpg").symlink_to("/dev/zero")
-    inputs = ["/dev/zero", "pipe.jpg", "zero.jpg", "@pipe.jpg", "@/dev/zero", folder]
-    Path("pipes.txt").write_text("pipe.jpg\n@/dev/zero\n", encoding="utf-8")
-    assert set(codes(*inputs[:3])) == {"E_INPUT_UNREADABLE"}
-    [sample] = samples("pipe.jpg")
-    assert "named pipe" in sample.error.message
+    Path("list.txt").write_text("pipe.jpg\nb.png\nzero.jpg\n", encoding="utf-8")
+    files = ["/dev/zero", "pipe.jpg", "zero.jpg", "@pipe.jpg", "@/dev/zero", "@."]
+    assert codes(files) == ["E_INPUT_UNREADABLE"] * len(files)
+    assert codes("@list.txt") == ["E_INPUT_UNREADABLE", "ok", "E_INPUT_UNREADABLE"]
+    assert codes("pipe*", Path()).count("E_INPUT_UNREADABLE") == 3
+    [pipe] = samples("pipe.jpg")
+    assert pipe.error.message == "pipe.jpg: it cannot be read: it is a named pipe, not a file"
+
+
+@pytest.mark.usefixtures("folder")
+def test_a_list_that_is_none_ends_in_an_error_and_not_in_memory() -> None:
+    Path("list.txt").write_bytes(b"b.png\n" + b"x" * (1 << 20) + b"\nb.png\n")
+    assert codes("@list.txt", "b.png") == ["ok", "E_INPUT_UNREADABLE", "ok"]
+    [long] = [sample for sample in samples("@list.txt") if sample.error]
+    assert "a line of more than 65,536 bytes" in long.error.message
+
+
+LONG = ["n" * 300, "data:image/png;base64," + "A" * 8000, "http://127.0.0.1:1/" + "a" * 5000]
+
+
+@pytest.mark.parametrize("name", LONG)
+def test_names_that_are_too_long_are_records(name: str) -> None:
+    [code] = codes(name)
+    assert code in ("E_INPUT_UNREADABLE", "E_URL_UNREACHABLE")
+    [sample] = samples(name)
+    assert len(sample.input_path) < 5100
+
+
+@pytest.mark.usefixtures("folder")
+def test_files_of_a_folder_that_are_no_images_are_counted_once(capsys) -> None:
+    for name in ("c/more.TXT", "c/x.psd", "a/README"):
+        Path(name).write_bytes(b"")
+    assert len(names(".", "b.png")) == 6
+    said = capsys.readouterr().err
+    assert said == ("note: no images, and skipped: 5 files (2 without an ending, 2 .txt, 1 .psd)\n")
+    assert len(list(iter_sources(".", quiet=True))) == 5
+    assert names("b.png", "c/notes.txt") == ["b.png", "c/notes.txt"]
+    assert capsys.readouterr().err == ""
+
+
+@pytest.mark.usefixtures("folder")
+def test_every_ending_of_an_image_is_taken() -> None:
+    photo = pictures.encoded(pictures.photo(), "JPEG")
+    pictures.write(Path("d"), dict.fromkeys(["a.jfif", "b.MPO", "c.jpe"], photo) | {"d.HEIC": b""})
+    assert codes("d") == ["ok", "ok", "ok", "E_IMAGE_EMPTY"]
+
+
+def test_a_bug_that_one_input_brings_out_is_its_error(tmp_path: Path) -> None:
+    """As nothing here has one that is known, an input that cannot come from a command line."""
+    pictures.write(tmp_path, {"a.png": pictures.encoded(pictures.photo(), "PNG")})
+    strange = Source("strange", {"no": "content"})
+    first, bug, last = samples([tmp_path / "a.png", strange, tmp_path / "a.png"])
+    assert first.error is None
+    assert last.error is None
+    assert bug.error.code == "E_INTERNAL"
+    assert bug.error.message.startswith("strange: this is a bug in clsctl: AttributeError: ")
+    assert "decode.py, line " in bug.error.message
 
 
 # ---- the web -----------------------------------------------------------------------------------

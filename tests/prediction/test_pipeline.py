@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
@@ -98,6 +99,38 @@ def test_an_image_that_the_model_cannot_take_is_a_record_with_its_name(ready, tm
     assert (small.error.code, empty.error.code) == ("E_IMAGE_TOO_SMALL", "E_IMAGE_EMPTY")
     assert small.error.message.startswith(f"{album[0]}: the image, 91 x 60 pixels, is smaller")
     assert empty.error.message.startswith(f"{album[3]}: ")
+
+
+def test_pages_are_results_before_their_document_is_at_its_end(job, tmp_path):
+    pages = [Image.fromarray(pictures.photo(seed=seed)) for seed in range(3)]
+    document = pictures.encoded(pages[0], "TIFF", save_all=True, append_images=pages[1:])
+    pictures.write(tmp_path, {"pages.tif": document})
+    seen = threading.Event()
+
+    class Waiting:
+        runs = 0
+
+        def run(self, batch: np.ndarray) -> np.ndarray:
+            self.runs += 1
+            assert self.runs == 1 or seen.wait(60)
+            return np.full((len(batch), 10), 0.1, np.float32)
+
+    inputs = replace(job, inputs=[tmp_path / "pages.tif"])
+    results = run_job(inputs, lambda threads, streams: Waiting())
+    assert next(results).page_index == 0
+    seen.set()
+    assert [result.page_index for result in results] == [1, 2]
+
+
+def test_what_is_wrong_with_an_image_stays_with_its_result(job, open_session, tmp_path):
+    whole = pictures.encoded(pictures.photo(), "JPEG")
+    files = pictures.write(tmp_path, {"a.jpg": whole, "b.jpg": whole[:-2]})
+    good, odd = run_job(replace(job, inputs=list(files.values()), batch_size=2), open_session)
+    assert good.warnings == ()
+    assert "warnings" not in good.as_dict()
+    assert odd.as_dict()["warnings"] == ["the JPEG file lacks the marker of its end"]
+    assert odd["warnings"] == list(odd.warnings)
+    assert odd.class_ids.tolist() == good.class_ids.tolist()
 
 
 class Told:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import queue
 import threading
 from collections.abc import Iterator
@@ -10,7 +11,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from clsctl.system.threads import AHEAD, ordered_map
+from clsctl.system.threads import AHEAD, ordered_flat_map, ordered_map
 
 
 @given(st.lists(st.integers()), st.integers(1, 5))
@@ -73,6 +74,47 @@ def test_what_the_items_raise_comes_after_the_results_before_it():
         assert next(results) == 1
         with pytest.raises(LookupError):
             next(results)
+
+
+def test_results_of_one_item_come_before_its_last_one_is_done():
+    going = threading.Event()
+
+    def work(number: int) -> Iterator[int]:
+        yield number
+        assert number == 0 or going.wait(60)
+        yield -number
+
+    with ordered_flat_map(work, range(3), 1) as results:
+        assert [next(results), next(results), next(results)] == [0, 0, 1]
+        going.set()
+        assert list(results) == [-1, 2, -2]
+
+
+@given(st.lists(st.integers(0, 4)), st.integers(1, 4))
+def test_items_may_have_any_number_of_results(counts, threads):
+    with ordered_flat_map(lambda count: iter(range(count)), counts, threads) as results:
+        assert list(results) == [number for count in counts for number in range(count)]
+
+
+def test_what_an_item_raises_comes_after_its_results():
+    def work(number: int) -> Iterator[int]:
+        yield number
+        if number == 2:
+            raise LookupError
+
+    with ordered_flat_map(work, range(9), 3) as results:
+        assert [next(results) for _ in range(3)] == [0, 1, 2]
+        with pytest.raises(LookupError):
+            next(results)
+
+
+def test_an_item_without_end_is_left_with_the_block():
+    before = set(threading.enumerate())
+    with ordered_flat_map(itertools.count, [0], 1) as results:
+        assert [next(results), next(results)] == [0, 1]
+        (thread,) = set(threading.enumerate()) - before
+    thread.join(60)
+    assert not thread.is_alive()
 
 
 def test_its_threads_end_with_the_block():

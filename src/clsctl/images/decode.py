@@ -13,11 +13,11 @@ from typing import TYPE_CHECKING, Any
 
 from clsctl.errors import DataError
 from clsctl.images.formats import format_of
-from clsctl.images.headers import PLAIN, Header, read_header
-from clsctl.images.image_errors import check_size, empty, unsupported
+from clsctl.images.headers import PLAIN, read_header
+from clsctl.images.image_errors import check_size, empty, too_much_memory, unsupported
 from clsctl.images.page import Page, Warn, ignore
 from clsctl.images.plain import decode_plain
-from clsctl.images.sandbox.process import iter_sandboxed_pages
+from clsctl.images.sandbox.process import allowed_memory, iter_sandboxed_pages
 
 if TYPE_CHECKING:
     import numpy as np
@@ -65,16 +65,14 @@ def iter_pages(data: bytes, settings: Settings, warn: Warn = ignore) -> Generato
         return
     header = read_header(kind, data)
     check_size(header.width, header.height, settings.max_pixels)
-    if _is_ordinary(header, len(data)):
-        decode = functools.partial(decode_plain, kind, data, header, settings.draft, warn)
-        yield Page(None, decode)
-    else:
-        yield from iter_sandboxed_pages(kind, data, settings, warn)
-
-
-def _is_ordinary(header: Header, size: int) -> bool:
     memory = header.width * header.height * header.pixel_bytes
-    return memory <= max(ORDINARY_BYTES, ORDINARY_RATIO * size) and header.scans <= ORDINARY_SCANS
+    if memory > allowed_memory(len(data), settings):
+        raise too_much_memory(kind)
+    if memory > max(ORDINARY_BYTES, ORDINARY_RATIO * len(data)) or header.scans > ORDINARY_SCANS:
+        yield from iter_sandboxed_pages(kind, data, settings, warn)
+        return
+    decode = functools.partial(decode_plain, kind, data, header, settings.draft, warn)
+    yield Page(None, decode)
 
 
 def from_array(array: NDArray[Any]) -> NDArray[np.uint8]:

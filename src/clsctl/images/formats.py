@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Mapping
 
 SUFFIXES = frozenset(
     {".avif", ".bmp", ".dib", ".gif", ".heic", ".heif", ".hif", ".j2k", ".jfif", ".jp2", ".jpe"}
@@ -30,6 +31,8 @@ _BRANDS = {b"avif": "AVIF", b"avis": "AVIF"} | dict.fromkeys(
 
 FORMATS = (*_SIGNATURES, "AVIF", "HEIC")
 
+_NAMED = 5
+
 HEAD = 512
 """Bytes of a file that tell its format."""
 
@@ -42,6 +45,15 @@ def format_of(data: bytes) -> str | None:
         return _brand(data)
     match = _SIGNATURE.match(data)
     return FORMATS[match.lastindex - 1] if match and match.lastindex else None
+
+
+def count_suffixes(counts: Mapping[str, int]) -> str:
+    """Describe files by their endings, such as `5 files (3 .txt, 2 without an ending)`."""
+    largest = sorted(counts.items(), key=lambda item: (-item[1], item[0]))[:_NAMED]
+    named = [f"{count} {suffix or 'without an ending'}" for suffix, count in largest]
+    rest = ["..."] if len(counts) > len(named) else []
+    total = sum(counts.values())
+    return f"{total} file{'s' * (total > 1)} ({', '.join(named + rest)})"
 
 
 def _brand(data: bytes) -> str | None:

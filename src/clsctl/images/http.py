@@ -8,6 +8,7 @@ from __future__ import annotations
 import base64
 import functools
 import math
+import re
 import zlib
 from collections.abc import Iterable, Iterator
 from typing import Any
@@ -34,6 +35,7 @@ _FAILURES = (
     httpcore.UnsupportedProtocol,
 )
 _GZIP_OR_ZLIB = 47
+_NOT_UTF8 = re.compile("[\udc80-\udcff]")
 
 
 def fetch_url(url: str, settings: Settings) -> bytes:
@@ -59,7 +61,8 @@ def fetch_url(url: str, settings: Settings) -> bytes:
 
 
 def _follow(address: str, settings: Settings) -> bytes:
-    url = httpx.URL(address)
+    # As a byte that is no UTF-8 stands in a path or list, and as servers read it.
+    url = httpx.URL(_NOT_UTF8.sub(lambda match: f"%{ord(match[0]) & 0xFF:02X}", address))
     for _ in range(MAX_REDIRECTS + 1):
         if url.scheme not in ("http", "https") or not url.host:
             raise _unreachable(f"{printable_url(str(url))} is not on the web")

@@ -118,7 +118,7 @@ def _public_address(host: str, port: int) -> str:
         raise httpcore.ConnectError(error.strerror or str(error)) from None
     addresses = [str(address) for *_, (address, *_) in found]
     for address in addresses:
-        if not _is_public(ipaddress.ip_address(address)):
+        if not is_public(ipaddress.ip_address(address)):
             raise NetworkError(
                 f"it cannot be fetched: {host} has the address {address}, which is not public",
                 code="E_URL_PRIVATE",
@@ -127,7 +127,8 @@ def _public_address(host: str, port: int) -> str:
     return addresses[0]
 
 
-def _is_public(address: _Address) -> bool:
+def is_public(address: _Address) -> bool:
+    """Tell whether an address, or one that is contained in it, belongs to the public network."""
     if isinstance(address, ipaddress.IPv6Address):
         contained = address.ipv4_mapped or next(
             (
@@ -138,5 +139,5 @@ def _is_public(address: _Address) -> bool:
             None,
         )
         if contained is not None:
-            return _is_public(contained)
+            return is_public(contained)
     return address.is_global and not address.is_multicast

@@ -10,18 +10,25 @@ import os
 import sys
 from collections import Counter
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import IO, TYPE_CHECKING, Any
 
+from clsctl.console.messages import note
 from clsctl.errors import ClsctlError, DataError
 from clsctl.images.fetch import unreadable
-from clsctl.images.formats import HEAD, SUFFIXES, format_of
+from clsctl.images.formats import HEAD, SUFFIXES, count_suffixes, format_of
 from clsctl.images.junk import is_ignored
 from clsctl.images.streams import read_all
+from clsctl.paths import is_dir, open_regular
+from clsctl.urls import printable_url
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
+
+
+LONGEST_LINE = 1 << 16
+"""Of a list, in bytes; a longer one is no path or URL, and may never end."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -39,11 +46,19 @@ class Source:
 
     @property
     def input_path(self) -> str:
-        """The name as results hold it, in which what is not UTF-8 is replaced."""
-        return self.name.encode("utf-8", "replace").decode("utf-8")
+        """The name as results hold it: without secrets of a URL, and with `?` for no UTF-8."""
+        return printable_url(self.name.encode("utf-8", "replace").decode("utf-8"))
 
 
-def iter_sources(inputs: object) -> Iterator[Source]:
+@dataclass(frozen=True, slots=True)
+class _Counts:
+    """How many inputs of each type came without a name, and files in folders that are no images."""
+
+    unnamed: Counter[str] = field(default_factory=Counter)
+    skipped: Counter[str] = field(default_factory=Counter)
+
+
+def iter_sources(inputs: object, quiet: bool = False) -> Iterator[Source]:
     """Find the inputs, one by one and in order, so that memory stays flat over any number.
 
     Args:
@@ -51,6 +66,7 @@ def iter_sources(inputs: object) -> Iterator[Source]:
             (standard input: an image, or a list of inputs, one a line) or `@list.txt` (such a list
             in a file). An ndarray (see `clsctl.images.decode.from_array`), or bytes of an encoded
             image. A Source is yielded as it is. Or an iterable of all these, nested to any depth.
+        quiet: Do not note how many files of a folder are no images.
 
     Yields:
         A source each. A folder gives its images and PDFs at any depth, chosen by suffix and sorted
@@ -59,72 +75,72 @@ def iter_sources(inputs: object) -> Iterator[Source]:
         looks like a glob or list. Lines of a list are relative to the current folder or else to
         the list's own.
     """
-    return _iter_item(inputs, Counter())
+    counts = _Counts()
+    yield from _iter_item(inputs, counts)
+    if counts.skipped and not quiet:
+        note(f"no images, and skipped: {count_suffixes(counts.skipped)}")
 
 
 # ---- by type -----------------------------------------------------------------------------------
 
 
-def _iter_item(item: object, seen: Counter[str]) -> Iterator[Source]:
+def _iter_item(item: object, counts: _Counts) -> Iterator[Source]:
     import numpy as np
 
     if isinstance(item, str):
-        yield from _argument(item)
+        yield from _argument(item, counts)
     elif isinstance(item, os.PathLike):
-        yield from _path(os.fspath(item))
+        yield from _path(os.fspath(item), counts)
     elif isinstance(item, np.ndarray):
-        yield _numbered("array", item, seen)
+        yield _numbered("array", item, counts)
     elif isinstance(item, Source):
         yield item
     elif isinstance(item, bytes | bytearray):
-        yield _numbered("bytes", bytes(item), seen)
+        yield _numbered("bytes", bytes(item), counts)
     elif isinstance(item, Iterable):
         for member in item:
-            yield from _iter_item(member, seen)
+            yield from _iter_item(member, counts)
     else:
         error = DataError(
             f"an input of type {type(item).__name__} cannot be read",
             code="E_INPUT_TYPE",
             hint="pass a path, a URL, a uint8 ndarray, bytes, or a list of these",
         )
-        yield _numbered(type(item).__name__, error, seen)
+        yield _numbered(type(item).__name__, error, counts)
 
 
-def _numbered(kind: str, content: NDArray[Any] | bytes | ClsctlError, seen: Counter[str]) -> Source:
-    seen[kind] += 1
-    return Source(f"{kind}[{seen[kind] - 1}]", content)
+def _numbered(kind: str, content: NDArray[Any] | bytes | ClsctlError, counts: _Counts) -> Source:
+    number = counts.unnamed[kind]
+    counts.unnamed[kind] += 1
+    return Source(f"{kind}[{number}]", content)
 
 
-def _argument(text: str) -> Iterator[Source]:
+def _argument(text: str, counts: _Counts) -> Iterator[Source]:
     if text == "-":
-        yield from _standard_input()
+        yield from _standard_input(counts)
     elif text.startswith("@") and not os.path.lexists(text):
-        yield from _list_file(text)
+        yield from _list_file(text, counts)
     else:
-        yield from _name(text)
+        yield from _name(text, counts)
 
 
-def _name(text: str) -> Iterator[Source]:
+def _name(text: str, counts: _Counts) -> Iterator[Source]:
     """Find what a line of a list may name: a URL, a file, a folder or a glob."""
     if _is_url(text):
         yield Source(text, text)
     elif glob.has_magic(text) and "\0" not in text and not os.path.lexists(text):
-        yield from _glob(text)
+        yield from _glob(text, counts)
     else:
-        yield from _path(text)
+        yield from _path(text, counts)
 
 
 def _is_url(text: str) -> bool:
     return text.lower().startswith(("http://", "https://"))
 
 
-def _is_folder(text: str) -> bool:
-    return os.path.isdir(text)  # noqa: PTH112 - Path.is_dir raises where a name is too long
-
-
-def _path(text: str) -> Iterator[Source]:
-    if _is_folder(text):
-        yield from _or_nothing(_folder(text), text, "there is no image in this folder")
+def _path(text: str, counts: _Counts) -> Iterator[Source]:
+    if is_dir(text):
+        yield from _or_nothing(_folder(text, counts), text, "there is no image in this folder")
     else:
         yield _file(text)
 
@@ -134,7 +150,7 @@ def _file(text: str) -> Source:
     return Source(text, Path(text) if text else unreadable(FileNotFoundError()))
 
 
-def _folder(folder: str) -> Iterator[Source]:
+def _folder(folder: str, counts: _Counts) -> Iterator[Source]:
     """Find its images, in the order of their full paths: hence the `/` after folder names."""
     try:
         with os.scandir(folder) as entries:
@@ -149,36 +165,38 @@ def _folder(folder: str) -> Iterator[Source]:
         if is_ignored(name.rstrip("/")):
             continue
         if name.endswith("/"):
-            yield from _folder(path)
-        elif Path(name).suffix.lower() in SUFFIXES:
+            yield from _folder(path, counts)
+        elif (suffix := Path(name).suffix.lower()) in SUFFIXES:
             yield _file(path)
+        else:
+            counts.skipped[suffix] += 1
 
 
-def _glob(pattern: str) -> Iterator[Source]:
+def _glob(pattern: str, counts: _Counts) -> Iterator[Source]:
     """Find what matches; folders that `**` finds are left out, because it finds their files."""
     matches = sorted(glob.glob(pattern, recursive=True))  # noqa: PTH207 - also absolute patterns
     if "**" in pattern:
-        matches = [path for path in matches if not _is_folder(path)]
-    sources = (source for path in matches for source in _path(path))
+        matches = [path for path in matches if not is_dir(path)]
+    sources = (source for path in matches for source in _path(path, counts))
     yield from _or_nothing(sources, pattern, "no file matches this pattern")
 
 
-def _list_file(argument: str) -> Iterator[Source]:
+def _list_file(argument: str, counts: _Counts) -> Iterator[Source]:
     path = Path(argument[1:])
     try:
-        stream = path.open("rb")
+        stream = open_regular(path)
     except (OSError, ValueError) as error:
         yield Source(argument, unreadable(error))
         return
     with stream:
-        yield from _list(argument, stream, path.parent)
+        yield from _list(argument, stream, path.parent, counts)
 
 
-def _standard_input() -> Iterator[Source]:
+def _standard_input(counts: _Counts) -> Iterator[Source]:
     stream = sys.stdin.buffer
     head = stream.read(HEAD)
     if format_of(head) is None:
-        yield from _list("-", stream, Path(), head)
+        yield from _list("-", stream, Path(), counts, head)
         return
     try:
         yield Source("-", read_all(stream, head))
@@ -186,20 +204,27 @@ def _standard_input() -> Iterator[Source]:
         yield Source("-", error)
 
 
-def _list(name: str, stream: IO[bytes], folder: Path, head: bytes = b"") -> Iterator[Source]:
+def _list(
+    name: str, stream: IO[bytes], folder: Path, counts: _Counts, head: bytes = b""
+) -> Iterator[Source]:
     sources = (
         source
         for line in _lines(stream, head)
-        for source in _name(_relative_to(folder, os.fsdecode(line)))
+        for source in _name(_relative_to(folder, os.fsdecode(line)), counts)
     )
-    yield from _or_nothing(sources, name, "the list of inputs is empty")
+    try:
+        yield from _or_nothing(sources, name, "the list of inputs is empty")
+    except (OSError, ValueError) as error:
+        yield Source(name, unreadable(error))
 
 
 def _lines(stream: IO[bytes], head: bytes) -> Iterator[bytes]:
-    """Yield the lines that are not blank, of what was read already and of the rest."""
-    head += stream.readline()
+    """Yield the lines that are not blank, of what was already read and of the rest."""
+    head += stream.readline(LONGEST_LINE)
     yield from filter(bytes.strip, head.removeprefix(b"\xef\xbb\xbf").splitlines())
-    for line in stream:
+    while line := stream.readline(LONGEST_LINE):
+        if len(line) == LONGEST_LINE:
+            raise ValueError(f"it has a line of more than {LONGEST_LINE:,} bytes")
         if line.strip():
             yield line.rstrip(b"\r\n")
 

@@ -123,9 +123,8 @@ class BatchPrediction:
             results = state.missing_results(executor.run(job))
             writer = state.open_writer(self.writer, stream)
             counts = write_results(results, writer, savers, self.watch, progress)
-            return Counts(
-                state.results + counts.results, state.errors + counts.errors, state.results
-            )
+            done, errors = state.results + counts.results, state.errors + counts.errors
+            return Counts(done, errors, state.results, counts.bugs)
 
     @contextmanager
     def _open_output(self) -> Iterator[tuple[TextIO, ResumeState]]:

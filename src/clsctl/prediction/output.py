@@ -8,9 +8,9 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
-from clsctl.console.messages import note
+from clsctl.console.messages import note, warn
 from clsctl.console.progress import no_progress
-from clsctl.errors import DataError, Interrupted, NetworkError
+from clsctl.errors import ClsctlError, DataError, Interrupted, NetworkError
 from clsctl.plugin.descriptors import RecordWriter
 from clsctl.values import Progress
 
@@ -26,11 +26,13 @@ class Counts(NamedTuple):
     Attributes:
         errors: How many of them are errors.
         resumed: How many of them an earlier run wrote.
+        bugs: How many of the errors of this run are bugs of clsctl.
     """
 
     results: int
     errors: int
     resumed: int = 0
+    bugs: int = 0
 
 
 def write_results(
@@ -48,7 +50,7 @@ def write_results(
     Raises:
         Interrupted: Ctrl-C came before the end.
     """
-    done = errors = 0
+    done = errors = bugs = 0
     try:
         # What is written counts as done, so everything else comes first; even the count, because
         # who reads the stream may send Ctrl-C before the write has returned.
@@ -57,6 +59,9 @@ def write_results(
                 save(result)
             done += 1
             errors += result.error is not None
+            bugs += result.error is not None and result.error.code == ClsctlError.default_code
+            for warning in result.warnings:
+                warn(f"{result.input_path}: {warning}")
             writer.write(result)
             progress(done, None)
     except KeyboardInterrupt:
@@ -65,7 +70,7 @@ def write_results(
         note(f"{done} classified")
     finally:
         writer.close()
-    return Counts(done, errors)
+    return Counts(done, errors, bugs=bugs)
 
 
 def image_savers(

@@ -23,7 +23,7 @@ from clsctl.plugin.descriptors import PredictJob
 from clsctl.result import OutputNames, Result, are_probabilities, error_of, result_of, top_k
 from clsctl.system.cpu import available_cores
 from clsctl.system.iteration import batched
-from clsctl.system.threads import ordered_map
+from clsctl.system.threads import ordered_flat_map
 from clsctl.values import ModelSpec, Session
 
 if TYPE_CHECKING:
@@ -50,9 +50,9 @@ def classify(job: PredictJob, open_session: OpenSession) -> Iterator[Result]:
         return
     threads = cores if job.live else len(first)
     worker = _BatchWorker(job)
-    with ordered_map(worker, itertools.chain(first, batches), threads) as results:
+    with ordered_flat_map(worker, itertools.chain(first, batches), threads) as results:
         worker.open(functools.partial(open_session, cores // threads, threads))
-        yield from itertools.chain.from_iterable(results)
+        yield from results
 
 
 class _BatchWorker:
@@ -72,7 +72,7 @@ class _BatchWorker:
             self._session.set_exception(error)
             raise
 
-    def __call__(self, sources: Sequence[Source]) -> list[Result]:
+    def __call__(self, sources: Sequence[Source]) -> Iterator[Result]:
         # A PDF is one input and many pages: pages, not inputs, fill a batch.
         prepared = (
             (source, image, tensor)
@@ -80,7 +80,8 @@ class _BatchWorker:
             for image, tensor in read_tensors(source, self._job.settings, self._preprocess)
         )
         groups = batched(prepared, self._job.batch_size)
-        return [result for group in groups for result in self._classify(group)]
+        for group in groups:
+            yield from self._classify(group)
 
     def _classify(self, group: Sequence[Prepared]) -> list[Result]:
         tensors = [tensor for _, _, tensor in group if tensor is not None]

@@ -10,6 +10,7 @@ from pathlib import Path
 
 from clsctl.errors import UsageError
 from clsctl.images.sources import Source, iter_sources
+from clsctl.paths import is_dir
 
 INTERVAL = 0.25
 """Seconds from one look to the next, at least; a look at many files may not fill the time."""
@@ -38,7 +39,7 @@ def require_watchable(
         UsageError: An input is no folder, or another option would keep results back (`E_WATCH`).
     """
     for item in inputs:
-        if not isinstance(item, str | os.PathLike) or not Path(item).is_dir():
+        if not isinstance(item, str | os.PathLike) or not is_dir(item):
             raise UsageError(f"--watch is for folders, and {item} is none", code="E_WATCH")
     if batch > 1:
         raise UsageError(
@@ -65,7 +66,7 @@ def watch(folders: Sequence[str | os.PathLike[str]]) -> Iterator[Source]:
     while True:
         begun = time.monotonic()
         seen: dict[str, _File] = {}
-        for source in iter_sources(folders):
+        for source in iter_sources(folders, quiet=True):
             stamp = _stamp(source)
             if stamp is None:
                 continue

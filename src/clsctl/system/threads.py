@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import functools
-import itertools
 import queue
 import threading
 import time
 from collections.abc import Callable, Iterable, Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
+from enum import Enum
 from typing import Generic, NoReturn, TypeVar
 
 T = TypeVar("T")
@@ -25,8 +25,17 @@ is done for an image beside decoding and running it.
 """
 
 
+def ordered_map(
+    work: Callable[[T], R], items: Iterable[T], threads: int
+) -> AbstractContextManager[Iterator[R]]:
+    """Do `work(item)` for each item; otherwise as `ordered_flat_map`."""
+    return ordered_flat_map(lambda item: iter([work(item)]), items, threads)
+
+
 @contextmanager
-def ordered_map(work: Callable[[T], R], items: Iterable[T], threads: int) -> Iterator[Iterator[R]]:
+def ordered_flat_map(
+    work: Callable[[T], Iterator[R]], items: Iterable[T], threads: int
+) -> Iterator[Iterator[R]]:
     """Do `work(item)` for each item, in that many threads, from now to the end of the block.
 
     The threads take the items themselves, one thread at a time, so that a result never waits for
@@ -34,7 +43,8 @@ def ordered_map(work: Callable[[T], R], items: Iterable[T], threads: int) -> Ite
     long, and is of no use.
 
     Yields:
-        The results, in the order of the items. What `items` or `work` raise is raised in its place.
+        The results, in the order of the items, each as soon as it is there and those before it
+        are. What `items` or `work` raise is raised in its place.
     """
     tasks = _OrderedTasks(work, items, threads * AHEAD)
     for _ in range(threads):
@@ -45,39 +55,54 @@ def ordered_map(work: Callable[[T], R], items: Iterable[T], threads: int) -> Ite
         tasks.stop(threads)
 
 
+class _Mark(Enum):
+    """What stands behind the results of an item, and behind the last item."""
+
+    ITEM_DONE = 1
+    ALL_DONE = 2
+
+
 class _OrderedTasks(Generic[T, R]):
     """Items that are taken in order, done in any order, and whose results come out in order.
 
     Whoever waits for results is woken when the next one is there, and not for any other.
     """
 
-    def __init__(self, work: Callable[[T], R], items: Iterable[T], ahead: int) -> None:
+    def __init__(self, work: Callable[[T], Iterator[R]], items: Iterable[T], ahead: int) -> None:
         self._work, self._items = work, iter(items)
         self._slots, self._stopped = threading.Semaphore(ahead), False
-        self._taking, self._finishing = threading.Lock(), threading.Lock()
-        self._taken = self._released = 0
-        # A function returns a result or raises an error; None stands after the last item.
-        self._done: dict[int, Callable[[], R] | None] = {}
-        self._ready: queue.SimpleQueue[Callable[[], R] | None] = queue.SimpleQueue()
+        self._taking, self._passing = threading.Lock(), threading.Lock()
+        self._taken = self._turn = 0
+        # A function returns a result or raises an error.
+        self._early: dict[int, list[Callable[[], R] | _Mark]] = {}
+        self._ready: queue.SimpleQueue[Callable[[], R] | _Mark] = queue.SimpleQueue()
 
     def results(self) -> Iterator[R]:
-        for count in itertools.count(1):
-            result = self._ready.get()
-            if result is None:
-                return
-            yield result()
+        done = 0
+        while (outcome := self._ready.get()) is not _Mark.ALL_DONE:
+            if not isinstance(outcome, _Mark):
+                yield outcome()
+                continue
             self._slots.release()
-            if count > AHEAD and self._ready.empty():  # the first few come as they are
+            done += 1
+            if done > AHEAD and self._ready.empty():  # the first few come as they are
                 time.sleep(PAUSE_S)
 
     def run(self) -> None:
         """Do one item after the other; this is what each thread runs."""
         while (taken := self._take()) is not None:
             number, item = taken
-            self._finish(number, _attempt(self._work, item))
+            try:
+                for result in self._work(item):
+                    self._pass(number, functools.partial(_return, result))
+                    if self._stopped:
+                        return
+            except BaseException as error:  # noqa: BLE001 - raised where the result is taken
+                self._pass(number, functools.partial(_raise, error))
+            self._pass(number, _Mark.ITEM_DONE)
 
     def stop(self, threads: int) -> None:
-        """Let so many threads end after the item that they are doing."""
+        """Let so many threads end after the result that they are working on."""
         self._stopped = True
         self._slots.release(threads)
 
@@ -90,27 +115,23 @@ class _OrderedTasks(Generic[T, R]):
             try:
                 return number, next(self._items)
             except StopIteration:
-                self._finish(number, None)
+                self._pass(number, _Mark.ALL_DONE)
             except BaseException as error:  # noqa: BLE001 - raised where the result is taken
-                self._finish(number, functools.partial(_raise, error))
+                self._pass(number, functools.partial(_raise, error))
             return None
 
-    def _finish(self, number: int, result: Callable[[], R] | None) -> None:
-        """Keep a result until those before it are there, and release all that are next."""
-        with self._finishing:
-            self._done[number] = result
-            while self._released in self._done:
-                self._ready.put(self._done.pop(self._released))
-                self._released += 1
+    def _pass(self, number: int, outcome: Callable[[], R] | _Mark) -> None:
+        """Let a result out, or keep it until those of the items before it are out."""
+        with self._passing:
+            self._early.setdefault(number, []).append(outcome)
+            while outcomes := self._early.pop(self._turn, None):
+                for one in outcomes:
+                    self._ready.put(one)
+                self._turn += outcomes[-1] is _Mark.ITEM_DONE
 
 
-def _attempt(work: Callable[[T], R], item: T) -> Callable[[], R]:
-    """Do the work, and return a function that returns its result or raises its error."""
-    try:
-        result = work(item)
-    except BaseException as error:  # noqa: BLE001 - raised where the result is taken
-        return functools.partial(_raise, error)
-    return lambda: result
+def _return(result: R) -> R:
+    return result
 
 
 def _raise(error: BaseException) -> NoReturn:

@@ -21,6 +21,7 @@ from typing import Any
 import models
 import pictures
 import pytest
+from made_plugins import install
 from PIL import Image
 from servers import in_turn, serving, stalled, status, whole
 
@@ -764,3 +765,76 @@ def test_models_that_cannot_be_had(call, photo, arguments, exit_status, code):
     assert (done.returncode, done.stdout) == (exit_status, "")
     [line] = done.stderr.splitlines()
     assert json.loads(line)["error"]["code"] == code
+
+
+# ---- what nobody may be trusted with -----------------------------------------------------------
+
+
+def test_a_damaged_photo_is_classified_with_a_warning_that_names_it(call, ready, tmp_path):
+    middle = len(PHOTO) * 2 // 3
+    files = {"a.jpg": PHOTO, "b.jpg": PHOTO[:middle] + b"\xff\xd9", "c.jpg": PHOTO[:-2]}
+    pictures.write(tmp_path / "few", files)
+    done = call("predict", "few", "--model-dir", ready, "--format", "jsonl")
+    assert done.returncode == 0
+    whole, cut, ended = lines(done.stdout)
+    assert "warnings" not in whole
+    assert "premature end of data segment" in cut["warnings"][0]
+    assert ended["warnings"] == ["the JPEG file lacks the marker of its end"]
+    assert ended["class_ids"] == whole["class_ids"]
+    said = [line for line in done.stderr.splitlines() if "few/" in line]
+    assert [line.split(": ")[:2] for line in said] == [
+        ["warning", "few/b.jpg"],
+        ["warning", "few/c.jpg"],
+    ]
+    assert "Corrupt JPEG data" not in done.stderr.replace(said[0], "")
+
+
+def test_addresses_and_seconds_can_be_limited(call, ready):
+    with serving({"/a.png": whole(PHOTO)}) as site:
+        url = f"{site.url}/a.png?token=5ec2e7"
+        done = call("predict", url, "--model-dir", ready, "--no-private-hosts", "--format", "jsonl")
+        assert site.requests == []
+    (record,) = lines(done.stdout)
+    assert record["error"]["code"] == "E_URL_PRIVATE"
+    assert "5ec2e7" not in done.stdout + done.stderr
+    go_on = threading.Event()
+    with serving({"/a.png": stalled(PHOTO, 10, go_on)}) as site:
+        done = call("predict", f"{site.url}/a.png", "--model-dir", ready, "--input-timeout", "1")
+        go_on.set()
+    assert (done.returncode, "[E_URL_TIMEOUT]" in done.stdout) == (7, True)
+
+
+BUGGY = """
+from clsctl.errors import internal_error
+from clsctl.images.read import InputImage
+from clsctl.plugin import Executor, hookimpl
+from clsctl.result import error_of
+
+@hookimpl
+def clsctl_executors():
+    return [Executor("buggy", "Meets a bug in the second input.", run)]
+
+def run(job):
+    for number, name in enumerate(job.inputs):
+        try:
+            1 // (1 - number)
+        except ZeroDivisionError as error:
+            yield error_of(InputImage(name, error=internal_error(name, error)))
+        else:
+            yield error_of(InputImage(name))
+"""
+
+
+def test_a_bug_with_one_input_ends_nothing_and_is_told_at_the_end(clsctl, ready, tmp_path):
+    pictures.write(tmp_path, dict.fromkeys(["a.jpg", "b.jpg", "c.jpg"], PHOTO))
+    env = install(tmp_path / "site", "buggy", BUGGY)
+    command = ("predict", "a.jpg", "b.jpg", "c.jpg", "--model-dir", ready, "--executor", "buggy")
+    done = clsctl(*command, "--format", "jsonl", env=env)
+    assert done.returncode == 1
+    assert [record.get("error", {}).get("code") for record in lines(done.stdout)] == [
+        None,
+        "E_INTERNAL",
+        None,
+    ]
+    assert "1 of 3 inputs met a bug in clsctl" in done.stderr
+    assert "Traceback" not in done.stderr

@@ -2,10 +2,12 @@ from __future__ import annotations
 
 import os
 import shutil
+import zlib
 from collections.abc import Callable
 from pathlib import Path
 
 import cv2
+import hostile
 import numpy as np
 import pictures
 import pytest
@@ -16,6 +18,7 @@ from paths import DOCS, ROOT
 from clsctl.datasets.check.check import CheckReport, check_dataset
 from clsctl.datasets.problems import CODES
 from clsctl.errors import DataError, UsageError
+from clsctl.images.read import read_pixels
 
 
 @pytest.fixture
@@ -276,6 +279,37 @@ def test_every_code_is_documented():
         for code, known in CODES.items()
     ]
     assert "\n".join(rows) in page.read_text(encoding="utf-8")
+
+
+@pytest.mark.parametrize("kind", [b"zTXt", b"iCCP", b"iTXt", b"tEXt", b"eXIf"])
+@pytest.mark.parametrize("fast", [False, True])
+def test_large_chunks_of_a_png_are_no_damage_by_any_path(root, kind, fast):
+    """Three megabytes, compressed where the chunk says so."""
+    content = (root / "images/cat/0.jpg").read_bytes()
+    png = cv2.imencode(".png", cv2.imdecode(np.frombuffer(content, np.uint8), 1))[1].tobytes()
+    filling = bytes(3 << 20)
+    chunks = {
+        b"zTXt": b"a\0\0" + zlib.compress(filling),
+        b"iCCP": b"a\0\0" + zlib.compress(filling),
+        b"iTXt": b"a\0\1\0\0\0" + zlib.compress(filling),
+        b"tEXt": b"a\0" + b"x" * len(filling),
+        b"eXIf": b"MM\0*\0\0\0\x08\0\0" + filling,
+    }
+    chunk = hostile.png_chunk(kind, chunks[kind])
+    (root / "large.png").write_bytes(png[:33] + chunk + png[33:])
+    places = added(root, "large.png")
+    found_here = found(check(root, fast=fast))
+    assert [one for one in found_here if one[1] in places and "DUPLICATE" not in one[0]] == []
+    assert read_pixels(root / "large.png").shape[2] == 3
+
+
+def test_a_jpeg_without_its_end_is_the_same_by_any_path(root):
+    content = (root / "images/cat/0.jpg").read_bytes()
+    assert content.endswith(b"\xff\xd9")
+    (root / "open.jpg").write_bytes(content[:-2])
+    (place,) = added(root, "open.jpg")
+    for fast in (False, True):
+        assert ("D_IMAGE_DAMAGED", place) in found(check(root, fast=fast))
 
 
 # ---- many things wrong -------------------------------------------------------------------------

@@ -72,6 +72,25 @@ Batch = Annotated[
         "-b", "--batch", min=1, rich_help_panel=SPEED, help="Images in one run of the network."
     ),
 ]
+InputTimeout = Annotated[
+    int | None,
+    typer.Option(
+        metavar="SECONDS",
+        min=0,
+        rich_help_panel=INPUT,
+        help="Give up an image or page that takes longer to fetch or decode; 0: never.",
+        show_default="120",
+    ),
+]
+NoPrivateHosts = Annotated[
+    bool,
+    typer.Option(
+        "--no-private-hosts",
+        rich_help_panel=INPUT,
+        help="Fetch no image from a private, loopback or link-local address.",
+        show_default=False,
+    ),
+]
 Offline = Annotated[
     bool | None,
     typer.Option(

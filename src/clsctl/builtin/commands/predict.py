@@ -26,11 +26,14 @@ from clsctl.builtin.commands._options import (
     Backend,
     Batch,
     Device,
+    InputTimeout,
+    NoPrivateHosts,
     Offline,
     Precision,
 )
 from clsctl.console.messages import status
-from clsctl.errors import SomeInputsFailed
+from clsctl.errors import ClsctlError, SomeInputsFailed
+from clsctl.paths import is_file
 from clsctl.plugin import Command, hookimpl
 from clsctl.plugin.registry import default_registry
 from clsctl.prediction.output import Counts
@@ -38,7 +41,7 @@ from clsctl.prediction.writers import find_writer
 from clsctl.settings import load_settings
 
 if TYPE_CHECKING:
-    from clsctl.plugin import PredictJob
+    from clsctl.plugin import PredictJob, Writer
     from clsctl.settings import Settings
     from clsctl.values import ModelSpec
 
@@ -174,6 +177,8 @@ def predict(
         ),
     ] = False,
     executor: Annotated[str | None, executor_option("Where the job runs")] = None,
+    input_timeout: InputTimeout = None,
+    no_private_hosts: NoPrivateHosts = False,
     offline: Offline = None,
     **own_options: Any,
 ) -> None:
@@ -186,7 +191,6 @@ def predict(
     from clsctl.prediction.batch import BatchPrediction
     from clsctl.prediction.executors import find_executor
     from clsctl.prediction.job import prepare_job
-    from clsctl.system.memory import reuse_memory
 
     executor = executor or implied_executor(own_options)
     options = executor_options(executor, own_options)
@@ -196,6 +200,8 @@ def predict(
         precision=precision or ("auto" if hpi else None),
         draft=draft,
         offline=offline,
+        input_timeout=input_timeout,
+        private_hosts=False if no_private_hosts else None,
     )
     work = BatchPrediction(
         inputs,
@@ -220,18 +226,35 @@ def predict(
         job = _changed(place.prepare(options, model, settings), topk, threshold)
     else:
         spec = _pulled_model(model, model_dir, settings)
-        single = len(inputs) == 1 and Path(inputs[0]).is_file()
+        single = len(inputs) == 1 and is_file(inputs[0])
         job = prepare_job(
             spec, settings, topk=topk, calibrated=calibrated, threshold=threshold, single=single
         )
-    if work.writer.for_terminals or sys.stderr.isatty():
-        status(f"{job.model.name} on {job.placement} with {job.backend}")
-    reuse_memory()
+    _begin(job, work.writer)
     begun = time.perf_counter()
     with image_counter(shown=output is not None or not sys.stdout.isatty()) as progress:
         counts = work.run(job, progress)
+    _finish(counts, time.perf_counter() - begun, output)
+
+
+def _begin(job: PredictJob, writer: Writer) -> None:
+    """Say what was chosen, to whoever reads it."""
+    from clsctl.system.memory import reuse_memory
+
+    reuse_memory()
+    if writer.for_terminals or sys.stderr.isatty():
+        status(f"{job.model.name} on {job.placement} with {job.backend}")
+
+
+def _finish(counts: Counts, seconds: float, output: Path | None) -> None:
+    """Say what was written, and what failed."""
     if output is not None:
-        _print_summary(counts, time.perf_counter() - begun, output)
+        _print_summary(counts, seconds, output)
+    if counts.bugs:
+        raise ClsctlError(
+            f"{counts.bugs} of {counts.results} inputs met a bug in clsctl",
+            hint="please report the message of each; its code is E_INTERNAL",
+        )
     if counts.errors:
         raise SomeInputsFailed(f"{counts.errors} of {counts.results} inputs failed")
 

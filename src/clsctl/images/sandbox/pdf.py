@@ -41,5 +41,6 @@ def _render(document: Any, number: int, max_pixels: int) -> RawPixels:
     with contextlib.closing(document[number]) as page:
         width, height = (math.ceil(side * SCALE) for side in page.get_size())
         check_size(width, height, max_pixels)
-        pixels = page.render(scale=SCALE).to_numpy()[..., 2::-1]
-        return RawPixels(pixels.shape[0], pixels.shape[1], pixels.tobytes())
+        image = page.render(scale=SCALE).to_pil()
+        rgb = image if image.mode == "RGB" else image.convert("RGB")
+        return RawPixels(rgb.height, rgb.width, rgb.tobytes())

@@ -80,10 +80,14 @@ def sandboxed_header(kind: str, path: Path, settings: Settings) -> Header:
     return Header(*(fields[name] for name in Header._fields))
 
 
+def allowed_memory(size: int, settings: Settings) -> int:
+    """Return how many bytes a decoder may take for a file of that size."""
+    return max(LEAST_MEMORY, MEMORY_PER_PIXEL * settings.max_pixels, MEMORY_PER_BYTE * size)
+
+
 @contextlib.contextmanager
 def _opened(kind: str, data: bytes, settings: Settings, **fields: str) -> Iterator[_Process]:
-    allowed = MEMORY_PER_PIXEL * settings.max_pixels, MEMORY_PER_BYTE * len(data)
-    memory = max(LEAST_MEMORY, *allowed)
+    memory = allowed_memory(len(data), settings)
     limits = {"max_pixels": settings.max_pixels, "draft": settings.draft, "memory": memory}
     process = _idle_process() or _Process()
     try:
