@@ -1,10 +1,12 @@
 """`clsctl train --accelerate`: what is used, what is said, and what does not depend on it."""
 
+import json
 import subprocess
 import sys
 from pathlib import Path
 
 import pytest
+import rounding
 from fixtures import Run
 from tiny_training import OPTIONS, write_dataset
 
@@ -47,8 +49,15 @@ def test_with_and_without_it_training_is_the_same(data: Path, tmp_path: Path):
         name: value.shape for name, value in off.items()
     }
     assert any((on[name] != off[name]).any() for name in on)
-    losses = [run.history[0]["train_loss"] for run in runs]
-    assert losses[0] == pytest.approx(losses[2], rel=1e-4)
+    first, _, last = (first_loss(run.output) for run in runs)
+    # Batch normalisation over six small images magnifies a rounding of 6e-8 some hundred times.
+    assert first == pytest.approx(last, rel=100 * rounding.ROUNDINGS * 6e-8)
+
+
+def first_loss(run_dir: Path) -> float:
+    """Of the first step, before training has made rounding grow."""
+    line = (run_dir / "metrics.jsonl").read_text(encoding="utf-8").splitlines()[0]
+    return float(json.loads(line)["loss"])
 
 
 def test_what_computes_is_said(clsctl: Run, data: Path):

@@ -8,6 +8,7 @@ import families
 import numpy as np
 import paddle
 import pytest
+import rounding
 from paddle import nn
 from paddle.nn import functional as F
 
@@ -48,8 +49,39 @@ def state(network: nn.Layer) -> list[tuple[str, paddle.Tensor]]:
     return [(name, value.clone()) for name, value in network.state_dict().items()]
 
 
+def nudged_step(network: nn.Layer) -> dict[str, np.ndarray]:
+    """A step of stock Paddle from weights that are nudged; see `rounding`."""
+    before, rng = dict(state(network)), np.random.default_rng(0)
+    for value in network.state_dict().values():
+        if value.is_floating_point():
+            value.set_value(rounding.nudged(value.numpy(), rng))
+    found = step(network, nullcontext())
+    network.set_state_dict(before)
+    return found
+
+
 def distance(one: np.ndarray, other: np.ndarray) -> float:
-    return float(np.linalg.norm(one - other) / max(np.linalg.norm(one), 1e-12))
+    return float(np.linalg.norm(one - other))
+
+
+def assert_equal_but_for_rounding(network: nn.Layer, *parts: str) -> None:
+    """One step on oneDNN against one on stock Paddle; all of it, or what begins like the parts.
+
+    Over so many numbers one nudge of each is as good as several.
+    """
+    before = dict(state(network))
+    expected = step(network, nullcontext())
+    network.set_state_dict(before)
+    found = step(network, accelerated(network))
+    network.set_state_dict(before)
+    nudged = nudged_step(network)
+    assert expected.keys() == found.keys() == nudged.keys()
+    for part in parts or ("",):
+        exact, ours, moved = (
+            joined({name: value for name, value in one.items() if name.startswith(part)})
+            for one in (expected, found, nudged)
+        )
+        assert distance(exact, ours) <= rounding.ROUNDINGS * distance(exact, moved), part
 
 
 def joined(results: dict[str, np.ndarray]) -> np.ndarray:
@@ -59,23 +91,11 @@ def joined(results: dict[str, np.ndarray]) -> np.ndarray:
 @pytest.mark.parametrize("name", [*families.SMALL, *MORE])
 def test_every_family(name):
     network = built(name)
-    before = dict(state(network))
-    # Statistics of a few small images make gradients so steep that rounding shows.
     network.eval()
-    expected, found = (step(network, on) for on in (nullcontext(), accelerated(network)))
-    assert expected.keys() == found.keys()
-    assert distance(expected["logits"], found["logits"]) < 2e-5
-    assert distance(joined(expected), joined(found)) < 1e-3
+    assert_equal_but_for_rounding(network, "logits", "")
     network.train()
-    expected = step(network, nullcontext())
-    network.set_state_dict(before)
-    found = step(network, accelerated(network))
-    assert distance(expected["logits"], found["logits"]) < 1e-3
-    statistics = (
-        {key: value for key, value in one.items() if key.startswith("state ")}
-        for one in (expected, found)
-    )
-    assert distance(*map(joined, statistics)) < 1e-4
+    # Statistics of a few small images make gradients so steep that rounding is all they show.
+    assert_equal_but_for_rounding(network, "logits", "state ")
     layers = left_to_paddle(network)
     assert layers == (["LayerNorm"] if any(map(name.startswith, BY_PADDLE)) else [])
 
@@ -105,7 +125,7 @@ def test_the_same_step_twice_gives_the_same_bytes():
 
 
 class Foreign(Network):
-    """As a stranger may write it, naming the axes of a map wherever it likes."""
+    """As third-party code may be, naming the axes of a map wherever it likes."""
 
     head_name = "fc"
 
@@ -128,8 +148,7 @@ def test_a_network_that_says_nothing_of_its_layout_is_right_all_the_same():
     paddle.seed(0)
     network = Foreign()
     network.eval()
-    expected, found = (step(network, on) for on in (nullcontext(), accelerated(network)))
-    assert distance(joined(expected), joined(found)) < 1e-3
+    assert_equal_but_for_rounding(network)
     assert left_to_paddle(network) == ["ChannelShuffle", "GroupNorm"]
 
 
@@ -148,5 +167,4 @@ def test_layers_of_paddle_that_onednn_lacks_get_the_layout_they_know():
     paddle.seed(0)
     network = Declared()
     network.eval()
-    expected, found = (step(network, on) for on in (nullcontext(), accelerated(network)))
-    assert distance(joined(expected), joined(found)) < 1e-3
+    assert_equal_but_for_rounding(network)
