@@ -2,17 +2,20 @@
 
 from __future__ import annotations
 
+import io
 import itertools
 import json
 import os
 import subprocess
 import sys
+from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import numpy as np
 import pictures
 import pytest
+from PIL import Image
 from servers import cut, endless, redirect, serving, status, whole
 
 from clsctl.images.read import InputImage, read, read_page
@@ -405,3 +408,45 @@ def test_reading_in_many_threads_gives_what_one_thread_gives(tmp_path: Path) -> 
 
     with ThreadPoolExecutor(8) as pool:
         assert list(pool.map(outcome, sources)) == [outcome(source) for source in sources]
+
+
+def test_an_array_that_is_filled_again_is_copied_when_it_is_taken() -> None:
+    frame = np.zeros((8, 8, 3), np.uint8)
+
+    def camera() -> Iterator[np.ndarray]:
+        for value in range(60):
+            frame[:] = value
+            yield frame
+
+    sources = list(iter_sources(camera()))
+    assert [int(source.content[0, 0, 0]) for source in sources] == list(range(60))
+    [kept] = iter_sources([frame])
+    assert kept.content is frame
+
+
+def test_an_encoded_image_in_a_file_or_a_buffer_is_one_image(tmp_path: Path) -> None:
+    content = pictures.encoded(pictures.photo(), "JPEG")
+    path = pictures.write(tmp_path, {"a.jpg": content})["a.jpg"]
+    with path.open("rb") as opened, path.open(encoding="latin-1") as text:
+        items = [io.BytesIO(content), opened, memoryview(content), text]
+        sources = list(iter_sources(items))
+    assert [source.name for source in sources] == ["file[0]", "file[1]", "bytes[0]", "file[2]"]
+    assert [source.content for source in sources[:3]] == [content] * 3
+    assert sources[3].content.code == "E_INPUT_TYPE"
+
+
+def test_pillow_images_and_the_array_protocol_are_arrays() -> None:
+    class Tensor:
+        def __array__(self, dtype: object = None, copy: object = None) -> np.ndarray:
+            return np.full((2, 2, 3), 7, np.uint8)
+
+        def __iter__(self) -> Iterator[int]:
+            raise AssertionError("it must not be taken for an iterable")
+
+    red = Image.new("RGB", (3, 2), (255, 0, 0))
+    first, second = iter_sources([red, Tensor()])
+    assert first.content.shape == (2, 3, 3)
+    assert first.content[0, 0].tolist() == [0, 0, 255]
+    assert second.content.max() == 7
+    [wrong] = iter_sources({"a.jpg": 1})
+    assert wrong.content.code == "E_INPUT_TYPE"

@@ -9,7 +9,7 @@ import glob
 import os
 import sys
 from collections import Counter
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import IO, TYPE_CHECKING, Any
@@ -64,8 +64,10 @@ def iter_sources(inputs: object, quiet: bool = False) -> Iterator[Source]:
     Args:
         inputs: A file or folder (str or Path); a str may also be an http(s) URL, a glob, `-`
             (standard input: an image, or a list of inputs, one a line) or `@list.txt` (such a list
-            in a file). An ndarray (see `clsctl.images.decode.from_array`), or bytes of an encoded
-            image. A Source is yielded as it is. Or an iterable of all these, nested to any depth.
+            in a file). An array (see `clsctl.images.decode.from_array`; BGR as OpenCV has it) or
+            anything of the array protocol, a Pillow image, or an encoded image: bytes, a buffer, or
+            a file opened in binary mode. A Source is yielded as it is. Or an iterable of all these,
+            nested to any depth; what an iterator yields is copied, as it may be changed meanwhile.
         quiet: Do not note how many files of a folder are no images.
 
     Yields:
@@ -84,7 +86,15 @@ def iter_sources(inputs: object, quiet: bool = False) -> Iterator[Source]:
 # ---- by type -----------------------------------------------------------------------------------
 
 
-def _iter_item(item: object, counts: _Counts) -> Iterator[Source]:
+def _iter_item(item: object, counts: _Counts, transient: bool = False) -> Iterator[Source]:
+    """Find the sources of one input.
+
+    Args:
+        item: What `iter_sources` accepts.
+        counts: Of this run.
+        transient: Whether it comes from an iterator, which may change it before it is read: a
+            camera fills one array again and again.
+    """
     import numpy as np
 
     if isinstance(item, str):
@@ -92,21 +102,48 @@ def _iter_item(item: object, counts: _Counts) -> Iterator[Source]:
     elif isinstance(item, os.PathLike):
         yield from _path(os.fspath(item), counts)
     elif isinstance(item, np.ndarray):
-        yield _numbered("array", item, counts)
+        yield _numbered("array", item.copy() if transient else item, counts)
     elif isinstance(item, Source):
         yield item
-    elif isinstance(item, bytes | bytearray):
+    elif isinstance(item, bytes | bytearray | memoryview):
         yield _numbered("bytes", bytes(item), counts)
-    elif isinstance(item, Iterable):
+    elif hasattr(item, "read"):
+        yield _numbered("file", _read_stream(item), counts)
+    elif hasattr(item, "__array__") or hasattr(item, "__array_interface__"):
+        yield _numbered("array", _as_array(item), counts)
+    elif isinstance(item, Iterable) and not isinstance(item, Mapping):
         for member in item:
-            yield from _iter_item(member, counts)
+            yield from _iter_item(member, counts, isinstance(item, Iterator))
     else:
-        error = DataError(
-            f"an input of type {type(item).__name__} cannot be read",
-            code="E_INPUT_TYPE",
-            hint="pass a path, a URL, a uint8 ndarray, bytes, or a list of these",
-        )
-        yield _numbered(type(item).__name__, error, counts)
+        yield _numbered(type(item).__name__, _wrong_type(item), counts)
+
+
+def _read_stream(stream: Any) -> bytes | ClsctlError:
+    """The encoded image in an open file."""
+    try:
+        return read_all(stream)
+    except ClsctlError as error:
+        return error
+    except TypeError:  # a file opened as text
+        return _wrong_type(stream)
+
+
+def _as_array(item: Any) -> NDArray[Any]:
+    """A copy of the pixels; of a Pillow image in the BGR order of arrays."""
+    import numpy as np
+
+    if hasattr(item, "convert"):
+        return np.asarray(item.convert("RGB"))[..., ::-1].copy()
+    return np.array(item)
+
+
+def _wrong_type(item: object) -> DataError:
+    return DataError(
+        f"an input of type {type(item).__name__} cannot be read",
+        code="E_INPUT_TYPE",
+        hint="pass a path, a URL, a uint8 array, a Pillow image, bytes, a file opened in binary "
+        "mode, or a list of these",
+    )
 
 
 def _numbered(kind: str, content: NDArray[Any] | bytes | ClsctlError, counts: _Counts) -> Source:
