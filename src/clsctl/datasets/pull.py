@@ -21,11 +21,12 @@ from clsctl.errors import DataError, ModelError, NetworkError, UsageError, unkno
 from clsctl.models import provenance
 from clsctl.models.archive import extract
 from clsctl.models.directory import PROVENANCE
-from clsctl.models.mirrors import first_success, public, weight_source
+from clsctl.models.mirrors import first_success, weight_source
 from clsctl.plugin.descriptors import FetchRequest
 from clsctl.settings import Settings, folders, load_settings
 from clsctl.system.files import require_space
 from clsctl.system.locks import locked
+from clsctl.urls import printable_url
 from clsctl.values import ModelEntry, Preprocessing, Progress
 
 if sys.version_info >= (3, 11):
@@ -131,7 +132,7 @@ def _pull(dataset: Published, request: FetchRequest, mirrors: Sequence[str], roo
 
 
 def _unpack(dataset: Published, archive: Path, url: str, max_bytes: int, root: Path) -> None:
-    source = provenance.origin(public(url), archive, catalog="datasets")
+    source = provenance.origin(printable_url(url), archive, catalog="datasets")
     if dataset.sha256 not in ("", source["sha256"]):
         raise ModelError(
             f"the file has the SHA256 {source['sha256']}, but it should be {dataset.sha256}",

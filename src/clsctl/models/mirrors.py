@@ -16,6 +16,7 @@ from pathlib import Path
 from clsctl.errors import ClsctlError, ModelError, NetworkError, UsageError
 from clsctl.plugin.descriptors import FetchRequest, WeightSource
 from clsctl.plugin.registry import default_registry
+from clsctl.urls import printable_url
 
 
 def candidates(url: str, mirrors: Iterable[str]) -> list[str]:
@@ -64,21 +65,16 @@ def weight_source(url: str) -> WeightSource:
             return source
     known = sorted(scheme for source in sources for scheme in source.schemes)
     raise UsageError(
-        f"no plugin fetches '{scheme}' URLs such as {public(url)}",
+        f"no plugin fetches '{scheme}' URLs such as {printable_url(url)}",
         code="E_SCHEME_UNKNOWN",
         hint=f"known schemes: {', '.join(known)}",
     )
 
 
-def public(url: str) -> str:
-    """Return the URL without user name and password, fit for messages and records."""
-    return re.sub(r"//[^/@]*@", "//", url)
-
-
 def all_failed(name: str, failures: Mapping[str, ClsctlError]) -> ClsctlError:
     """Make one error that reports every attempt; code and hint are those of the last one."""
     last = list(failures.values())[-1]
-    reasons = "; ".join(f"{public(url)}: {error.message}" for url, error in failures.items())
+    reasons = "; ".join(f"{printable_url(url)}: {error.message}" for url, error in failures.items())
     return type(last)(f"cannot pull {name}: {reasons}", code=last.code, hint=last.hint)
 
 

@@ -37,12 +37,13 @@ from clsctl.models.checks import (
 )
 from clsctl.models.directory import PROVENANCE, read_model_dir
 from clsctl.models.integrity import weights_sha256
-from clsctl.models.mirrors import first_success, public, weight_source
+from clsctl.models.mirrors import first_success, weight_source
 from clsctl.plugin.descriptors import FetchRequest
 from clsctl.settings import Settings, folders, load_settings
 from clsctl.system.files import sync, sync_tree
 from clsctl.system.locks import locked
 from clsctl.system.os_errors import translate_store_errors
+from clsctl.urls import printable_url
 from clsctl.values import ModelEntry, Progress, WeightKind
 
 if TYPE_CHECKING:
@@ -211,7 +212,9 @@ class Store:
     def _pull_from(self, request: FetchRequest, pin: str) -> Path:
         name, kind = request.entry.name, request.kind
         fetched = content = weight_source(request.url).fetch(request)
-        source = provenance.origin(public(request.url), fetched, catalog=request.entry.catalog)
+        source = provenance.origin(
+            printable_url(request.url), fetched, catalog=request.entry.catalog
+        )
         staged = request.workdir / "staged"
         shutil.rmtree(staged, ignore_errors=True)
         try:

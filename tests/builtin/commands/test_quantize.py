@@ -75,7 +75,8 @@ def test_quantize_then_predict(call, home, tmp_path, dataset, model):
     assert said["images"] == {"calibrated": 60, "judged": 36}
     assert said["fp32"]["top1"]["value"] == 26 / 36
     assert said["int8"]["bytes"] < said["fp32"]["bytes"] / 2
-    assert json.loads((tmp_path / "small/clsctl.json").read_text())["quantization"] == said
+    handed_on = json.loads((tmp_path / "small/clsctl.json").read_text())["quantization"]
+    assert handed_on == said | {"dataset": dataset.name}
 
     photos = ("predict", dataset / "val", "--format", "jsonl", "--backend", "onnxruntime")
     exact = scores(call(*photos, *which))

@@ -21,6 +21,7 @@ from clsctl.schema.documents import read_document
 from clsctl.schema.errors import SchemaError
 from clsctl.settings import load_settings
 from clsctl.system.files import require_space
+from clsctl.urls import hide_secrets_in_logs
 
 if TYPE_CHECKING:
     import httpx
@@ -78,6 +79,7 @@ def fetch(request: FetchRequest) -> Path:
 def _client(timeout: int) -> httpx.Client:
     import httpx
 
+    hide_secrets_in_logs()
     try:
         return httpx.Client(follow_redirects=True, timeout=timeout or None)
     except (ImportError, OSError, ValueError, httpx.InvalidURL) as error:
