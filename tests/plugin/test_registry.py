@@ -111,6 +111,12 @@ def test_a_built_in_command_is_in_the_module_that_is_called_like_it():
             assert (named.name, named.help) == (found.item.name, found.item.help)
 
 
+def test_a_command_is_found_after_all_were_loaded():
+    registry = load_registry()
+    registry.items("commands")
+    assert registry.find_command(["models", "list", "--core"]).name == "models list"
+
+
 def test_a_named_command_is_imported_without_the_others():
     code = (
         "import sys; from clsctl.main import run; run(['models', 'path', '--help']); "

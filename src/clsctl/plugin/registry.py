@@ -98,7 +98,11 @@ class Registry:
         is imported. Where a third-party plugin claims a built-in command, None is returned, and
         `items` says what is wrong.
         """
-        third_party = self._collect("commands")
+        third_party = {
+            name: found
+            for name, found in self._collect("commands").items()
+            if self.origins[found.plugin] != "built-in"
+        }
         for count in range(min(2, len(words)), 0, -1):
             name = " ".join(words[:count])
             module = _command_module(words[:count])
