@@ -81,7 +81,7 @@ def _is_current(target: Path, source: Path | None) -> bool:
     try:
         made = target.stat().st_mtime
         return source is None or made >= source.stat().st_mtime
-    except FileNotFoundError:  # perhaps removed at this moment
+    except (FileNotFoundError, NotADirectoryError):  # perhaps removed at this moment
         return False
 
 

@@ -27,11 +27,8 @@ _PRESENT = os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC
 @contextmanager
 def temporary_file(folder: Path) -> Iterator[Path]:
     """Make an empty file for the block to write, which is removed unless the block renames it."""
-    with _locked(folder, lambda path: os.open(path, _RENEWED, 0o666)) as path:
-        try:
-            yield path
-        finally:
-            path.unlink(missing_ok=True)
+    with _locked(folder, lambda path: os.open(path, _RENEWED, 0o666), _unlink) as path:
+        yield path
 
 
 @contextmanager
@@ -47,11 +44,8 @@ def temporary_folder(folder: Path, mode: int = 0o777) -> Iterator[Path]:
         path.mkdir(mode)
         return os.open(path, _PRESENT)
 
-    with _locked(folder, make) as path:
-        try:
-            yield path
-        finally:
-            shutil.rmtree(path, ignore_errors=True)
+    with _locked(folder, make, _remove_tree) as path:
+        yield path
 
 
 @contextmanager
@@ -71,8 +65,10 @@ def sweep(folder: Path) -> None:
 
 
 @contextmanager
-def _locked(folder: Path, make: Callable[[Path], int]) -> Iterator[Path]:
-    """Make what others leave alone while the block runs."""
+def _locked(
+    folder: Path, make: Callable[[Path], int], remove: Callable[[Path], object]
+) -> Iterator[Path]:
+    """Make what others leave alone while the block runs, and remove it unless it was renamed."""
     sweep(folder)
     while True:
         path = folder / PATTERN.replace("*", secrets.token_hex(8))
@@ -85,7 +81,16 @@ def _locked(folder: Path, make: Callable[[Path], int]) -> Iterator[Path]:
                 yield path
                 return
         finally:
+            remove(path)
             os.close(descriptor)
+
+
+def _unlink(path: Path) -> None:
+    path.unlink(missing_ok=True)
+
+
+def _remove_tree(path: Path) -> None:
+    shutil.rmtree(path, ignore_errors=True)
 
 
 def _remove_abandoned(path: Path) -> None:
