@@ -107,6 +107,8 @@ def test_by_keyboard_alone(server, page):
     page.goto(server.url)
     page.keyboard.press("Tab")
     assert page.evaluate("document.activeElement.id") == "choose"
+    with page.expect_file_chooser():
+        page.keyboard.press("Space")
 
 
 def test_a_key_is_asked_for(start, page, photo):
