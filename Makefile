@@ -4,13 +4,19 @@ VENV ?= .venv
 BIN = $(VENV)/bin
 PIP = $(BIN)/python -m pip --disable-pip-version-check --quiet
 
-.PHONY: demo test lint golden clean
+.PHONY: demo test test-install lint golden dist clean
+
+PLUGINS = $(wildcard plugins/*)
 
 demo: $(VENV)/clsctl
 	$(BIN)/clsctl predict examples/chelsea.png -m EfficientNet-Lite0
 
 test: lint
 	$(BIN)/python -m pytest -n 2 tests plugins
+
+# What takes long: packages in fresh environments of every kind. Before a release.
+test-install: $(VENV)/dev
+	$(BIN)/python -m pytest -m long tests/test_install.py
 
 lint: $(VENV)/dev
 	$(BIN)/ruff check .
@@ -22,21 +28,28 @@ lint: $(VENV)/dev
 golden: $(VENV)/dev
 	$(BIN)/python benchmarks/golden.py
 
+# The packages of clsctl and its plugins, as a package index takes them.
+dist: $(VENV)/dev
+	rm -f dist/*.whl dist/*.tar.gz
+	for project in . $(PLUGINS); do \
+		$(BIN)/python -m build --quiet --no-isolation --outdir dist $$project || exit; \
+	done
+	$(BIN)/twine check --strict dist/*.whl dist/*.tar.gz
+
 $(VENV)/bin/python:
 	$(PYTHON) -m venv $(VENV)
 	$(PIP) install --upgrade "pip>=25.1"
 
 $(VENV)/clsctl: $(VENV)/bin/python pyproject.toml
-	$(PIP) install ".[imagenet]"
+	$(PIP) install ".[imagenet]" ./plugins/clsctl-efficientnet-lite
 	touch $@
 
-# Editable, so that the tests see the sources as they are.
-$(VENV)/dev: $(VENV)/bin/python pyproject.toml
-	$(PIP) install --editable ".[imagenet,pdf,parquet,ray,serve]"
-	$(PIP) install --no-deps --editable ./plugins/clsctl-efficientnet-lite --editable ./plugins/clsctl-ray \
-		--editable ./plugins/clsctl-serve
+# Editable, so that the tests see the sources as they are. The extras name plugins that are on no
+# package index: given beside them, the folders are what pip takes.
+$(VENV)/dev: $(VENV)/bin/python pyproject.toml $(PLUGINS:%=%/pyproject.toml)
+	$(PIP) install --editable ".[imagenet,pdf,parquet,ray,serve]" $(PLUGINS:%=--editable ./%)
 	$(PIP) install --group dev
 	touch $@
 
 clean:
-	rm -rf $(VENV)
+	rm -rf $(VENV) dist

@@ -1,44 +1,118 @@
-"""clsctl in an environment that holds what it declares and nothing else, as pipx makes one."""
+"""clsctl in environments that hold what its packages declare and nothing else."""
 
 from __future__ import annotations
 
 import os
+import shutil
 import subprocess
 import sys
-import venv
 from pathlib import Path
 
 import pytest
+from distributions import OURS, build_all, new_environment, own_environment, pip_install, run
 from paths import EXAMPLES, ROOT
 from tiny_training import write_dataset
 
+from clsctl.values import __version__
+
 SCRATCH = ("--scratch", "--epochs", "1", "-b", "6", "--set", "data.image_size=64")
+PYTHONS = ("3.10", "3.11", "3.12", "3.13")
 
 
 @pytest.fixture(scope="module")
-def installed(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The `clsctl` of a fresh environment: no pip, no setuptools but what is required."""
-    environment = tmp_path_factory.mktemp("environment")
-    venv.create(environment, with_pip=False)
-    pip = [sys.executable, "-m", "pip", "--python", str(environment / "bin" / "python")]
-    subprocess.run([*pip, "install", "--quiet", f"{ROOT}[imagenet]"], check=True)
-    return environment / "bin" / "clsctl"
+def wheels(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Our packages alone, in a folder: nothing of the source tree is used beside them."""
+    return build_all(tmp_path_factory.mktemp("dist"))
 
 
-def run(command: Path, *arguments: str | Path, cwd: Path) -> str:
-    """What it prints; the environment of whoever runs the tests must not help."""
-    own = {key: value for key, value in os.environ.items() if key != "PYTHONPATH"}
-    words = [str(command), *map(str, arguments)]
-    done = subprocess.run(words, capture_output=True, text=True, cwd=cwd, env=own, check=False)
-    assert done.returncode == 0, done.stderr
-    return done.stdout
+def install(programs: Path, wheels: Path, *names: str) -> None:
+    """Install ours from the wheels and never from an index, then what they require from it."""
+    ours = ("--no-index", "--find-links", str(wheels))
+    pip_install(programs, "--no-deps", *ours, *(f"{name}=={__version__}" for name in names))
+    pip_install(programs, "--find-links", str(wheels), *names)
+
+
+@pytest.fixture(scope="module")
+def installed(wheels: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The programs of a fresh environment: no pip, no setuptools but what is required."""
+    programs = new_environment(tmp_path_factory.mktemp("environment"))
+    install(programs, wheels, "clsctl", "clsctl-efficientnet-lite")
+    return programs
 
 
 def test_what_is_declared_is_enough(installed: Path, tmp_path: Path):
-    table = run(installed, "predict", EXAMPLES / "coffee.png", cwd=tmp_path)
-    assert "espresso" in table
+    clsctl = installed / "clsctl"
+    assert "espresso" in run(clsctl, "predict", EXAMPLES / "coffee.png", cwd=tmp_path)
     data = write_dataset(tmp_path / "data")
-    run(installed, "train", "-m", "MobileNetV1_x0_25", "-d", data, *SCRATCH, cwd=tmp_path)
-    run(installed, "export", "--weights", "output", "-o", "exported", "--to", "onnx", cwd=tmp_path)
+    run(clsctl, "train", "-m", "MobileNetV1_x0_25", "-d", data, *SCRATCH, cwd=tmp_path)
+    run(clsctl, "export", "--weights", "output", "-o", "exported", "--to", "onnx", cwd=tmp_path)
     assert (tmp_path / "exported" / "inference.onnx").is_file()
-    assert "paddle" in run(installed, "doctor", cwd=tmp_path)
+    assert "paddle" in run(clsctl, "doctor", cwd=tmp_path)
+
+
+@pytest.mark.long
+def test_an_extra_brings_its_plugin(wheels: Path, tmp_path: Path):
+    """The extras name plugins by name and version, as they would come from an index."""
+    programs = new_environment(tmp_path / "environment")
+    pip_install(programs, "--find-links", str(wheels), "clsctl[imagenet,ray,serve]")
+    listed = run(programs / "clsctl", "plugins", "list", cwd=tmp_path)
+    assert [f"{name} {__version__}" in listed for name in OURS[1:]] == [True] * 3
+    assert "espresso" in run(programs / "clsctl", "predict", EXAMPLES / "coffee.png", cwd=tmp_path)
+
+
+@pytest.fixture
+def pipx(tmp_path: Path) -> dict[str, str]:
+    """The environment of a pipx that has installed nothing yet."""
+    if not shutil.which("pipx"):
+        pytest.skip("pipx is not on the PATH")
+    home = str(tmp_path / "pipx")
+    return own_environment(PIPX_HOME=home, PIPX_BIN_DIR=str(tmp_path / "bin"))
+
+
+def call(*words: str | Path, cwd: Path, env: dict[str, str]) -> None:
+    done = subprocess.run([*map(str, words)], cwd=cwd, env=env, capture_output=True, check=False)
+    assert done.returncode == 0, done.stderr.decode()
+
+
+@pytest.mark.long
+def test_pipx_from_the_wheels(wheels: Path, pipx: dict[str, str], tmp_path: Path):
+    find = f"--find-links {wheels}"
+    call("pipx", "install", "clsctl[imagenet]", "--pip-args", find, cwd=tmp_path, env=pipx)
+    clsctl = tmp_path / "bin" / "clsctl"
+    assert "espresso" in run(clsctl, "predict", EXAMPLES / "coffee.png", cwd=tmp_path)
+
+
+@pytest.mark.long
+def test_pipx_from_the_source_tree(pipx: dict[str, str], tmp_path: Path):
+    """The two commands of the README."""
+    call("pipx", "install", ".", cwd=ROOT, env=pipx)
+    call("pipx", "inject", "clsctl", "./plugins/clsctl-efficientnet-lite", cwd=ROOT, env=pipx)
+    clsctl = tmp_path / "bin" / "clsctl"
+    assert "espresso" in run(clsctl, "predict", EXAMPLES / "coffee.png", cwd=tmp_path)
+
+
+def interpreter(version: str) -> str | None:
+    """A Python of that version that starts; pyenv puts names on the PATH that do not."""
+    if sys.version_info[:2] == tuple(map(int, version.split("."))):
+        return sys.executable
+    root = Path(os.environ.get("PYENV_ROOT", Path.home() / ".pyenv"))
+    own = [str(path) for path in sorted(root.glob(f"versions/{version}.*/bin/python"))]
+    for name in (*own, f"python{version}"):
+        found = shutil.which(name)
+        if found and not subprocess.run([found, "-c", ""], capture_output=True).returncode:
+            return found
+    return None
+
+
+@pytest.mark.long
+@pytest.mark.parametrize("version", PYTHONS)
+def test_every_python(version: str, wheels: Path, tmp_path: Path):
+    python = interpreter(version)
+    if python is None:
+        pytest.skip(f"no Python {version} on this machine")
+    programs = new_environment(tmp_path / "environment", python=python)
+    install(programs, wheels, "clsctl", "clsctl-efficientnet-lite")
+    assert "espresso" in run(programs / "clsctl", "predict", EXAMPLES / "coffee.png", cwd=tmp_path)
+    data = write_dataset(tmp_path / "data")
+    train = ("train", "-m", "MobileNetV1_x0_25", "-d", data, *SCRATCH)
+    run(programs / "clsctl", *train, cwd=tmp_path)

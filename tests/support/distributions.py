@@ -1,0 +1,59 @@
+"""The packages of this source tree, built; environments that they are installed into."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+import venv
+from pathlib import Path
+
+from paths import ROOT
+
+PROJECTS = (ROOT, *sorted((ROOT / "plugins").iterdir()))
+OURS = ("clsctl", "clsctl-efficientnet-lite", "clsctl-ray", "clsctl-serve")
+
+
+def build_all(folder: Path) -> Path:
+    """Build an sdist of every project, and its wheel from that, as `make dist` does."""
+    build = [sys.executable, "-m", "build", "--quiet", "--no-isolation", "--outdir", str(folder)]
+    for project in PROJECTS:
+        subprocess.run([*build, str(project)], check=True, capture_output=True)
+    return folder
+
+
+def own_environment(**changes: str) -> dict[str, str]:
+    """What a process inherits, without what would show it the source tree."""
+    return {key: value for key, value in os.environ.items() if key != "PYTHONPATH"} | changes
+
+
+def new_environment(folder: Path, *requirements: str, python: str = sys.executable) -> Path:
+    """Make a virtual environment without pip, install into it, return its folder of programs."""
+    if python == sys.executable:
+        venv.create(folder, with_pip=False)
+    else:
+        subprocess.run([python, "-m", "venv", "--without-pip", str(folder)], check=True)
+    programs = folder / "bin"
+    pip_install(programs, *requirements)
+    return programs
+
+
+def pip_install(programs: Path, *requirements: str) -> None:
+    """Install into the environment with those programs, by the pip of who runs the tests."""
+    if requirements:
+        pip = [sys.executable, "-m", "pip", "--python", str(programs / "python")]
+        subprocess.run([*pip, "install", "--quiet", *requirements], check=True)
+
+
+def run(program: Path, *arguments: str | Path, cwd: Path, **changes: str) -> str:
+    """What it prints; the environment of whoever runs the tests must not help."""
+    done = subprocess.run(
+        [str(program), *map(str, arguments)],
+        capture_output=True,
+        text=True,
+        cwd=cwd,
+        env=own_environment(**changes),
+        check=False,
+    )
+    assert done.returncode == 0, done.stderr
+    return done.stdout
