@@ -25,7 +25,7 @@ from clsctl.datasets.layouts.detect import read_dataset
 from clsctl.datasets.samples import Dataset, Sample
 from clsctl.interpretation.embed import compute_embeddings
 from clsctl.interpretation.network import load_network
-from clsctl.models.catalog import get_entry
+from clsctl.networks.trained_weights import find
 from clsctl.settings import load_settings
 
 STRENGTHS = (0.001, 0.01, 0.1, 1.0, 10.0)
@@ -50,11 +50,10 @@ def frozen_top1(dataset: Dataset, model: str) -> float:
 
 
 def features(model: str, dataset: Dataset, samples: Sequence[Sample]) -> NDArray[np.float32]:
-    entry = get_entry(model)
+    settings = load_settings()
+    found = find(model, None, settings)
     paths = [dataset.image_path(sample) for sample in samples]
-    return compute_embeddings(
-        load_network(entry), entry.preprocessing, paths, load_settings()
-    ).vectors
+    return compute_embeddings(load_network(found), found.transforms, paths, settings).vectors
 
 
 if __name__ == "__main__":

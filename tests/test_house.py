@@ -19,6 +19,7 @@ TOP_MODULES = {
     "__init__",
     "__main__",
     "errors",
+    "installation",
     "main",
     "paths",
     "plotting",

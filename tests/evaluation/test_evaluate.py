@@ -11,12 +11,12 @@ import yaml
 import clsctl
 from clsctl.datasets.samples import Sample
 from clsctl.errors import ClsctlError, DataError, UsageError
-from clsctl.evaluation import trained_weights
 from clsctl.evaluation.class_mapping import remap_labels
 from clsctl.evaluation.evaluate import evaluate
 from clsctl.evaluation.result import compare
 from clsctl.exporting.export import export
 from clsctl.inference.parity import compare_scores
+from clsctl.networks import trained_weights
 
 
 def test_weights_and_exported_model_agree_image_by_image(dataset, run):

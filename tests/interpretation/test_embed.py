@@ -14,7 +14,7 @@ from PIL import Image, ImageOps
 import clsctl
 from clsctl.interpretation.embed import compute_embeddings
 from clsctl.interpretation.network import load_network
-from clsctl.models.catalog import get_entry
+from clsctl.networks.trained_weights import find
 from clsctl.settings import Settings
 
 SETTINGS = Settings()
@@ -25,8 +25,8 @@ def lite(tmp_path_factory):
     """EfficientNet-Lite0 with its ImageNet weights, and its preprocessing."""
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("CLSCTL_HOME", str(tmp_path_factory.mktemp("home")))
-        entry = get_entry("EfficientNet-Lite0")
-        return load_network(entry), entry.preprocessing
+        model = find("EfficientNet-Lite0", None, SETTINGS)
+        return load_network(model), model.transforms
 
 
 def test_pictures_that_are_alike_are_near_each_other(lite, tmp_path):
@@ -41,9 +41,9 @@ def test_pictures_that_are_alike_are_near_each_other(lite, tmp_path):
 
 
 def test_the_embedding_is_what_the_classifier_gets(lite):
-    network, preprocessing = lite
+    network, transforms = lite
     cat = np.asarray(Image.open(EXAMPLES / "chelsea.png").convert("RGB"))[:, :, ::-1]
-    vectors = compute_embeddings(network, preprocessing, [cat], SETTINGS).vectors
+    vectors = compute_embeddings(network, transforms, [cat], SETTINGS).vectors
     logits = network.head.fc(paddle.to_tensor(vectors)).numpy()
     assert int(logits.argmax()) == 282
 
@@ -79,9 +79,8 @@ def test_nothing_to_embed_is_an_empty_table(lite, tmp_path):
 
 
 def test_weights_of_one_s_own_bring_their_number_of_classes(tmp_path):
-    entry = get_entry("MobileNetV1_x0_25")
-    network = clsctl.build(entry.name, num_classes=3, seed=1)
+    network = clsctl.build("MobileNetV1_x0_25", num_classes=3, seed=1)
     paddle.save(network.state_dict(), str(tmp_path / "w.pdparams"))
-    loaded = load_network(entry, tmp_path / "w.pdparams")
+    loaded = load_network(find("MobileNetV1_x0_25", tmp_path / "w.pdparams", SETTINGS))
     assert loaded.fc.weight.shape == [256, 3]
     assert not loaded.training

@@ -11,21 +11,22 @@ from paths import EXAMPLES
 from PIL import Image
 
 from clsctl.errors import UsageError
-from clsctl.images.preprocess import compile_transforms, transform_ops
+from clsctl.images.preprocess import compile_transforms
 from clsctl.interpretation.gradcam import SIDE, activation_map, draw_heatmap, network_view
 from clsctl.interpretation.network import load_network
-from clsctl.models.catalog import get_entry
+from clsctl.networks.trained_weights import find
+from clsctl.settings import Settings
 
 TIGER_CAT, ESPRESSO = 282, 967
 
 
 @pytest.fixture(scope="module")
 def lite(tmp_path_factory):
-    """EfficientNet-Lite0 with its ImageNet weights, and its catalog entry."""
+    """EfficientNet-Lite0 with its ImageNet weights, and its preprocessing."""
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("CLSCTL_HOME", str(tmp_path_factory.mktemp("home")))
-        entry = get_entry("EfficientNet-Lite0")
-        return load_network(entry), entry
+        model = find("EfficientNet-Lite0", None, Settings())
+        return load_network(model), model.transforms
 
 
 def photo(name):
@@ -33,8 +34,8 @@ def photo(name):
 
 
 def heat_of(lite, pixels, class_id=None):
-    network, entry = lite
-    tensor = compile_transforms(transform_ops(entry.preprocessing))(pixels)
+    network, transforms = lite
+    tensor = compile_transforms(transforms)(pixels)
     return activation_map(network, tensor, class_id)
 
 
@@ -136,7 +137,7 @@ def test_a_class_that_is_not_there(lite, class_id):
 def test_the_picture_is_bright_where_the_heat_is(lite):
     pixels = photo("coffee.png")
     found = heat_of(lite, pixels)
-    view = network_view(pixels, lite[1].preprocessing)
+    view = network_view(pixels, lite[1])
     assert view.shape == (SIDE, SIDE, 3)
     picture = np.asarray(draw_heatmap(view, found.heatmap, "espresso 0.95")).astype(float)
     caption, shown = picture[:-SIDE], picture[-SIDE:]
@@ -150,12 +151,12 @@ def test_the_picture_is_bright_where_the_heat_is(lite):
 
 
 def test_the_view_is_the_part_that_the_network_sees(lite):
-    _, entry = lite
+    _, transforms = lite
     height, width = 400, 640
     pixels = np.zeros((height, width, 3), np.uint8)
-    side = round(entry.preprocessing.crop_fraction * height)
+    side = round(transforms[0]["CropImage"]["fraction"] * height)
     top, left = (height - side) // 2, (width - side) // 2
     pixels[top : top + side, left : left + side] = 255
-    assert network_view(pixels, entry.preprocessing).min() == 255
-    whole = compile_transforms(transform_ops(entry.preprocessing))(pixels)
+    assert network_view(pixels, transforms).min() == 255
+    whole = compile_transforms(transforms)(pixels)
     assert whole.min() == whole.max()

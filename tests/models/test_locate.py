@@ -48,6 +48,15 @@ def test_what_is_no_model_is_said_with_the_nearest_names(text):
     assert caught.value.code == "E_MODEL_UNKNOWN"
 
 
+def test_an_unknown_model_of_a_plugin_is_said_with_the_package_that_brings_it(clsctl):
+    without = {"CLSCTL_DISABLED_PLUGINS": "efficientnet-lite"}
+    done = clsctl("predict", "x.png", "-m", "efficientnet-lite0", env=without)
+    assert done.returncode == 4
+    assert done.stderr.splitlines()[-1].startswith(
+        "hint: the plugin clsctl-efficientnet-lite brings it: "
+    )
+
+
 def test_predict_takes_a_directory_a_graph_or_a_run(call, run, ready, tmp_path):
     image = tmp_path / "image.png"
 

@@ -143,7 +143,7 @@ def make_plan(job: Workload, rate: Rate) -> Plan:
 
 
 def find_rate(
-    model: str,
+    name: str,
     measurements: Iterable[Measurement],
     entry: ModelEntry | None,
     device: DeviceId,
@@ -152,13 +152,18 @@ def find_rate(
 ) -> Rate:
     """Return the highest throughput that was measured, else what the published latency implies.
 
+    Args:
+        name: How the user names the model.
+        measurements: Those of the model.
+        entry: What a catalog says of it.
+
     Raises:
         ModelError: Neither is there (`E_NOT_MEASURED`).
     """
     fitting = [
         record
         for record in measurements
-        if (record.model, record.device, record.precision) == (model, str(device), precision)
+        if (record.device, record.precision) == (str(device), precision)
         and backend in (None, record.backend)
     ]
     if fitting:
@@ -167,9 +172,9 @@ def find_rate(
     if not published or backend or precision != "fp32":
         how = f" --backend {backend}" if backend else ""
         raise ModelError(
-            f"{model} was not measured so on this machine",
+            f"{name} was not measured so on this machine",
             code="E_NOT_MEASURED",
-            hint=f"clsctl bench -m {model} --device {device}{how} --precision {precision}",
+            hint=f"clsctl bench -m {name} --device {device}{how} --precision {precision}",
         )
     return _published(published[0])
 

@@ -12,9 +12,9 @@ from clsctl.datasets.samples import Sample
 from clsctl.errors import UsageError
 from clsctl.evaluation.scorer import ScoringSetup
 from clsctl.evaluation.scoring import count_classes, score_batches, score_function
-from clsctl.evaluation.trained_weights import TrainedModel
 from clsctl.inference.devices import paddle_on, select_device
 from clsctl.loading.loader import open_loader
+from clsctl.networks.trained_weights import TrainedModel
 from clsctl.plugin.registry import default_registry
 from clsctl.values import DeviceId, Progress
 

@@ -5,12 +5,12 @@ from __future__ import annotations
 from pathlib import Path
 
 from clsctl.errors import UsageError
-from clsctl.evaluation import trained_weights
 from clsctl.evaluation.exported_scorer import ExportedScorer
 from clsctl.evaluation.network_scorer import NetworkScorer
 from clsctl.evaluation.scorer import Scorer, ScoringSetup
 from clsctl.models.inference_yml import SETTINGS
 from clsctl.models.locate import find_model, resolve_model
+from clsctl.networks import trained_weights
 
 
 def open_scorer(

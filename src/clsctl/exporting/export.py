@@ -17,8 +17,8 @@ if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
 
-    from clsctl.evaluation.trained_weights import TrainedModel
     from clsctl.inference.parity import Parity
+    from clsctl.networks.trained_weights import TrainedModel
 
 PHOTOS = 16
 """Images of the dataset that the gate looks at."""
@@ -75,17 +75,18 @@ def export(
         DataError: There is something at `output`, or the class names do not fit.
         ModelError: The weights cannot be used, or what was written differs (`E_PARITY`).
     """
-    from clsctl.evaluation import trained_weights
+    from clsctl.evaluation.class_names import class_names
     from clsctl.evaluation.scoring import input_side
     from clsctl.models.directory import read_model_dir
     from clsctl.models.integrity import require_written
     from clsctl.models.provenance import origin, record
+    from clsctl.networks import trained_weights
     from clsctl.system.files import new_folder
 
     exporters = _with_base(to, default_registry())
     model = trained_weights.load(Path(weights), model_name)
     network = model.build_network()
-    names = trained_weights.class_names(model, network, dataset)
+    names = class_names(model, network, dataset)
     side = input_side(model.transforms)
     request = ExportRequest(network, model.name, model.transforms, names, side)
     with new_folder(Path(output)) as folder:

@@ -65,6 +65,18 @@ def compile_transforms(ops: Sequence[Mapping[str, Any]]) -> Preprocessor:
     return preprocess
 
 
+def compile_spatial(ops: Sequence[Mapping[str, Any]]) -> Callable[[Pixels], Pixels]:
+    """Turn what of `PreProcess.transform_ops` resizes and crops into a function.
+
+    Returns:
+        A function uint8 [H, W, 3] -> uint8 [S, S, 3]; its errors and those of this function are
+        those of `compile_transforms`.
+    """
+    built = [_build(name, op[name]) for op in ops for name in op if name in _SPATIAL]
+    steps: list[Step] = functools.reduce(join_step, filter(None, built), [])
+    return lambda pixels: functools.reduce(lambda image, step: step(image), steps, pixels)
+
+
 def transform_ops(preprocessing: Preprocessing) -> list[dict[str, Any]]:
     """Return the `transform_ops` that stand for it, in PaddleX's words.
 
@@ -142,6 +154,7 @@ def _to_chw(wanted: ToCHWImage) -> None:
     """Add no step; see `compile_transforms`."""
 
 
+_SPATIAL = ("ResizeImage", "CropImage")
 _OPS: Mapping[str, tuple[type[Any], Callable[[Any], Step | None]]] = {
     "DecodeImage": (DecodeImage, _decode),
     "ResizeImage": (ResizeImage, _resize),

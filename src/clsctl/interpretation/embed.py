@@ -6,15 +6,14 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from importlib.util import find_spec
 from pathlib import Path
-from typing import TYPE_CHECKING, BinaryIO
+from typing import TYPE_CHECKING, Any, BinaryIO
 
 from clsctl.errors import DataError, UsageError
-from clsctl.images.preprocess import compile_transforms, transform_ops
+from clsctl.images.preprocess import compile_transforms
 from clsctl.images.read import InputImage, read_tensors
 from clsctl.images.sources import iter_sources
 from clsctl.system.files import atomic_output
 from clsctl.system.iteration import batched
-from clsctl.values import Preprocessing
 
 if TYPE_CHECKING:
     import numpy as np
@@ -43,7 +42,7 @@ class Embeddings:
 
 def compute_embeddings(
     network: Network,
-    preprocessing: Preprocessing,
+    transforms: Sequence[Mapping[str, Any]],
     inputs: Iterable[object],
     settings: Settings,
     batch_size: int = 16,
@@ -51,12 +50,13 @@ def compute_embeddings(
     """Compute embeddings with a network in evaluation mode.
 
     Args:
+        transforms: Preprocessing, as `PreProcess.transform_ops` of inference.yml.
         inputs: What `clsctl.images.sources.iter_sources` accepts.
         batch_size: Images in one run of the network.
     """
     import numpy as np
 
-    preprocess = compile_transforms(transform_ops(preprocessing))
+    preprocess = compile_transforms(transforms)
     tensors = (
         pair
         for source in iter_sources(inputs)

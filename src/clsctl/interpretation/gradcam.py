@@ -7,10 +7,12 @@ feature map.
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
-from clsctl.errors import UsageError
+from clsctl.errors import UsageError, unknown_name
+from clsctl.images.preprocess import compile_spatial
 
 if TYPE_CHECKING:
     import numpy as np
@@ -18,7 +20,6 @@ if TYPE_CHECKING:
     from PIL.Image import Image
 
     from clsctl.networks.base import Network
-    from clsctl.values import Preprocessing
 
 # In pixels: the side of each of the two views, and the bar above them that holds the caption.
 SIDE, BAR = 448, 64
@@ -74,12 +75,14 @@ def activation_map(
     return ActivationMap(class_id, score, scaled.astype(np.float32))
 
 
-def network_view(pixels: NDArray[np.uint8], preprocessing: Preprocessing) -> NDArray[np.uint8]:
-    """Cut out the part of an image that the network sees, and resize it for display.
+def network_view(
+    pixels: NDArray[np.uint8], transforms: Sequence[Mapping[str, Any]]
+) -> NDArray[np.uint8]:
+    """Resize and crop an image as its preprocessing does, and enlarge the result for display.
 
     Args:
         pixels: uint8 [height, width, 3], RGB.
-        preprocessing: The network's.
+        transforms: The network's preprocessing, as in an inference.yml.
 
     Returns:
         uint8 [SIDE, SIDE, 3], RGB.
@@ -87,16 +90,8 @@ def network_view(pixels: NDArray[np.uint8], preprocessing: Preprocessing) -> NDA
     import cv2
     import numpy as np
 
-    height, width, _ = pixels.shape
-    short = min(height, width)
-    share = preprocessing.crop_fraction or preprocessing.crop / (
-        preprocessing.resize_short or short
-    )
-    side = min(round(share * short), short)
-    top, left = (height - side) // 2, (width - side) // 2
-    part = pixels[top : top + side, left : left + side]
-    how = cv2.INTER_AREA if side > SIDE else cv2.INTER_CUBIC
-    return cv2.resize(part, (SIDE, SIDE), interpolation=how).astype(np.uint8)
+    seen = compile_spatial(transforms)(pixels)
+    return cv2.resize(seen, (SIDE, SIDE), interpolation=cv2.INTER_CUBIC).astype(np.uint8)
 
 
 def draw_heatmap(view: NDArray[np.uint8], heatmap: NDArray[np.float32], caption: str) -> Image:
@@ -118,6 +113,31 @@ def draw_heatmap(view: NDArray[np.uint8], heatmap: NDArray[np.float32], caption:
     mixed = (grey * (1 - STRENGTH) + colours * STRENGTH).astype(np.uint8)
     bar = np.full((BAR, 2 * SIDE, 3), PAPER, np.uint8)
     return draw_label(np.concatenate([bar, np.concatenate([view, mixed], axis=1)]), caption)
+
+
+def class_named(text: str, labels: Sequence[str]) -> int:
+    """Find the class of a name, or of an id where no class has that name.
+
+    Args:
+        text: A name in any case, or an id.
+        labels: Class names by id; may be empty.
+
+    Raises:
+        UsageError: No class is called so (`E_CLASS_UNKNOWN`), or several are
+            (`E_CLASS_AMBIGUOUS`).
+    """
+    ids = [number for number, label in enumerate(labels) if label.lower() == text.lower()]
+    if len(ids) > 1:
+        raise UsageError(
+            f"several classes are called '{text}'",
+            code="E_CLASS_AMBIGUOUS",
+            hint=f"give one by its id: {' or '.join(map(str, ids))}",
+        )
+    if ids:
+        return ids[0]
+    if text.isdecimal():
+        return int(text)
+    raise UsageError(unknown_name("class", text, labels), code="E_CLASS_UNKNOWN")
 
 
 def _require_class(class_id: int, classes: int) -> None:

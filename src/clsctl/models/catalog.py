@@ -13,6 +13,7 @@ from types import MappingProxyType
 from typing import TypeVar
 
 from clsctl.errors import ModelError, UsageError, unknown_name
+from clsctl.installation import install_hint
 from clsctl.models.catalog_schema import CatalogFile, Model
 from clsctl.plugin.registry import Contribution, Registry, default_registry
 from clsctl.schema.documents import parse_document, read_document
@@ -57,9 +58,18 @@ def get_entry(name: str) -> ModelEntry:
         raise ModelError(
             unknown_name("model", name, catalog),
             code="E_MODEL_UNKNOWN",
-            hint="`clsctl models list` shows every model",
+            hint=_where_it_is(name),
         )
     return catalog[name]
+
+
+def _where_it_is(name: str) -> str:
+    """Say which package brings a model that no catalog has, if any is known to."""
+    elsewhere = read_document(CatalogFile, catalog_path()).elsewhere.items()
+    package = {model.lower(): package for model, package in elsewhere}.get(name.lower())
+    if package is None:
+        return "`clsctl models list` shows every model"
+    return f"the plugin {package} brings it: {install_hint(package)}"
 
 
 def default_model() -> str:

@@ -12,7 +12,7 @@ from clsctl.images.preprocess import compile_transforms
 from clsctl.models.directory import GRAPHS, read_model_dir
 from clsctl.models.store import Store, open_store
 from clsctl.settings import Settings
-from clsctl.values import MODEL_FORMATS, ModelSpec, Progress
+from clsctl.values import MODEL_FORMATS, ModelSpec, Progress, WeightKind
 
 if TYPE_CHECKING:
     from clsctl.values import ModelEntry
@@ -93,15 +93,18 @@ def find_model(
     return model
 
 
-def default_name(store: Store) -> str:
+def default_name(store: Store, kind: WeightKind = "inference") -> str:
     """Choose a model that is here: the store's best, else one that needs no network, else pull.
 
     Of those that would be pulled the catalog's default is taken.
+
+    Args:
+        kind: Which of its weights are needed.
     """
     from clsctl.models.catalog import default_model, load_catalog
 
-    pulled, catalog = store.pulled(), load_catalog()
-    here = pulled or [name for name, entry in catalog.items() if _is_local(entry)]
+    pulled, catalog = store.pulled(kind), load_catalog()
+    here = pulled or [name for name, entry in catalog.items() if _is_local(entry, kind)]
     if not here or default_model() in here:
         return default_model()
     return max(here, key=lambda name: (catalog[name].top1 or 0) if name in catalog else 0)
@@ -165,8 +168,9 @@ def _exported(text: str | None, settings: Settings, progress: Progress) -> Path:
     return store.find(reference.name) or store.ensure(get_entry(reference.name), progress=progress)
 
 
-def _is_local(entry: ModelEntry) -> bool:
+def _is_local(entry: ModelEntry, kind: WeightKind) -> bool:
     """Whether the model's weights come without a network, as those of a plugin may."""
     from clsctl.models.mirrors import weight_source
 
-    return entry.inference is not None and weight_source(entry.inference.url).local
+    artifact = entry.inference if kind == "inference" else entry.training
+    return artifact is not None and weight_source(artifact.url).local

@@ -15,7 +15,7 @@ QUICK = ("--rounds", "1", "--images", "4", "-o", "out")
 
 def test_a_broken_model_is_a_row_and_the_others_are_measured(clsctl, ready, tmp_path):
     broken = models.spoilt_copy(ready, tmp_path / "broken", "inference.pdiparams", lambda b: b[:9])
-    models_ = ("--model-dir", broken, "--model-dir", ready, "--backend", models.BACKEND)
+    models_ = ("--model-dir", broken, "-m", ready, "--backend", models.BACKEND)
     done = clsctl("bench", *models_, *QUICK)
     assert done.returncode == 0, done.stderr
     assert "Not measured: " in done.stdout
@@ -35,6 +35,9 @@ def test_a_broken_model_is_a_row_and_the_others_are_measured(clsctl, ready, tmp_
     assert 0.05 < record.cold_start_s < 60
     assert record.images_per_second > 1
     assert 100 < record.result_bytes < 1000
+
+    planned = clsctl("plan", "-m", ready, "-n", "100", "--format", "json")
+    assert json.loads(planned.stdout)["rate"]["images_per_second"] == record.images_per_second
 
 
 def test_accuracy_is_that_of_eval_and_is_drawn(clsctl, dataset, run, tmp_path):

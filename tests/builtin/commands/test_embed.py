@@ -66,6 +66,23 @@ def test_weights_of_one_s_own(folder, capsys):
     assert capsys.readouterr().out == "1 embedding of length 1280 in e.npz\n"
 
 
+def test_a_run_and_no_model_at_all(call, folder, run):
+    done = call("embed", "photos/a.png", "-m", run, "-o", "run.npz")
+    assert done.stdout == "1 embedding of length 256 in run.npz\n"
+    # The weights that a plugin brings are here; those of the catalog's default are not.
+    done = call("embed", "photos/a.png", "-o", "default.npz")
+    assert done.stdout == "1 embedding of length 1280 in default.npz\n", done.stderr
+
+
+def test_bare_weights_say_how_to_name_their_network(call, folder):
+    paddle.save(library.build("PP-LCNet_x0_25", num_classes=3).state_dict(), "w.pdparams")
+    done = call("embed", "photos", "-m", "w.pdparams", "-o", "e.npz")
+    assert done.returncode == 2
+    assert done.stderr.splitlines()[-1] == (
+        "hint: name it, as in -m PP-LCNet_x1_0 --weights w.pdparams"
+    )
+
+
 # ---- errors: before the work, and with nothing left behind ---------------------------------------
 
 

@@ -57,6 +57,41 @@ def test_weights_of_one_s_own_know_no_names(capsys):
     assert capsys.readouterr().out == "class 2 0.33: why.png\n"
 
 
+def test_a_run_names_its_own_classes(call, run, dataset):
+    image = dataset / "val" / "1-0.png"
+    done = call("explain", image, "-m", run, "--class", "GREEN", "-o", "why.png")
+    assert done.returncode == 0, done.stderr
+    assert done.stdout.startswith("green ")
+    exported = run / "best_model" / "inference"
+    assert call("explain", image, "-m", exported, "--class", "1", "-o", "again.png").stdout == (
+        done.stdout.replace("why.png", "again.png")
+    )
+    assert Path("why.png").read_bytes() == Path("again.png").read_bytes()
+
+
+def test_a_class_of_a_run_that_is_not_there(call, run, dataset):
+    image = dataset / "val" / "1-0.png"
+    done = call("explain", image, "-m", run, "--class", "gren", "-o", "why.png")
+    assert done.returncode == 2
+    assert done.stderr == ("error: unknown class 'gren'. Did you mean green? [E_CLASS_UNKNOWN]\n")
+
+
+def test_a_name_that_two_classes_have(call):
+    done = call("explain", CAT, "-m", MODEL, "--class", "crane", "-o", "why.png")
+    assert done.returncode == 2
+    assert done.stderr.splitlines() == [
+        "error: several classes are called 'crane' [E_CLASS_AMBIGUOUS]",
+        "hint: give one by its id: 134 or 517",
+    ]
+
+
+def test_an_exported_model_alone_is_refused(call, tiny):
+    done = call("explain", CAT, "-m", tiny, "-o", "why.png")
+    assert done.returncode == 2
+    assert "[E_MODEL_CHOICE]" in done.stderr
+    assert "a run's folder or a .pdparams file" in done.stderr
+
+
 # ---- errors --------------------------------------------------------------------------------------
 
 

@@ -19,7 +19,12 @@ class LogFormat(str, enum.Enum):
 def serve(
     model: Annotated[
         list[str] | None,
-        typer.Option("-m", "--model", help="A model of the catalog. May be repeated."),
+        typer.Option(
+            "-m",
+            "--model",
+            metavar="MODEL",
+            help="A catalog name, model directory, run folder or ONNX file; may be repeated.",
+        ),
     ] = None,
     model_dir: Annotated[
         list[str] | None,

@@ -20,6 +20,7 @@ from clsctl.images.sources import Source
 from clsctl.models.integrity import weights_sha256
 from clsctl.models.locate import find_model
 from clsctl.models.provenance import read_facts
+from clsctl.paths import is_file
 from clsctl.plugin import PredictJob, Session
 from clsctl.prediction.job import prepare_job, session_factory
 from clsctl.prediction.pipeline import run_batch
@@ -173,7 +174,10 @@ def find_models(options: ServeOptions, progress: Any = None) -> dict[str, Path |
         except ClsctlError as error:
             found[name or settings.model] = error
         else:
-            found[spec.name] = spec.directory
+            path = spec.graph if name and is_file(name) else spec.directory
+            if found.get(spec.name) != path:
+                _claim(found, spec.name)
+            found[spec.name] = path
     for text in options.model_dirs:
         name, path = _named_directory(text)
         try:

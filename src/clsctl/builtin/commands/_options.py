@@ -32,12 +32,14 @@ AnyModel = Annotated[
         "--model",
         metavar="MODEL",
         rich_help_panel=MODEL,
-        help="A catalog name, a model directory, a run's folder, or an ONNX file.",
+        help="A catalog name, model directory, run folder, weights or ONNX file.",
     ),
 ]
 OwnWeights = Annotated[
     Path | None,
-    typer.Option(rich_help_panel=MODEL, help="A .pdparams of your own, not the published weights."),
+    typer.Option(
+        metavar="FILE", rich_help_panel=MODEL, help="A .pdparams of the network that -m names."
+    ),
 ]
 Device = Annotated[
     str | None,

@@ -45,7 +45,8 @@ def bench(
         typer.Option(
             "-m",
             "--model",
-            help="A model of the catalog; may be repeated.",
+            metavar="MODEL",
+            help="A catalog name, model directory, run folder or ONNX file; may be repeated.",
             show_default="all in the store",
         ),
     ] = None,
@@ -150,7 +151,7 @@ def _models(
 ) -> list[tuple[ModelSpec, Path | None]]:
     """Find each model, pulled where necessary, and its path where the user named one."""
     from clsctl.console.progress import transfer_bar
-    from clsctl.models.locate import find_model
+    from clsctl.models.locate import find_model, resolve_model
     from clsctl.models.store import open_store
 
     if not names and not folders:
@@ -159,10 +160,13 @@ def _models(
         raise UsageError(
             "there is no model on this machine to measure",
             code="E_MODEL_CHOICE",
-            hint="name one: clsctl bench -m NAME, which pulls it, or --model-dir DIR",
+            hint="name one: clsctl bench -m MODEL, which pulls it where necessary",
         )
     with transfer_bar("pulling the model") as progress:
-        known = [(find_model(name, None, settings, progress), None) for name in names]
+        known = [
+            (find_model(name, None, settings, progress), resolve_model(name).exported)
+            for name in names
+        ]
     return known + [(find_model(None, folder, settings), folder) for folder in folders]
 
 

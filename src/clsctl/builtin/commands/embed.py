@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from clsctl.builtin.commands._options import Batch, OwnWeights, RequiredModel
+from clsctl.builtin.commands._options import AnyModel, Batch, OwnWeights
 from clsctl.plugin import Command, hookimpl
 
 
@@ -20,7 +20,7 @@ def clsctl_commands() -> list[Command]:
             embed,
             examples=(
                 "clsctl embed photos/ -m PP-LCNet_x1_0 -o embeddings.npz",
-                "clsctl embed photos/ -m PP-LCNet_x1_0 -o embeddings.parquet",
+                "clsctl embed photos/ -m run -o embeddings.parquet",
             ),
         )
     ]
@@ -28,8 +28,10 @@ def clsctl_commands() -> list[Command]:
 
 def embed(
     inputs: Annotated[list[str], typer.Argument(metavar="INPUT...", help="As for predict.")],
-    model: RequiredModel,
-    output: Annotated[Path, typer.Option("-o", "--output", help="A .npz or .parquet file.")],
+    output: Annotated[
+        Path, typer.Option("-o", "--output", metavar="FILE", help="A .npz or .parquet file.")
+    ],
+    model: AnyModel = None,
     weights: OwnWeights = None,
     batch: Batch = 16,
 ) -> None:
@@ -41,13 +43,13 @@ def embed(
     from clsctl.errors import SomeInputsFailed
     from clsctl.interpretation.embed import check_output, compute_embeddings, save_embeddings
     from clsctl.interpretation.network import load_network
-    from clsctl.models.catalog import get_entry
+    from clsctl.networks.trained_weights import find
     from clsctl.settings import load_settings
 
     check_output(output)
-    entry, settings = get_entry(model), load_settings()
-    network = load_network(entry, weights)
-    embeddings = compute_embeddings(network, entry.preprocessing, inputs, settings, batch)
+    settings = load_settings()
+    found = find(model, weights, settings)
+    embeddings = compute_embeddings(load_network(found), found.transforms, inputs, settings, batch)
     save_embeddings(embeddings, output)
     for sample in embeddings.errors:
         note(f"left out {sample.error}")

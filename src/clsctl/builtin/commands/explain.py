@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from clsctl.builtin.commands._options import OwnWeights, RequiredModel
+from clsctl.builtin.commands._options import AnyModel, OwnWeights
 from clsctl.errors import UsageError
 from clsctl.plugin import Command, hookimpl
 
@@ -28,7 +28,7 @@ def clsctl_commands() -> list[Command]:
             explain,
             examples=(
                 "clsctl explain cat.jpg -m PP-LCNet_x1_0 -o cat.png",
-                "clsctl explain cat.jpg -m PP-LCNet_x1_0 --class 285 -o egyptian.png",
+                "clsctl explain rose.jpg -m run --class tulip -o tulip.png",
             ),
         )
     ]
@@ -36,11 +36,18 @@ def clsctl_commands() -> list[Command]:
 
 def explain(
     image: Annotated[str, typer.Argument(metavar="IMAGE", help="A file or URL.")],
-    model: RequiredModel,
-    output: Annotated[Path, typer.Option("-o", "--output", help="A .png or .jpg file.")],
-    class_id: Annotated[
-        int | None,
-        typer.Option("--class", min=0, help="The class to explain.", show_default="the best"),
+    output: Annotated[
+        Path, typer.Option("-o", "--output", metavar="FILE", help="A .png or .jpg file.")
+    ],
+    model: AnyModel = None,
+    class_name: Annotated[
+        str | None,
+        typer.Option(
+            "--class",
+            metavar="NAME",
+            help="The class to explain, by name or id.",
+            show_default="the best",
+        ),
     ] = None,
     weights: OwnWeights = None,
 ) -> None:
@@ -49,12 +56,16 @@ def explain(
     The brighter a spot, the more it speaks for the class.
     """
     from clsctl.images.caption import IMAGE_FORMATS
-    from clsctl.images.preprocess import compile_transforms, transform_ops
+    from clsctl.images.preprocess import compile_transforms
     from clsctl.images.read import naming
-    from clsctl.interpretation.gradcam import activation_map, draw_heatmap, network_view
+    from clsctl.interpretation.gradcam import (
+        activation_map,
+        class_named,
+        draw_heatmap,
+        network_view,
+    )
     from clsctl.interpretation.network import load_network
-    from clsctl.models.catalog import get_entry
-    from clsctl.models.imagenet_labels import imagenet_labels
+    from clsctl.networks.trained_weights import find
     from clsctl.settings import load_settings
     from clsctl.system.files import atomic_output
 
@@ -64,15 +75,16 @@ def explain(
             code="E_OUTPUT",
             hint=f"end it in {', '.join(IMAGE_FORMATS)}",
         )
-    entry = get_entry(model)
-    pixels = _pixels(image, load_settings())
+    settings = load_settings()
+    known = find(model, weights, settings)
+    class_id = None if class_name is None else class_named(class_name, known.labels)
+    pixels = _pixels(image, settings)
     with naming(image):
-        tensor = compile_transforms(transform_ops(entry.preprocessing))(pixels)
-    found = activation_map(load_network(entry, weights), tensor, class_id)
-    labels = imagenet_labels() if weights is None else ()
-    name = labels[found.class_id] if labels else f"class {found.class_id}"
-    caption = f"{name} {found.score:.2f}"
-    picture = draw_heatmap(network_view(pixels, entry.preprocessing), found.heatmap, caption)
+        tensor = compile_transforms(known.transforms)(pixels)
+    found = activation_map(load_network(known), tensor, class_id)
+    labels = dict(enumerate(known.labels))
+    caption = f"{labels.get(found.class_id, f'class {found.class_id}')} {found.score:.2f}"
+    picture = draw_heatmap(network_view(pixels, known.transforms), found.heatmap, caption)
     with atomic_output(output) as part:
         picture.save(part, IMAGE_FORMATS[output.suffix.lower()])
     print(f"{caption}: {output}")

@@ -3,17 +3,21 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 
-from clsctl.builtin.commands._options import Backend, Device, RequiredModel
+from clsctl.builtin.commands._options import AnyModel, Backend, Device
 from clsctl.console.messages import note
 from clsctl.plugin import Command, hookimpl
 from clsctl.values import PRECISIONS
 
 if TYPE_CHECKING:
     from clsctl.bench.capacity import Plan, Rate, Workload
+    from clsctl.bench.records import Measurement
+    from clsctl.settings import Settings
+    from clsctl.values import ModelEntry
 
 
 @hookimpl
@@ -32,8 +36,8 @@ def clsctl_commands() -> list[Command]:
 
 
 def plan(
-    model: RequiredModel,
     images: Annotated[int, typer.Option("-n", "--images", min=1, help="Images to classify.")],
+    model: AnyModel = None,
     workers: Annotated[int, typer.Option(min=1, help="Machines, each like this one.")] = 1,
     image_kb: Annotated[
         float, typer.Option(min=0.001, help="Mean size of an image file, in kB.")
@@ -65,8 +69,13 @@ def plan(
     says which. Numbers may have underscores: -n 1_000_000_000.
     """
     from clsctl.bench.capacity import Workload, make_plan
+    from clsctl.models.locate import default_name
+    from clsctl.models.store import open_store
+    from clsctl.settings import load_settings
 
-    rate = _rate(model, device, backend, precision)
+    settings = load_settings(device=device)
+    model = model or settings.model or default_name(open_store(settings))
+    rate = _rate(model, settings, backend, precision)
     job = Workload(
         images,
         workers,
@@ -84,23 +93,34 @@ def plan(
         _print(model, job, rate, estimate)
 
 
-def _rate(model: str, device: str | None, backend: str | None, precision: str) -> Rate:
+def _rate(model: str, settings: Settings, backend: str | None, precision: str) -> Rate:
     from clsctl.bench.capacity import find_rate
-    from clsctl.bench.records import load_measurements
     from clsctl.inference.devices import resolve_device
-    from clsctl.models.catalog import get_entry, load_catalog
     from clsctl.plugin.registry import default_registry
-    from clsctl.settings import load_settings
 
-    where = resolve_device(load_settings(device=device).device, default_registry())
-    measurements = load_measurements()
-    known = model in {record.model for record in measurements}
-    entry = load_catalog().get(model) if known else get_entry(model)
+    where = resolve_device(settings.device, default_registry())
     wanted = None if backend == "auto" else backend
-    rate = find_rate(model, measurements, entry, where, wanted, precision)
+    rate = find_rate(model, *_figures(model), where, wanted, precision)
     if not rate.measured:
         note(f"these are published figures of another machine: `clsctl bench -m {model}` measures")
     return rate
+
+
+def _figures(model: str) -> tuple[list[Measurement], ModelEntry | None]:
+    """Find what was measured of a model, and what a catalog says of it."""
+    from clsctl.bench.records import load_measurements
+    from clsctl.models.catalog import load_catalog
+    from clsctl.models.locate import resolve_model
+
+    records = load_measurements()
+    named = [record for record in records if record.model == model]
+    if named:
+        return named, load_catalog().get(model)
+    found = resolve_model(model)
+    if found.name is None:
+        path = str((found.exported or found.weights or Path(model)).absolute())
+        return [record for record in records if record.model_dir == path], None
+    return [r for r in records if r.model == found.name], load_catalog().get(found.name)
 
 
 # ---- print -------------------------------------------------------------------------------------

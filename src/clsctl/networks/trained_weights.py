@@ -11,11 +11,11 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from clsctl.console.messages import note
 from clsctl.errors import ModelError, UsageError
-from clsctl.evaluation.scoring import count_classes, score_function
 from clsctl.models.directory import read_model_dir
 from clsctl.models.inference_yml import SETTINGS
+from clsctl.models.locate import BEST, EXPORTED, WEIGHTS_SUFFIX, default_name, resolve_model
+from clsctl.models.store import open_store
 from clsctl.paths import exists
 from clsctl.schema.documents import load_document
 from clsctl.schema.errors import SchemaError
@@ -24,7 +24,7 @@ from clsctl.values import ModelSpec
 if TYPE_CHECKING:
     from paddle import nn
 
-BEST = "best_model"
+    from clsctl.settings import Settings
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,6 +57,35 @@ class TrainedModel:
         return network
 
 
+def find(text: str | None, weights: Path | None, settings: Settings) -> TrainedModel:
+    """Find the training weights that a word, a file or neither stands for; pull them if needed.
+
+    Args:
+        text: What `clsctl.models.locate.resolve_model` accepts; with a file, the architecture.
+        weights: A .pdparams file, or a run's folder.
+        settings: Name the model where neither is given, and how it is pulled.
+
+    Raises:
+        UsageError: There is an exported model alone, without training weights beside it
+            (`E_MODEL_CHOICE`); see also `load`.
+        ModelError: The model is unknown or its weights are not available.
+        NetworkError: They could not be downloaded.
+    """
+    if weights is not None:
+        return load(weights, text and (resolve_model(text).name or text))
+    reference = resolve_model(text or settings.model or _default(settings))
+    if reference.name is not None:
+        return _published(reference.name, settings)
+    found = reference.weights or (reference.exported and _beside_exported(reference.exported))
+    if found is None:
+        raise UsageError(
+            f"'{reference.exported}' is an exported model, which has no features and gradients",
+            code="E_MODEL_CHOICE",
+            hint="give the weights it was exported from: a run's folder or a .pdparams file",
+        )
+    return load(found)
+
+
 def load(path: Path, name: str | None = None) -> TrainedModel:
     """Find out what a .pdparams file, or a run's folder with its best weights, stands for.
 
@@ -83,41 +112,26 @@ def load(path: Path, name: str | None = None) -> TrainedModel:
     return TrainedModel(exported.name, weights, exported.transforms, exported.labels, dataset)
 
 
-def class_names(
-    model: TrainedModel, network: nn.Layer, dataset: str | Path | None = None
-) -> tuple[str, ...]:
-    """Name each class that the network tells apart.
+def _default(settings: Settings) -> str:
+    return default_name(open_store(settings), "training")
 
-    Args:
-        dataset: Names the classes where nothing beside the weights does.
 
-    Raises:
-        UsageError: Nothing names them (`E_LABELS_MISSING`).
-        ModelError: There are more or fewer names than classes (`E_LABELS_MISMATCH`).
-    """
-    from clsctl.datasets.layouts.detect import read_valid_dataset
+def _published(name: str, settings: Settings) -> TrainedModel:
+    from clsctl.images.preprocess import transform_ops
+    from clsctl.models.catalog import get_entry
     from clsctl.models.imagenet_labels import imagenet_labels
 
-    names = model.labels
-    if dataset is not None and not names:
-        names = tuple(read_valid_dataset(Path(dataset)).class_names.values())
-    classes = count_classes(score_function(network), model.transforms)
-    if not names and classes == len(imagenet_labels()):
-        note("the classes are named as ImageNet's")
-        return imagenet_labels()
-    if not names:
-        raise UsageError(
-            f"nothing beside '{model.weights}' names its {classes} classes",
-            code="E_LABELS_MISSING",
-            hint="-d DIR gives the dataset it was trained on, which does",
-        )
-    if len(names) != classes:
-        raise ModelError(
-            f"there are {len(names)} class names, but '{model.weights}' has {classes} classes",
-            code="E_LABELS_MISMATCH",
-            hint="give the dataset it was trained on",
-        )
-    return names
+    entry = get_entry(name)
+    folder = open_store(settings).ensure(entry, "training")
+    weights = next(folder.glob(f"*{WEIGHTS_SUFFIX}"))
+    return TrainedModel(name, weights, tuple(transform_ops(entry.preprocessing)), imagenet_labels())
+
+
+def _beside_exported(exported: Path) -> Path | None:
+    """Return the weights of the run that an exported model lies in."""
+    folder = exported.absolute() if exported.is_dir() else exported.absolute().parent
+    weights = folder.parent / f"{folder.parent.name}{WEIGHTS_SUFFIX}"
+    return weights if folder.name == EXPORTED and weights.is_file() else None
 
 
 def _bare(weights: Path, name: str | None) -> TrainedModel:
@@ -128,7 +142,7 @@ def _bare(weights: Path, name: str | None) -> TrainedModel:
         raise UsageError(
             f"nothing beside '{weights}' says which network it is for",
             code="E_MODEL_NAME_MISSING",
-            hint="name it, as in -m PP-LCNet_x1_0",
+            hint=f"name it, as in -m PP-LCNet_x1_0 --weights {weights}",
         )
     return TrainedModel(name, weights, tuple(transform_ops(get_entry(name).preprocessing)), ())
 
@@ -137,8 +151,8 @@ def _weights_file(path: Path) -> Path:
     if path.is_dir():
         # A run's folder, or one inside it, which calls its weights by its own name.
         for folder in (path / BEST, path.absolute()):
-            if (folder / f"{folder.name}.pdparams").is_file():
-                return folder / f"{folder.name}.pdparams"
+            if (folder / f"{folder.name}{WEIGHTS_SUFFIX}").is_file():
+                return folder / f"{folder.name}{WEIGHTS_SUFFIX}"
     elif path.is_file():
         return path
     raise ModelError(
@@ -155,8 +169,8 @@ def _exported_beside(weights: Path) -> ModelSpec | None:
 
 def _neighbours(folder: Path) -> Iterator[Path]:
     """Where a run exports to: beside these weights, or at least beside its best ones."""
-    yield folder / "inference"
-    yield folder.parent / BEST / "inference"
+    yield folder / EXPORTED
+    yield folder.parent / BEST / EXPORTED
 
 
 def _dataset_of(config: Path) -> Path | None:
