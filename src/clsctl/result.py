@@ -6,7 +6,7 @@ import json
 from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeAlias
 
 from clsctl.errors import ClsctlError, UsageError
 from clsctl.images.read import InputImage
@@ -24,14 +24,17 @@ ROUNDING = 1e-3
 LONGEST_STEM = 200
 """In bytes; file systems allow names of 255, and more is added to it."""
 
+Owner: TypeAlias = "tuple[Path | str, int | None]"
+"""An input, as a file's path or else by its name, and its page."""
+
 
 @dataclass
 class OutputNames:
     """Which file each result was saved to, so that one never overwrites another's."""
 
-    owners: dict[Path, tuple[str, int | None]] = field(default_factory=dict)
+    owners: dict[Path, Owner] = field(default_factory=dict)
 
-    def claim(self, folder: Path, stem: str, suffix: str, owner: tuple[str, int | None]) -> Path:
+    def claim(self, folder: Path, stem: str, suffix: str, owner: Owner) -> Path:
         """Return `folder/stem_res.suffix`, numbered where another input already took that name."""
         number = 1
         path = folder / f"{stem}_res{suffix}"
@@ -46,13 +49,15 @@ class Result:
     """The classes found in one image, best first, or the reason why there are none.
 
     Attributes:
-        input_path: The path or URL as it was passed, or `array[3]` for the fourth ndarray.
+        input_path: The path or URL as it was passed, or `array[3]` for the fourth ndarray; in a
+            form that can be printed, so that it may differ from the file's path.
         page_index: Page of a PDF or multi-page TIFF, from 0; None for a single image.
         class_ids: int32 [k].
         scores: float32 [k], probabilities rounded to five decimals, unless the job is exact.
         label_names: k class names; empty where the model names none.
         error: Why the image could not be classified; None where it could.
         warnings: What is wrong with the image although it was classified.
+        file: Where the image's file is; None for what came from elsewhere.
     """
 
     input_path: str
@@ -62,6 +67,7 @@ class Result:
     label_names: list[str]
     error: ClsctlError | None = None
     warnings: tuple[str, ...] = ()
+    file: Path | None = None
     _load: Callable[[], NDArray[np.uint8]] | None = field(default=None, repr=False)
     _names: OutputNames = field(default_factory=OutputNames, repr=False)
 
@@ -186,7 +192,8 @@ class Result:
         stem = stem_of(self.input_path)
         if self.page_index is not None:
             stem = f"{stem}_{self.page_index}"
-        return self._names.claim(path, stem, default, (self.input_path, self.page_index))
+        owner = (self.file or self.input_path, self.page_index)
+        return self._names.claim(path, stem, default, owner)
 
 
 def are_probabilities(scores: NDArray[Any]) -> bool:
@@ -229,17 +236,26 @@ def result_of(
         scores,
         names,
         warnings=image.warnings,
+        file=image.file,
         _load=load,
         _names=saved,
     )
 
 
-def error_of(image: InputImage) -> Result:
+def error_of(image: InputImage, saved: OutputNames | None = None) -> Result:
     """Return the error record for an image that could not be used."""
     import numpy as np
 
     nothing = np.empty(0, np.int32), np.empty(0, np.float32)
-    return Result(image.input_path, image.page_index, *nothing, [], image.error)
+    return Result(
+        image.input_path,
+        image.page_index,
+        *nothing,
+        [],
+        image.error,
+        file=image.file,
+        _names=OutputNames() if saved is None else saved,
+    )
 
 
 def apply_threshold(result: Result, threshold: float) -> Result:

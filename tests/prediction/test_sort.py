@@ -29,7 +29,7 @@ def names(folder: Path) -> list[str]:
 
 
 def classified(path: Path) -> Result:
-    return records.classified(str(path), None, (2, 0.5))
+    return records.classified(str(path), None, (2, 0.5), file=path)
 
 
 def test_a_file_is_linked_under_its_own_name_and_a_second_one_numbered(tmp_path, album):
@@ -38,6 +38,13 @@ def test_a_file_is_linked_under_its_own_name_and_a_second_one_numbered(tmp_path,
     assert names(tmp_path / "sorted") == ["猫/x-2.jpg", "猫/x.jpg"]
     assert (tmp_path / "sorted/猫/x.jpg").samefile(album["1/x.jpg"])
     assert (tmp_path / "sorted/猫/x-2.jpg").samefile(album["2/x.jpg"])
+
+
+def test_a_name_is_no_file_even_where_there_is_one(tmp_path, album, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    Path("array[0]").write_bytes(b"a file of that name")
+    sort_into(records.classified("array[0]", None, (2, 0.5)), tmp_path / "sorted")
+    assert names(tmp_path / "sorted") == ["猫/array[0].png"]
 
 
 def test_where_links_cannot_be_it_is_copied(tmp_path, album, monkeypatch):

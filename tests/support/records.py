@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import numpy as np
 
 from clsctl.errors import ClsctlError, DataError
@@ -11,12 +13,15 @@ from clsctl.result import OutputNames, Result, error_of, result_of
 LABELS = ("tabby, tabby cat", 'a "quoted" one', "猫", "two\nlines", "[bold]x[/nope]")
 
 
-def classified(source: str, page: int | None, *classes: tuple[int, float]) -> Result:
+def classified(
+    source: str, page: int | None, *classes: tuple[int, float], file: Path | None = None
+) -> Result:
     """The result with these class ids and scores."""
     ids = np.array([class_id for class_id, _ in classes], np.int32)
     scores = np.array([score for _, score in classes], np.float32)
     pixels = np.zeros((9, 9, 3), np.uint8)
-    return result_of(InputImage(source, page), ids, scores, LABELS, lambda: pixels, OutputNames())
+    image = InputImage(source, page, file=file)
+    return result_of(image, ids, scores, LABELS, lambda: pixels, OutputNames())
 
 
 def unlabelled(result: Result) -> Result:

@@ -37,6 +37,7 @@ class InputImage:
             once they were preprocessed.
         error: Why the image cannot be used; None where it can.
         warnings: What is wrong with it although it can be used.
+        file: Where the file is; None for what came from elsewhere.
     """
 
     input_path: str
@@ -44,6 +45,7 @@ class InputImage:
     pixels: NDArray[np.uint8] | None = None
     error: ClsctlError | None = None
     warnings: tuple[str, ...] = ()
+    file: Path | None = None
 
 
 @contextmanager
@@ -77,9 +79,9 @@ def read(source: Source, settings: Settings) -> Iterator[InputImage]:
         with naming(name):
             warnings: list[str] = []
             for page in _pages(source, settings, warnings.append):
-                yield _decoded(name, page, warnings)
+                yield _decoded(source, page, warnings)
     except ClsctlError as error:
-        yield InputImage(name, error=error)
+        yield InputImage(name, error=error, file=source.file)
 
 
 def read_tensors(
@@ -145,14 +147,14 @@ def _pages(source: Source, settings: Settings, warn: Warn = ignore) -> Iterator[
         yield Page(None, functools.partial(from_array, content))
 
 
-def _decoded(name: str, page: Page, warnings: list[str]) -> InputImage:
+def _decoded(source: Source, page: Page, warnings: list[str]) -> InputImage:
     warnings.clear()
+    image = InputImage(source.input_path, page.number, file=source.file)
     try:
-        with naming(name, page.number):
-            pixels = page.decode()
-            return InputImage(name, page.number, pixels, warnings=tuple(warnings))
+        with naming(image.input_path, page.number):
+            return replace(image, pixels=page.decode(), warnings=tuple(warnings))
     except ClsctlError as error:
-        return InputImage(name, page.number, error=error)
+        return replace(image, error=error)
 
 
 def _preprocessed(

@@ -49,6 +49,11 @@ class Source:
         """The name as results hold it: without secrets of a URL, and with `?` for no UTF-8."""
         return printable_url(self.name.encode("utf-8", "replace").decode("utf-8"))
 
+    @property
+    def file(self) -> Path | None:
+        """Where the file is, of which `input_path` may be only a printable form."""
+        return self.content if isinstance(self.content, Path) else None
+
 
 @dataclass(frozen=True, slots=True)
 class _Counts:

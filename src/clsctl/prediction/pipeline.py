@@ -87,7 +87,9 @@ class _BatchWorker:
         tensors = [tensor for _, _, tensor in group if tensor is not None]
         scores = iter(self._scores(tensors) if tensors else ())
         return [
-            error_of(image) if tensor is None else self._result(source, image, next(scores))
+            error_of(image, self._names)
+            if tensor is None
+            else self._result(source, image, next(scores))
             for source, image, tensor in group
         ]
 

@@ -11,6 +11,7 @@ import re
 from collections.abc import Callable
 from pathlib import Path
 
+from clsctl.paths import is_file
 from clsctl.result import LONGEST_STEM, Result, stem_of
 from clsctl.system.files import atomic_replace
 from clsctl.system.os_errors import translate_os_errors
@@ -32,8 +33,8 @@ def sort_into(result: Result, folder: Path) -> None:
     """
     if result.error is not None or len(result.class_ids) == 0:
         return
-    target, source = folder / _folder_name(result), Path(result.input_path)
-    if result.page_index is None and source.is_file():
+    target, source = folder / _folder_name(result), result.file
+    if source and result.page_index is None and is_file(source):
         put = functools.partial(_link_or_copy, source.resolve())
         _place(target / source.name, put, functools.partial(filecmp.cmp, source, shallow=False))
         return

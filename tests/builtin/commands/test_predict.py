@@ -572,6 +572,36 @@ def test_images_are_sorted_into_a_folder_for_each_class(call, ready, album):
     assert len(found) == 6
 
 
+def test_a_name_that_is_no_utf8_is_never_taken_for_its_printable_form(call, ready, tmp_path):
+    folder = tmp_path / "in"
+    pictures.write(folder, {"caf?.png": pictures.encoded(pictures.photo(), "PNG"), "bad.png": b"x"})
+    other = Path(os.fsdecode(os.fsencode(folder) + b"/caf\xe9.png"))
+    other.write_bytes(pictures.encoded(pictures.photo(32, 48), "PNG"))
+    os.link(folder / "bad.png", os.fsdecode(os.fsencode(folder) + b"/bad\xe9.png"))
+    (folder / "bad?.png").write_bytes(b"y")
+    saved = ["--sort-into", "by", "--save-img", "drawn", "--save-json", "told"]
+    done = call("predict", folder, "--model-dir", ready, *saved, "--format", "jsonl")
+    assert [Path(line["input_path"]).name for line in lines(done.stdout)] == [
+        *("bad.png", "bad?.png", "bad?.png", "caf?.png", "caf?.png")
+    ]
+    linked = {path.name: path for path in Path("by").rglob("*.png")}
+    assert linked.keys() == {"caf?.png", other.name}
+    assert linked[other.name].samefile(other)
+    assert linked["caf?.png"].samefile(folder / "caf?.png")
+    assert {path.name for path in Path("drawn").iterdir()} == {"caf?_res.png", "caf?-2_res.png"}
+    assert {path.name for path in Path("told").iterdir()} == {
+        *("bad_res.json", "bad?_res.json", "bad?-2_res.json"),
+        *("caf?_res.json", "caf?-2_res.json"),
+    }
+
+
+def test_error_records_overwrite_no_other_input(call, ready, tmp_path):
+    pictures.write(tmp_path, {"a/x.jpg": PHOTO, "b/x.jpg": b"no image"})
+    call("predict", "a", "b", "--model-dir", ready, "--save-json", "told")
+    kept = [json.loads(path.read_text()) for path in sorted(Path("told").iterdir())]
+    assert [found["input_path"] for found in kept] == ["b/x.jpg", "a/x.jpg"]
+
+
 def test_a_draft_is_faster_to_decode_and_something_else(call, ready, tmp_path):
     photo = pictures.encoded(pictures.photo(1200, 1600), "JPEG")
     pictures.write(tmp_path, {"large.jpg": photo})

@@ -102,7 +102,7 @@ def _classify(
         if isinstance(content, bytes)
     ]
     found: list[list[Result]] = [
-        [error_of(InputImage(source.input_path, error=content))]
+        [error_of(InputImage(source.input_path, error=content, file=source.file), saved)]
         if isinstance(content, ClsctlError)
         else []
         for source, content in zip(sources, contents, strict=True)
@@ -119,14 +119,14 @@ def _classify(
 
 def _own(result: Result, source: Source, job: PredictJob, saved: OutputNames) -> Result:
     """The result under its input's own name, rounded and cut as it would be here."""
+    own: dict[str, Any] = {"input_path": source.input_path, "file": source.file, "_names": saved}
     if result.error is not None:
         message = source.input_path + result.error.message.removeprefix(result.input_path)
         error = type(result.error)(message, code=result.error.code, hint=result.error.hint)
-        return replace(result, input_path=source.input_path, error=error)
+        return replace(result, error=error, **own)
     load = functools.partial(read_page, source, result.page_index, job.settings)
     scores = result.scores if job.exact else result.scores.round(SCORE_DECIMALS)
-    own: dict[str, Any] = {"input_path": source.input_path, "_load": load, "_names": saved}
-    named = replace(result, scores=scores, **own)
+    named = replace(result, scores=scores, _load=load, **own)
     return apply_threshold(named, job.threshold) if job.threshold else named
 
 
