@@ -41,6 +41,11 @@ def exists(path: AnyPath) -> bool:
     return os.path.exists(path)  # noqa: PTH110 - Path.exists raises where a name is too long
 
 
+def printable(path: AnyPath) -> str:
+    """Return a path as it can be printed and saved, with `?` for what is not UTF-8."""
+    return os.fspath(path).encode("utf-8", "replace").decode("utf-8")
+
+
 def why_missing(path: AnyPath) -> str:
     """Say why a path is not there, or cannot be looked at, in the system's words, in lower case."""
     try:

@@ -76,7 +76,7 @@ def _cards(evaluation: Evaluation, chosen: Iterable[tuple[int, int]]) -> Iterabl
             "<figcaption>"
             f"{_row('model', evaluation.class_names[other], float(scores[other]))}"
             f"{_row('label', evaluation.class_names[label], float(scores[label]))}"
-            f"<small>{escape(_printable(sample.path + line))}</small></figcaption></figure>"
+            f"<small>{escape(sample.path + line)}</small></figcaption></figure>"
         )
 
 
@@ -98,8 +98,3 @@ def _thumbnail(path: Path) -> str:
     small = cv2.cvtColor(cv2.resize(pixels, size, interpolation=cv2.INTER_AREA), cv2.COLOR_RGB2BGR)
     encoded = cv2.imencode(".jpg", small, [cv2.IMWRITE_JPEG_QUALITY, QUALITY])[1]
     return f"data:image/jpeg;base64,{base64.b64encode(encoded.tobytes()).decode()}"
-
-
-def _printable(text: str) -> str:
-    """A file's name need not be UTF-8, but a page must."""
-    return text.encode("utf-8", "replace").decode("utf-8")

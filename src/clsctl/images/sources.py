@@ -20,7 +20,7 @@ from clsctl.images.fetch import unreadable
 from clsctl.images.formats import HEAD, SUFFIXES, count_suffixes, format_of
 from clsctl.images.junk import is_ignored
 from clsctl.images.streams import read_all
-from clsctl.paths import is_dir, open_regular
+from clsctl.paths import is_dir, open_regular, printable
 from clsctl.urls import printable_url
 
 if TYPE_CHECKING:
@@ -47,7 +47,7 @@ class Source:
     @property
     def input_path(self) -> str:
         """The name as results hold it: without secrets of a URL, and with `?` for no UTF-8."""
-        return printable_url(self.name.encode("utf-8", "replace").decode("utf-8"))
+        return printable_url(printable(self.name))
 
     @property
     def file(self) -> Path | None:

@@ -54,12 +54,18 @@ def atomic_output(path: Path) -> Iterator[Path]:
 
 @contextmanager
 def open_output(path: Path | None) -> Iterator[TextIO]:
-    """Open a text file as `atomic_output` does; standard output where there is no path."""
+    """Open a text file as `atomic_output` does; standard output where there is no path.
+
+    Names of files need not be UTF-8, but the text is: it gets `?` for what is not.
+    """
     if path is None:
         yield sys.stdout
         sys.stdout.flush()
         return
-    with atomic_output(path) as part, part.open("w", encoding="utf-8", newline="") as stream:
+    with (
+        atomic_output(path) as part,
+        part.open("w", encoding="utf-8", errors="replace", newline="") as stream,
+    ):
         yield stream
 
 

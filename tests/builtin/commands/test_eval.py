@@ -2,7 +2,9 @@ from __future__ import annotations
 
 import csv
 import json
+import os
 import shutil
+from pathlib import Path
 
 import cv2
 import evaluating
@@ -36,6 +38,23 @@ Files: out/evaluate_result.json and out/evaluation
 def rows(path):
     with path.open(encoding="utf-8", newline="") as stream:
         return list(csv.reader(stream))
+
+
+def test_an_image_of_a_name_that_is_no_utf8_is_written_as_predict_prints_it(
+    clsctl, tmp_path, dataset, run
+):
+    names = [line.split(" ", 1)[1] for line in (dataset / "label.txt").read_text().splitlines()]
+    for line in (dataset / "val.txt").read_text().splitlines():
+        path, _, label = line.rpartition(" ")
+        for split in ("train", "val"):
+            folder = tmp_path / "tree" / split / names[int(label)]
+            folder.mkdir(parents=True, exist_ok=True)
+            shutil.copy(dataset / path, os.fsencode(folder / Path(path).stem) + b"\xe9.png")
+    done = clsctl("eval", "-d", "tree", "--weights", run, "-o", "out")
+    assert done.returncode == 0, done.stderr
+    predictions = rows(tmp_path / "out/evaluation/predictions.csv")[1:]
+    assert len(predictions) == 36
+    assert all(path.endswith("?.png") for path, *_ in predictions)
 
 
 def test_eval_of_a_run(clsctl, tmp_path, dataset, run):

@@ -11,6 +11,7 @@ from clsctl.datasets.problems import Problem, problem
 from clsctl.datasets.samples import SPLITS, Dataset, Sample
 from clsctl.images.formats import SUFFIXES
 from clsctl.images.junk import is_ignored, is_leftover
+from clsctl.paths import printable
 
 SPLIT_NAMES: Mapping[str, str] = {
     **dict.fromkeys(("train", "training"), "train"),
@@ -37,9 +38,11 @@ def read_folders(root: Path) -> Dataset:
         for split in SPLITS
         if split in bases
     }
+    class_names = {class_id: printable(name) for name, class_id in ids.items()}
+    problems += _unprintable_names(ids)
     problems += _split_problems(root, bases, splits)
     problems += leftover_problems(root, leftovers)
-    return Dataset(root, "folders", dict(enumerate(names)), splits, tuple(problems))
+    return Dataset(root, "folders", class_names, splits, tuple(problems))
 
 
 def holds_tree(folder: Path) -> bool:
@@ -193,6 +196,13 @@ def _entries(folder: Path) -> list[Path]:
 
 def _is_image(name: str) -> bool:
     return not is_ignored(name) and Path(name).suffix.lower() in IMAGE_SUFFIXES
+
+
+def _unprintable_names(names: Iterable[str]) -> Iterator[Problem]:
+    for name in names:
+        if printable(name) != name:
+            message = f"the name of the folder '{printable(name)}' holds bytes that are not UTF-8"
+            yield problem("D_ENCODING", message, printable(name), hint="rename the folder")
 
 
 def _split_problems(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import re
 import shutil
 import subprocess
@@ -46,6 +47,15 @@ def test_a_clean_dataset_passes(clsctl, root, tmp_path):
         "Report: output/check_dataset/report.html\n"
         "Check dataset passed !\n"
     )
+
+
+def test_a_class_folder_of_a_name_that_is_no_utf8_is_refused(clsctl, tmp_path):
+    root = tree(tmp_path / "tree", {"train/cat": 2, "train/dog": 2, "val/cat": 1, "val/dog": 1})
+    (root / "train" / "dog").rename(os.fsdecode(os.fsencode(root) + b"/train/caf\xe9"))
+    done = clsctl("dataset", "check", root)
+    assert done.returncode == 3, done.stderr
+    assert "the name of the folder 'caf?' holds bytes that are not UTF-8" in done.stdout
+    assert clsctl("train", "-m", "PP-LCNet_x1_0", "-d", root).returncode == 3
 
 
 def test_the_result_has_the_schema_of_the_specification(clsctl, root, tmp_path):
