@@ -12,12 +12,13 @@ import stat
 import sys
 import warnings
 from collections.abc import Callable, Sequence
-from typing import Annotated, Any, NoReturn, cast
+from typing import Annotated, Any, NoReturn, TextIO, cast
 
 import typer
 
+from clsctl.console import messages
 from clsctl.console.help import HelpCommand, HelpGroup
-from clsctl.console.messages import print_error, status
+from clsctl.console.messages import print_error
 from clsctl.errors import ClsctlError, Interrupted, UsageError
 from clsctl.plugin.descriptors import Command
 from clsctl.plugin.registry import Registry, default_registry
@@ -36,7 +37,11 @@ SIGPIPE_STATUS = 141
 
 def main() -> NoReturn:
     """Run the `clsctl` command and end the process."""
-    status = run(sys.argv[1:])
+    try:
+        status = run(sys.argv[1:])
+    except Exception as bug:  # noqa: BLE001, it is printed as Python would
+        _print_traceback(bug)
+        status = 1
     # Python would wait for every thread, though one may wait for a server, and then take apart what
     # the libraries hold, which lasts longer than to classify an image. The system does it at once.
     os._exit(status)
@@ -164,7 +169,15 @@ def _stdout_can_be_full() -> bool:
 
 
 def _admit_bug() -> None:
-    status("This is a bug in clsctl, not your fault. Please report it with:")
+    messages.status("This is a bug in clsctl, not your fault. Please report it with:")
+
+
+def _print_traceback(bug: Exception) -> None:
+    """Print where a bug is; its message may hold what no terminal should obey."""
+    import traceback
+
+    for line in "".join(traceback.format_exception(bug)).rstrip().split("\n"):
+        messages.status(line)
 
 
 def _interruptible(run: Callable[..., object]) -> Callable[..., None]:
@@ -214,8 +227,21 @@ def _wants_json(arguments: Sequence[str]) -> bool:
 def _quieten_libraries() -> None:
     """Hide what only those who debug Paddle need, and OpenCV's own report of damaged files."""
     warnings.filterwarnings("ignore", message="No ccache found")
+    warnings.showwarning = _show_warning
     os.environ.setdefault("GLOG_minloglevel", "2")
     os.environ.setdefault("OPENCV_LOG_LEVEL", "SILENT")
+
+
+def _show_warning(
+    message: Warning | str,
+    category: type[Warning],
+    filename: str,
+    lineno: int,
+    file: TextIO | None = None,
+    line: str | None = None,
+) -> None:
+    """Print a library's warning as all text is printed."""
+    messages.status(f"{filename}:{lineno}: {category.__name__}: {message}")
 
 
 def _keep_matplotlib_in_our_cache(named: Command | None) -> None:

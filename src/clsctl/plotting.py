@@ -9,6 +9,7 @@ from importlib import resources
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from clsctl.console.text import escape_controls
 from clsctl.images.caption import FONT
 from clsctl.system.files import atomic_output
 
@@ -43,6 +44,11 @@ def style_axes(axes: Axes, title: str, below: str) -> None:
     axes.set_xlabel(below)
     axes.grid(alpha=0.25)
     axes.spines[["top", "right"]].set_visible(False)
+
+
+def figure_text(name: str) -> str:
+    """Return a name as Matplotlib draws it letter by letter: it takes dollars for mathematics."""
+    return escape_controls(name).replace("$", r"\$")
 
 
 def font_for_any_script(size: float = 8) -> FontProperties:

@@ -50,7 +50,18 @@ def writer_of(name: str) -> Writer:
 
 
 NAMES = st.lists(
-    st.sampled_from(["a.jpg", "b/猫.jpg", "two\nlines.jpg", 'a "b", c.png', "broken.jpg", "x.pdf"]),
+    st.sampled_from(
+        [
+            "a.jpg",
+            "b/猫.jpg",
+            "two\nlines.jpg",
+            "=1+1.jpg",
+            "'-x.jpg",
+            'a "b", c.png',
+            "broken.jpg",
+            "x.pdf",
+        ]
+    ),
     min_size=1,
     max_size=6,
 )

@@ -5,30 +5,29 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 
 from rich.console import Console
-from rich.text import Text
 
 from clsctl.bench.measure import Failure
 from clsctl.bench.records import Measurement, machine
-from clsctl.console.tables import new_table, open_console
+from clsctl.console.tables import Text, new_table, open_console, stack
 from clsctl.console.text import format_figure
 from clsctl.values import ModelEntry
 
 # Header, width, how wide the terminal has to be for the column to appear, and the cell.
-_Column = tuple[str, int, int, Callable[[Measurement], str]]
+_Column = tuple[tuple[str, str], int, int, Callable[[Measurement], str]]
 _COLUMNS: Sequence[_Column] = (
-    ("Backend\n", 12, 0, lambda row: row.backend),
-    ("Type\n", 4, 0, lambda row: row.precision),
-    ("Batch\n", 5, 0, lambda row: str(row.batch)),
-    ("Cold\nstart s", 7, 0, lambda row: format_figure(row.cold_start_s)),
-    ("1 thread\np50 ms", 8, 0, lambda row: format_figure(row.one_thread.p50)),
-    ("\np90", 7, 114, lambda row: format_figure(row.one_thread.p90)),
-    ("\np99", 7, 96, lambda row: format_figure(row.one_thread.p99)),
-    ("All\ncores ms", 8, 0, lambda row: format_figure(row.all_threads.p50)),
-    ("\np90", 7, 114, lambda row: format_figure(row.all_threads.p90)),
-    ("\np99", 7, 96, lambda row: format_figure(row.all_threads.p99)),
-    ("Images\n/s", 6, 0, lambda row: format_figure(row.images_per_second, digits=0)),
-    ("Memory\nMiB", 6, 0, lambda row: format_figure(row.memory_mb, digits=0)),
-    ("Top-1\n%", 5, 0, lambda row: format_figure(row.top1)),
+    (("Backend", ""), 12, 0, lambda row: row.backend),
+    (("Type", ""), 4, 0, lambda row: row.precision),
+    (("Batch", ""), 5, 0, lambda row: str(row.batch)),
+    (("Cold", "start s"), 7, 0, lambda row: format_figure(row.cold_start_s)),
+    (("1 thread", "p50 ms"), 8, 0, lambda row: format_figure(row.one_thread.p50)),
+    (("", "p90"), 7, 114, lambda row: format_figure(row.one_thread.p90)),
+    (("", "p99"), 7, 96, lambda row: format_figure(row.one_thread.p99)),
+    (("All", "cores ms"), 8, 0, lambda row: format_figure(row.all_threads.p50)),
+    (("", "p90"), 7, 114, lambda row: format_figure(row.all_threads.p90)),
+    (("", "p99"), 7, 96, lambda row: format_figure(row.all_threads.p99)),
+    (("Images", "/s"), 6, 0, lambda row: format_figure(row.images_per_second, digits=0)),
+    (("Memory", "MiB"), 6, 0, lambda row: format_figure(row.memory_mb, digits=0)),
+    (("Top-1", "%"), 5, 0, lambda row: format_figure(row.top1)),
 )
 
 
@@ -41,14 +40,18 @@ def print_bench(
     console = open_console()
     columns = [column for column in _COLUMNS if console.width >= column[2]]
     for number, ((name, folder), rows) in enumerate(_by_model(measurements).items()):
-        console.print(Text(f"\n{name}" if number else name, style="bold"))
+        if number:
+            console.line()
+        console.print(Text(name, style="bold"))
         origin = folder or _published(catalog.get(name), rows[0].device)
         console.print(Text(origin, style="dim"), soft_wrap=True)
         _print_rows(console, columns, rows, header=number == 0)
     for reason, names in _by_reason(failures).items():
-        console.print(Text.assemble("\nNot measured: ", (reason, "red")))
+        console.line()
+        console.print(Text.assemble("Not measured: ", (reason, "red")))
         console.print(Text(", ".join(names), style="dim"))
-    console.print(f"\n{_conditions(measurements[0])}", style="dim")
+    console.line()
+    console.print(f"{_conditions(measurements[0])}", style="dim")
 
 
 def _by_model(measurements: Sequence[Measurement]) -> dict[tuple[str, str], list[Measurement]]:
@@ -65,7 +68,7 @@ def _print_rows(
     table = new_table()
     table.show_header = header
     for number, (title, width, _, _) in enumerate(columns):
-        table.add_column(title, width=width, justify="right" if number > 1 else "left")
+        table.add_column(stack(title), width=width, justify="right" if number > 1 else "left")
     for row in rows:
         table.add_row(*(cell(row) for _, _, _, cell in columns))
     console.print(table)

@@ -11,10 +11,9 @@ from collections.abc import Iterator, Sequence
 from typing import Any
 
 from rich.console import Console
-from rich.text import Text
 from typer.core import TyperCommand, TyperGroup
 
-from clsctl.console.tables import open_console
+from clsctl.console.tables import Text, open_console
 
 METAVARS = {
     "str": "TEXT",
@@ -57,11 +56,14 @@ def render_help(command: TyperCommand | TyperGroup, ctx: Any) -> str:
 def _print_help(console: Console, command: TyperCommand | TyperGroup, ctx: Any) -> None:
     console.print(Text.assemble(("Usage: ", "bold"), _usage(command, ctx)))
     if command.help:
-        console.print(f"\n{command.help}")
+        console.line()
+        for paragraph in command.help.splitlines():
+            console.print(paragraph)
     for title, rows in _sections(command, ctx).items():
         _print_section(console, title, rows)
     if command.epilog:
-        console.print("\nExamples:", style="bold")
+        console.line()
+        console.print("Examples:", style="bold")
         for line in command.epilog.splitlines():
             console.print(Text(f"  {line}"), soft_wrap=True)
 
@@ -120,7 +122,8 @@ def _metavar(param: Any, ctx: Any) -> str:
 
 
 def _print_section(console: Console, title: str, rows: Sequence[tuple[str, str]]) -> None:
-    console.print(f"\n{title}:", style="bold")
+    console.line()
+    console.print(f"{title}:", style="bold")
     column = min(max(len(left) for left, _ in rows), WIDEST_LEFT) + 4
     for left, right in rows:
         lines = textwrap.wrap(right, max(console.width - column, 20)) or [""]

@@ -5,13 +5,15 @@ from __future__ import annotations
 import sys
 from typing import TYPE_CHECKING
 
+from clsctl.console.text import escape_controls, to_json
+
 if TYPE_CHECKING:
     from clsctl.errors import ClsctlError
 
 
 def status(text: str) -> None:
     """Print a line about what happens."""
-    print(text, file=sys.stderr, flush=True)
+    print(escape_controls(text), file=sys.stderr, flush=True)
 
 
 def note(text: str) -> None:
@@ -32,19 +34,16 @@ def print_warning(message: str, code: str, hint: str) -> None:
 def print_error(error: ClsctlError, as_json: bool = False) -> None:
     """Print what happened, its code and what to do next."""
     if as_json:
-        import json
-
-        status(json.dumps({"error": error.as_dict()}, ensure_ascii=False))
+        status(to_json({"error": error.as_dict()}))
     else:
         _print_coded("error: ", "bold red", error.message, error.code, error.hint)
 
 
 def _print_coded(label: str, style: str, message: str, code: str, hint: str) -> None:
-    from rich.text import Text
+    from clsctl.console.tables import Text, open_console
 
-    from clsctl.console.tables import open_console
-
-    text = Text.assemble((label, style), message, (f" [{code}]", "dim"))
+    console = open_console(sys.stderr)
+    lines = [Text.assemble((label, style), message, (f" [{code}]", "dim"))]
     if hint:
-        text.append("\n").append("hint: ", "bold cyan").append(hint)
-    open_console(sys.stderr).print(text, soft_wrap=True)
+        lines.append(Text.assemble(("hint: ", "bold cyan"), hint))
+    console.print(*lines, sep="\n", soft_wrap=True)

@@ -7,6 +7,7 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
+from clsctl.console.text import escape_controls
 from clsctl.values import Progress
 
 if TYPE_CHECKING:
@@ -24,7 +25,7 @@ def transfer_bar(label: str) -> Iterator[Progress]:
         return
     from rich.progress import DownloadColumn
 
-    with _show(label, *_bar_columns(label, DownloadColumn())) as show:
+    with _show(label, *_bar_columns(DownloadColumn())) as show:
         yield show
 
 
@@ -36,7 +37,7 @@ def count_bar(label: str) -> Iterator[Progress]:
         return
     from rich.progress import MofNCompleteColumn
 
-    with _show(label, *_bar_columns(label, MofNCompleteColumn())) as show:
+    with _show(label, *_bar_columns(MofNCompleteColumn())) as show:
         yield show
 
 
@@ -57,10 +58,11 @@ def image_counter(shown: bool = True) -> Iterator[Progress]:
         yield show
 
 
-def _bar_columns(label: str, amount: ProgressColumn) -> Sequence[ProgressColumn]:
+def _bar_columns(amount: ProgressColumn) -> Sequence[ProgressColumn]:
     from rich.progress import BarColumn, TextColumn, TimeRemainingColumn
 
-    return TextColumn(label, markup=False), BarColumn(), amount, TimeRemainingColumn()
+    described = TextColumn("{task.description}", markup=False)
+    return described, BarColumn(), amount, TimeRemainingColumn()
 
 
 @contextmanager
@@ -73,7 +75,7 @@ def _show(label: str, *columns: ProgressColumn) -> Iterator[Progress]:
 
     def show(done: int, total: int | None) -> None:
         if not bars.task_ids:
-            bars.add_task(label)
+            bars.add_task(escape_controls(label))
             bars.start()
         bars.update(bars.task_ids[0], completed=done, total=total)
 

@@ -1,17 +1,48 @@
-"""Open a Rich console, and make tables and grids of the one style that clsctl has."""
+"""Open a Rich console, and make tables and grids of the one style that clsctl has.
+
+Text gets to a terminal through this module and `clsctl.console.text` only, which show control
+characters as such. What is printed at once is one line; `stack` makes a cell of several lines.
+"""
 
 from __future__ import annotations
 
 import os
-from typing import TextIO
+from collections.abc import Iterable
+from typing import Any, TextIO, cast
 
+import rich.text
 from rich.console import Console
 from rich.table import Table
+
+from clsctl.console.text import escape_controls
 
 PIPED_WIDTH = 160
 """Columns where the output is no terminal: wide enough for every table."""
 
 _PADDING = (0, 2, 0, 0)
+
+
+class Text(rich.text.Text):
+    """Styled text in which control characters are shown as such."""
+
+    def __init__(self, text: str = "", style: str = "", **options: Any) -> None:
+        super().__init__(escape_controls(text), style, **options)
+
+    @classmethod
+    def assemble(cls, *parts: Any, **options: Any) -> Text:
+        """Make text of parts, each with a style or without."""
+        return cast("Text", super().assemble(*parts, **options))
+
+    def append(self, text: Any, style: Any = None) -> rich.text.Text:
+        """Add text, or text with styles, at the end."""
+        return super().append(escape_controls(text) if isinstance(text, str) else text, style)
+
+
+class _Console(Console):
+    """A console that shows the control characters of plain strings, in tables too, as such."""
+
+    def render_str(self, text: str, **options: Any) -> rich.text.Text:
+        return super().render_str(escape_controls(text), **options)
 
 
 def open_console(stream: TextIO | None = None) -> Console:
@@ -22,10 +53,16 @@ def open_console(stream: TextIO | None = None) -> Console:
     Args:
         stream: Standard output by default.
     """
-    console = Console(file=stream, highlight=False, markup=False, emoji=False)
+    console = _Console(file=stream, highlight=False, markup=False, emoji=False)
     if not console.is_terminal and "COLUMNS" not in os.environ:
         console.width = PIPED_WIDTH
     return console
+
+
+def stack(lines: Iterable[str | rich.text.Text]) -> rich.text.Text:
+    """Make one cell of several lines."""
+    texts = (Text(line) if isinstance(line, str) else line for line in lines)
+    return rich.text.Text("\n").join(texts)
 
 
 def new_table(*headers: str) -> Table:

@@ -24,9 +24,7 @@ def print_figures(titles: Row, rows: Sequence[Row], sums: Sequence[Row]) -> None
         rows: As many cells as there are titles.
         sums: Likewise.
     """
-    from rich.text import Text
-
-    from clsctl.console.tables import new_table, open_console
+    from clsctl.console.tables import new_table, open_console, stack
 
     table = new_table()
     table.add_column(titles[0], no_wrap=True, overflow="ellipsis")
@@ -34,7 +32,7 @@ def print_figures(titles: Row, rows: Sequence[Row], sums: Sequence[Row]) -> None
         table.add_column(title, justify="right", no_wrap=True)
     # One cell a column, because a table of a thousand rows takes Rich half a second.
     for part, style in ((rows, ""), (sums, "bold")):
-        cells = (Text("\n".join(column)) for column in zip(*part, strict=True))
+        cells = (stack(column) for column in zip(*part, strict=True))
         table.add_row(*cells, style=style)
     open_console().print(table)
 

@@ -23,6 +23,7 @@ from clsctl.evaluation.html import render_gallery
 from clsctl.evaluation.metrics import Comparison
 from clsctl.evaluation.result import Evaluation
 from clsctl.system.files import open_output
+from clsctl.system.spreadsheets import safe_row
 from clsctl.values import __version__
 
 RESULT = "evaluate_result.json"
@@ -80,7 +81,7 @@ def save_comparison(
 
 def write_csv(path: Path, rows: Iterable[Row]) -> None:
     with open_output(path) as stream:
-        csv.writer(stream, lineterminator="\n").writerows(rows)
+        csv.writer(stream, lineterminator="\n").writerows(map(safe_row, rows))
 
 
 def write_json(path: Path, content: object) -> None:

@@ -11,6 +11,7 @@ from clsctl.plotting import (
     BLUE,
     GREY,
     ORANGE,
+    figure_text,
     font_for_any_script,
     new_figure,
     save_figure,
@@ -97,6 +98,7 @@ def _cells(matrix: NDArray[np.int64]) -> Sequence[tuple[tuple[int, int], int]]:
 
 def _write_names(axes: Axes, names: Sequence[str]) -> None:
     font = font_for_any_script()
-    shown = [n if len(n) <= LONGEST_NAME else f"{n[: LONGEST_NAME - 1]}…" for n in names]
+    cut = (n if len(n) <= LONGEST_NAME else f"{n[: LONGEST_NAME - 1]}…" for n in names)
+    shown = [figure_text(name) for name in cut]
     axes.set_xticks(range(len(names)), shown, rotation=45, ha="right", fontproperties=font)
     axes.set_yticks(range(len(names)), shown, fontproperties=font)

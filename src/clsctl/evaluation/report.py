@@ -5,9 +5,8 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from rich.table import Table
-from rich.text import Text
 
-from clsctl.console.tables import new_table, open_console
+from clsctl.console.tables import Text, new_table, open_console
 from clsctl.evaluation import metrics
 
 if TYPE_CHECKING:
@@ -31,13 +30,16 @@ def print_evaluation(evaluation: Evaluation) -> None:
         console.print(
             f"val.top5  {100 * evaluation.top5:.2f} %  (meaningless with {count} classes)"
         )
-    console.print(f"ECE       {evaluation.ece:.4f}  (expected calibration error)\n")
+    console.print(f"ECE       {evaluation.ece:.4f}  (expected calibration error)")
+    console.line()
     console.print(_class_table(evaluation))
     hidden = len(evaluation.occurring) - ROWS
     if hidden > 0:
-        console.print(f"\n{hidden} classes with a higher F1 are in per_class.csv", style="dim")
+        console.line()
+        console.print(f"{hidden} classes with a higher F1 are in per_class.csv", style="dim")
+    console.line()
     console.print(
-        f"\n{len(evaluation.mistakes)} mistakes and {len(evaluation.suspects.indices)} labels "
+        f"{len(evaluation.mistakes)} mistakes and {len(evaluation.suspects.indices)} labels "
         "worth checking: see mistakes.html"
     )
 
@@ -48,15 +50,19 @@ def print_comparison(
     """Print two models beside each other, and whether their difference means anything."""
     console = open_console()
     console.print(
-        f"{len(first.samples):,} images of {first.root.name}, split {first.split}\n", style="dim"
+        f"{len(first.samples):,} images of {first.root.name}, split {first.split}", style="dim"
     )
+    console.line()
     for letter, name, evaluation in zip("AB", names, (first, second), strict=True):
         line = Text.assemble((letter, "bold"), f"  {_accuracy(evaluation, 1)}  {name}")
         console.print(line, soft_wrap=True)
     low, high = found.interval
+    console.line()
     console.print(
-        f"\nB - A  {100 * found.difference:+.2f} points  95 % interval {100 * low:+.2f} to "
-        f"{100 * high:+.2f}\n"
+        f"B - A  {100 * found.difference:+.2f} points  95 % interval {100 * low:+.2f} to "
+        f"{100 * high:+.2f}"
+    )
+    console.print(
         f"only A is right on {found.only_first}, only B on {found.only_second}; "
         f"McNemar p = {found.p_value:.2g}"
     )
@@ -69,9 +75,10 @@ def _print_heading(console: Console, evaluation: Evaluation) -> None:
     console.print(Text.assemble((evaluation.model, "bold"), f" {where}"))
     console.print(
         f"{len(evaluation.samples):,} images, {len(evaluation.class_names)} classes, "
-        f"by {evaluation.runner}\n",
+        f"by {evaluation.runner}",
         style="dim",
     )
+    console.line()
 
 
 def _accuracy(evaluation: Evaluation, k: int) -> str:

@@ -9,6 +9,7 @@ from hypothesis import strategies as st
 
 from clsctl.builtin.writers.csv import CsvWriter
 from clsctl.result import Result
+from clsctl.system.spreadsheets import original_cell
 
 
 def written(*results: Result) -> str:
@@ -46,4 +47,9 @@ def test_without_results_there_are_still_the_names_of_the_columns():
 def test_any_path_is_read_back_as_it_was(path):
     text = written(records.classified(path, None, (2, 0.5)))
     [row] = csv.DictReader(io.StringIO(text, newline=""))
-    assert row["input_path"] == path
+    assert original_cell(row["input_path"]) == path
+
+
+def test_a_name_that_a_spreadsheet_would_run_becomes_text():
+    text = written(records.classified("=HYPERLINK(1).jpg", None, (2, 0.5)))
+    assert text.splitlines()[1].startswith("'=HYPERLINK(1).jpg,")

@@ -8,6 +8,7 @@ import socket
 from pathlib import Path
 from typing import Any
 
+from clsctl.console.text import print_line
 from clsctl.errors import UsageError
 from clsctl_serve.options import ServeOptions
 
@@ -29,7 +30,7 @@ def start(options: ServeOptions, listener: socket.socket, workers: int) -> None:
         find_models(options, progress)
 
     def ready(models: Any) -> None:
-        print(f"clsctl serves {models} at {_address(listener)}", flush=True)
+        print_line(f"clsctl serves {models} at {_address(listener)}", flush=True)
 
     if workers == 1:
         from clsctl_serve.server import run_server

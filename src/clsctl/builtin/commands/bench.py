@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Literal
 import typer
 
 from clsctl.builtin.commands._options import Device
+from clsctl.console.text import print_line
 from clsctl.errors import UsageError, unknown_name
 from clsctl.plugin import Command, hookimpl
 from clsctl.values import PRECISIONS
@@ -137,10 +138,11 @@ def _report(
     catalog, picture = load_catalog(), output / "pareto.png"
     drawn = draw_front(load_measurements(), catalog, first.device, first.dataset, picture)
     if format_ == "json":
-        print(text, end="")
+        print(text, end="")  # noqa: T201, JSON
         return
     print_bench(measurements, failures, catalog)
-    print(f"\nFiles: {output}/bench.json" + (f" and {output}/pareto.png" if drawn else ""))
+    print_line()
+    print_line(f"Files: {output}/bench.json" + (f" and {output}/pareto.png" if drawn else ""))
 
 
 # ---- what to measure ---------------------------------------------------------------------------

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from clsctl.builtin.commands._options import AnyModel, Backend, Batch, Device, renamed_option
+from clsctl.console.text import print_line
 from clsctl.plugin import Command, hookimpl
 
 if TYPE_CHECKING:
@@ -73,19 +74,19 @@ def calibrate(
     facts = {"dataset": found.root.resolve().name, "split": split}
     save_calibration(scorer.source, fitted, facts)
     _show(fitted)
-    print(f"Stored in {scorer.source}/clsctl.json; `clsctl predict --calibrated` applies it.")
+    print_line(f"Stored in {scorer.source}/clsctl.json; `clsctl predict --calibrated` applies it.")
 
 
 def _show(fitted: Calibration) -> None:
     (nll, nll_after), (ece, ece_after) = fitted.nll, fitted.ece
     sure = "less" if fitted.temperature > 1 else "more"
-    print(f"temperature  {fitted.temperature:.4f}  ({sure} sure than before)")
-    print(f"NLL          {nll:.4f} -> {nll_after:.4f}")
-    print(f"ECE          {ece:.4f} -> {ece_after:.4f}")
+    print_line(f"temperature  {fitted.temperature:.4f}  ({sure} sure than before)")
+    print_line(f"NLL          {nll:.4f} -> {nll_after:.4f}")
+    print_line(f"ECE          {ece:.4f} -> {ece_after:.4f}")
     if fitted.threshold is not None:
         cut = fitted.threshold
         low, high = cut.interval
-        print(
+        print_line(
             f"threshold    {cut.score:.5f}  precision {cut.precision:.4f} "
             f"(95 % {low:.4f} to {high:.4f}) on {cut.coverage:.1%} of the images"
         )

@@ -194,9 +194,7 @@ def _try_server(url: str) -> Finding:
 
 
 def _print(findings: list[Finding]) -> None:
-    from rich.text import Text
-
-    from clsctl.console.tables import new_grid, open_console
+    from clsctl.console.tables import Text, new_grid, open_console
 
     marks = {True: ("ok", "green"), False: ("no", "red"), None: ("", "")}
     table = new_grid()

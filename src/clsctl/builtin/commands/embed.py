@@ -8,6 +8,7 @@ from typing import Annotated
 import typer
 
 from clsctl.builtin.commands._options import AnyModel, Batch, OwnWeights
+from clsctl.console.text import print_line
 from clsctl.plugin import Command, hookimpl
 
 
@@ -55,7 +56,7 @@ def embed(
         note(f"left out {sample.error}")
     count, length = embeddings.vectors.shape
     noun = "embedding" if count == 1 else "embeddings"
-    print(f"{count} {noun} of length {length} in {output}")
+    print_line(f"{count} {noun} of length {length} in {output}")
     if embeddings.errors:
         raise SomeInputsFailed(
             f"{len(embeddings.errors)} of {count + len(embeddings.errors)} inputs failed"

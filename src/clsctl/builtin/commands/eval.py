@@ -13,6 +13,7 @@ from clsctl.builtin.commands._executors import (
     executor_options,
 )
 from clsctl.builtin.commands._options import Batch, Device, Offline, Precision
+from clsctl.console.text import print_line
 from clsctl.plugin import Command, hookimpl
 
 if TYPE_CHECKING:
@@ -115,7 +116,8 @@ def _show(evaluation: Evaluation, output: Path) -> None:
 
     print_evaluation(evaluation)
     save_evaluation(evaluation, output)
-    print(f"\nFiles: {output}/evaluate_result.json and {output}/evaluation")
+    print_line()
+    print_line(f"Files: {output}/evaluate_result.json and {output}/evaluation")
 
 
 def _compare(names: tuple[str, str], first: Evaluation, second: Evaluation, output: Path) -> None:
@@ -126,7 +128,8 @@ def _compare(names: tuple[str, str], first: Evaluation, second: Evaluation, outp
     comparison = compare(first, second)
     print_comparison(names, first, second, comparison)
     save_comparison(names, first, second, comparison, output)
-    print(f"\nFiles: {output}/compare_result.json and {output}/comparison.csv")
+    print_line()
+    print_line(f"Files: {output}/compare_result.json and {output}/comparison.csv")
 
 
 def _require_alone(*choices: object) -> None:

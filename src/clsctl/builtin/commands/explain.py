@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from clsctl.builtin.commands._options import AnyModel, OwnWeights
+from clsctl.console.text import print_line
 from clsctl.errors import UsageError
 from clsctl.plugin import Command, hookimpl
 
@@ -87,7 +88,7 @@ def explain(
     picture = draw_heatmap(network_view(pixels, known.transforms), found.heatmap, caption)
     with atomic_output(output) as part:
         picture.save(part, IMAGE_FORMATS[output.suffix.lower()])
-    print(f"{caption}: {output}")
+    print_line(f"{caption}: {output}")
 
 
 def _pixels(image: str, settings: Settings) -> NDArray[np.uint8]:

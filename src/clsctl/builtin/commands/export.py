@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from clsctl.console.text import print_line
 from clsctl.plugin import Command, hookimpl
 from clsctl.plugin.registry import default_registry
 
@@ -87,16 +88,16 @@ def _formats() -> str:
 
 
 def _show(export: Export) -> None:
-    print(f"{export.model}, {len(export.labels)} classes: {export.directory}")
+    print_line(f"{export.model}, {len(export.labels)} classes: {export.directory}")
     for name, parity in export.parity.items():
         images = f"{parity.real} real and {parity.synthetic} synthetic images"
-        print(
+        print_line(
             f"{name}: log-probabilities within {parity.difference:.2g} of the network's on "
             f"{images} (limit {parity.limit:g})"
         )
     if not export.parity:
-        print("not checked")
+        print_line("not checked")
     if export.top1 is not None:
-        print(
+        print_line(
             f"top-1 of the network {export.top1[0]:.4f}, of the exported model {export.top1[1]:.4f}"
         )

@@ -139,13 +139,15 @@ def _print(model: str, job: Workload, rate: Rate, estimate: Plan) -> None:
     from clsctl.console.text import count
 
     console = open_console()
-    console.print(f"{job.images:,} images with {model} on {count(job.workers, 'worker')}\n")
+    console.print(f"{job.images:,} images with {model} on {count(job.workers, 'worker')}")
+    console.line()
     facts = new_grid()
     facts.add_column(style="dim", no_wrap=True)
     for label, value in _facts(job, rate, estimate):
         facts.add_row(label, value)
     console.print(facts)
-    console.print("\nUtilisation, the bottleneck first", style="bold")
+    console.line()
+    console.print("Utilisation, the bottleneck first", style="bold")
     loads = new_grid()
     for load in estimate.loads:
         loads.add_row(load.name, f"{load.share:6.1%}", load.remedy)

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from clsctl.builtin.commands._options import AnyModel
+from clsctl.console.text import print_line
 from clsctl.plugin import Command, hookimpl
 
 if TYPE_CHECKING:
@@ -69,7 +70,7 @@ def quantize(
         )
     _show(result)
     if output:
-        print(f"Written to {output}; `clsctl predict --model-dir {output}` runs it.")
+        print_line(f"Written to {output}; `clsctl predict --model-dir {output}` runs it.")
 
 
 def _show(result: Quantized) -> None:
@@ -79,11 +80,13 @@ def _show(result: Quantized) -> None:
     console.print(f"{result.model} in 8-bit integers", style="bold")
     console.print(
         f"calibrated with {result.calibrated:,} images of {result.dataset.name}, "
-        f"judged on {result.judged:,} others\n",
+        f"judged on {result.judged:,} others",
         style="dim",
     )
+    console.line()
     console.print(_table(result))
-    console.print(f"\nagreement  {_in_words(result.agreement)}")
+    console.line()
+    console.print(f"agreement  {_in_words(result.agreement)}")
     if not any(int8 < fp32 for fp32, int8 in result.milliseconds.values()):
         console.print("int8 is no faster than fp32 on this machine.")
     console.print("`clsctl predict --precision int8` takes it.")

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Literal
 import typer
 
 from clsctl.builtin.commands._options import Model
+from clsctl.console.text import print_line
 from clsctl.errors import UsageError
 from clsctl.plugin import Command, hookimpl
 
@@ -163,7 +164,7 @@ def train(
 
 def _print(result: TrainResult) -> None:
     epoch = f"epoch {result.best_epoch}" if result.best_epoch else "before training"
-    print(f"best: {epoch}, top-1 {result.top1:.2%}, top-5 {result.top5:.2%}")
+    print_line(f"best: {epoch}, top-1 {result.top1:.2%}, top-5 {result.top5:.2%}")
     if result.model_dir is not None:
-        print(f"model: {result.model_dir}")
-        print(f"try it: clsctl predict IMAGE --model-dir {result.model_dir}")
+        print_line(f"model: {result.model_dir}")
+        print_line(f"try it: clsctl predict IMAGE --model-dir {result.model_dir}")

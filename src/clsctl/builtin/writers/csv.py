@@ -8,6 +8,7 @@ from collections.abc import Iterator
 from typing import IO, TYPE_CHECKING, TextIO
 
 from clsctl.plugin import StoredResult, Writer, hookimpl
+from clsctl.system.spreadsheets import original_cell, safe_row
 
 if TYPE_CHECKING:
     from clsctl.result import Result
@@ -51,12 +52,13 @@ class CsvWriter:
         if result.error is not None:
             error = record["error"]
             row = [result.input_path, page, "", "", "", "", error["code"], error["message"]]
-            self._rows.writerow(row)
+            self._rows.writerow(safe_row(row))
             return
         names = result.label_names or [""] * len(record["class_ids"])
         classes = zip(record["class_ids"], record["scores"], names, strict=True)
         for rank, (class_id, score, name) in enumerate(classes, start=1):
-            self._rows.writerow([result.input_path, page, rank, class_id, score, name, "", ""])
+            row = [result.input_path, page, rank, class_id, score, name, "", ""]
+            self._rows.writerow(safe_row(row))
 
     def close(self) -> None:
         pass
@@ -78,7 +80,8 @@ def read(stream: IO[bytes]) -> Iterator[StoredResult]:
             if result and row["rank"] in ("", "1"):
                 yield result
             page = int(row["page_index"]) if row["page_index"] else None
-            result = StoredResult(lines.end, row["input_path"], page, bool(row["error_code"]))
+            name = original_cell(row["input_path"])
+            result = StoredResult(lines.end, name, page, bool(row["error_code"]))
     except csv.Error as error:
         if stream.read(1):
             raise ValueError("no CSV") from error

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-import json
 from typing import TYPE_CHECKING, TextIO
 
+from clsctl.console.text import to_json
 from clsctl.plugin import Writer, hookimpl
 
 if TYPE_CHECKING:
@@ -25,7 +25,7 @@ class JsonWriter:
         stream.write("[")
 
     def write(self, result: Result) -> None:
-        self._stream.write(self._separator + json.dumps(result.as_dict(), ensure_ascii=False))
+        self._stream.write(self._separator + to_json(result.as_dict()))
         self._separator = ",\n"
 
     def close(self) -> None:

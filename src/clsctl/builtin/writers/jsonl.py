@@ -6,6 +6,7 @@ import json
 from collections.abc import Iterator
 from typing import IO, TYPE_CHECKING, TextIO
 
+from clsctl.console.text import to_json
 from clsctl.plugin import StoredResult, Writer, hookimpl
 
 if TYPE_CHECKING:
@@ -21,10 +22,9 @@ def clsctl_writers() -> list[Writer]:
 class JsonLinesWriter:
     def __init__(self, stream: TextIO) -> None:
         self._stream = stream
-        self._encode = json.JSONEncoder(ensure_ascii=False).encode
 
     def write(self, result: Result) -> None:
-        self._stream.write(self._encode(result.as_dict()) + "\n")
+        self._stream.write(to_json(result.as_dict()) + "\n")
         self._stream.flush()
 
     def close(self) -> None:

@@ -29,7 +29,7 @@ class TableWriter:
         self._print = functools.partial(open_console(stream).print, soft_wrap=True)
 
     def write(self, result: Result) -> None:
-        from rich.text import Text
+        from clsctl.console.tables import Text
 
         if result.error is not None:
             self._print_error(result.error)
@@ -43,7 +43,7 @@ class TableWriter:
 
     def _print_error(self, error: ClsctlError) -> None:
         """Print an error, whose message begins with the input's name."""
-        from rich.text import Text
+        from clsctl.console.tables import Text
 
         self._print(Text.assemble((error.message, "red"), (f" [{error.code}]", "dim")))
         if error.hint:
@@ -55,7 +55,8 @@ class TableWriter:
 
 def _classes(result: Result) -> object:
     from rich.table import Table
-    from rich.text import Text
+
+    from clsctl.console.tables import Text
 
     table = Table(box=None, show_header=False, padding=(0, 1), pad_edge=True)
     table.add_column(justify="right", style="dim", no_wrap=True)

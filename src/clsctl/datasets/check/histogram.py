@@ -6,7 +6,7 @@ import io
 from collections.abc import Sequence
 
 from clsctl.datasets.check.statistics import ClassCount
-from clsctl.plotting import font_for_any_script, new_figure
+from clsctl.plotting import figure_text, font_for_any_script, new_figure
 
 COLOURS = {"train": "#144e8c", "val": "#f28e2b", "test": "#59a14f"}
 INCHES_A_CLASS, MOST_INCHES = 0.2, 60.0
@@ -31,7 +31,7 @@ def draw_histogram(classes: Sequence[ClassCount]) -> bytes:
         axes.bar(
             places, heights, 0.8 / len(splits), align="edge", color=COLOURS[split], label=split
         )
-    names = [one.name for one in ordered] if len(ordered) <= MOST_NAMES else []
+    names = [figure_text(one.name) for one in ordered] if len(ordered) <= MOST_NAMES else []
     places = [place + 0.4 for place in range(len(names))]
     axes.set_xticks(places, names, rotation=90, fontproperties=font_for_any_script(size=9))
     axes.set_ylabel("samples")

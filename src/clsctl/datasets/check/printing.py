@@ -13,7 +13,7 @@ from clsctl.datasets.printing import LAYOUTS
 from clsctl.datasets.problems import CODES, Problem, Severity
 
 if TYPE_CHECKING:
-    from rich.text import Text
+    from clsctl.console.tables import Text
 
 SHOWN = 5
 """Problems of one kind that are printed; the report has more."""
@@ -28,9 +28,7 @@ def print_check(report: CheckReport, page: Path) -> None:
         report: What was found.
         page: Where the report is that has the others.
     """
-    from rich.text import Text
-
-    from clsctl.console.tables import open_console
+    from clsctl.console.tables import Text, open_console
 
     console = open_console()
     layout = LAYOUTS[report.dataset.layout]
@@ -38,21 +36,24 @@ def print_check(report: CheckReport, page: Path) -> None:
     for name, text in describe(report.statistics):
         console.print(Text(f"  {name:<26}{text}"), soft_wrap=True)
     for _, group in groupby(report.problems, key=lambda one: one.code):
+        console.line()
         for line in _group(list(group), page):
             console.print(line, soft_wrap=True)
     for code, number in report.ignored.items():
-        console.print(Text(f"\nignored: {number:,} x {code}"), style="dim")
-    console.print(Text(f"\nReport: {page}"), soft_wrap=True)
+        console.line()
+        console.print(Text(f"ignored: {number:,} x {code}"), style="dim")
+    console.line()
+    console.print(Text(f"Report: {page}"), soft_wrap=True)
 
 
 def _group(problems: Sequence[Problem], page: Path) -> Iterator[Text]:
-    from rich.text import Text
+    from clsctl.console.tables import Text
 
     first, code = problems[0], CODES[problems[0].code]
     number = f" ({len(problems):,})" if len(problems) > 1 else ""
     style = STYLES[first.severity]
     yield Text.assemble(
-        "\n", (first.severity, style), f": {code.title}{number} ", (f"[{first.code}]", "dim")
+        (first.severity, style), f": {code.title}{number} ", (f"[{first.code}]", "dim")
     )
     for one in problems[:SHOWN]:
         own_hint = f"; {one.hint}" if one.hint != code.hint else ""

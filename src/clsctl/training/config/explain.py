@@ -14,9 +14,7 @@ WIDE = 120
 
 def print_config(resolved: ResolvedConfig) -> None:
     """Print one line a key; what was not left at its default stands out."""
-    from rich.text import Text
-
-    from clsctl.console.tables import new_table, open_console
+    from clsctl.console.tables import Text, new_table, open_console
 
     console = open_console()
     headers = ("Key", "Value", "From", *(("Meaning",) if console.width >= WIDE else ()))

@@ -19,7 +19,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, nullcontext
 from pathlib import Path
 
-from clsctl.console.messages import note
+from clsctl.console.messages import note, status
 from clsctl.errors import Interrupted, ProcessLost
 from clsctl.schema.layers import ConfigSource
 from clsctl.training.config.run_config import CONFIG, resolve_run
@@ -214,7 +214,9 @@ def _judge(ended: Mapping[int, int], logs: Path, stop: Stop) -> ProcessLost | No
 def _show_end(log: Path) -> None:
     """Print the last lines of a process's output."""
     lines = log.read_text(encoding="utf-8", errors="replace").splitlines()[-LAST_LINES:]
-    note("\n  ".join([f"the end of {log}:", *lines]))
+    note(f"the end of {log}:")
+    for line in lines:
+        status(f"  {line}")
 
 
 def _log(logs: Path, rank: int) -> Path:

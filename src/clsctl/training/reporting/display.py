@@ -19,7 +19,7 @@ from clsctl.plugin.train_callbacks import Callback, EpochInfo, StepInfo
 from clsctl.training.reporting.callbacks import CallbackList, load_callbacks
 
 if TYPE_CHECKING:
-    from rich.text import Text
+    from clsctl.console.tables import Text
 
 LINES_AN_EPOCH = 10
 """Of the steps of an epoch, about so many are logged."""
@@ -116,7 +116,7 @@ _HEADER = "  epoch    loss    top-1    top-5     best     time"
 
 
 def _row(info: EpochInfo, epochs: int) -> Text:
-    from rich.text import Text
+    from clsctl.console.tables import Text
 
     loss = "" if info.train_loss is None else f"{info.train_loss:.4f}"
     row = (

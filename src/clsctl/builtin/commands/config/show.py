@@ -19,9 +19,7 @@ def clsctl_commands() -> list[Command]:
 
 def show() -> None:
     """Settings come from config.toml; a CLSCTL_* variable overrides it, an option both."""
-    from rich.text import Text
-
-    from clsctl.console.tables import new_table, open_console
+    from clsctl.console.tables import Text, new_table, open_console
     from clsctl.schema.layers import config_keys
     from clsctl.settings import Settings, folders, load_settings
 

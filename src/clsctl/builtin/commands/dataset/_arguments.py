@@ -7,6 +7,8 @@ from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 
+from clsctl.console.text import print_line
+
 if TYPE_CHECKING:
     from clsctl.datasets.convert import ConvertedDataset
 
@@ -38,7 +40,7 @@ def print_converted(made: ConvertedDataset, format_: Literal["table", "json"]) -
         )
         return
     for split, samples in made.samples.items():
-        print(f"{split}: {count(samples, 'sample')}")
+        print_line(f"{split}: {count(samples, 'sample')}")
     classes = count(len(made.class_names), "class", "classes")
-    print(f"{classes}, written to {made.root}")
+    print_line(f"{classes}, written to {made.root}")
     print_warnings(made.warnings)

@@ -8,6 +8,7 @@ from typing import Annotated
 import typer
 
 from clsctl.builtin.commands.dataset._arguments import Dataset, Format, Layout
+from clsctl.console.text import print_line
 from clsctl.errors import DataError
 from clsctl.plugin import Command, hookimpl
 
@@ -76,4 +77,4 @@ def check(
     if failure is not None:
         raise failure
     if format_ == "table":
-        print("Check dataset passed !")
+        print_line("Check dataset passed !")

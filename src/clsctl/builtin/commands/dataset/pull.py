@@ -9,6 +9,7 @@ import typer
 
 from clsctl.builtin.commands._options import Mirrors, Offline
 from clsctl.builtin.commands._transfer import resumable_transfer
+from clsctl.console.text import print_line
 from clsctl.plugin import Command, hookimpl
 
 
@@ -49,4 +50,4 @@ def pull(
         folder = pull_dataset(
             name, output, mirrors=mirror or (), settings=settings, progress=progress
         )
-    print(f"{name} is in {folder}")
+    print_line(f"{name} is in {folder}")

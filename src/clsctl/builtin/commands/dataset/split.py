@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from clsctl.builtin.commands.dataset._arguments import Dataset, Format, Layout
+from clsctl.console.text import print_line
 from clsctl.errors import UsageError
 from clsctl.plugin import Command, hookimpl
 
@@ -142,14 +143,14 @@ def _print(done: SplitResult, dry_run: bool) -> None:
         for name, items in done.splits.items():
             backup = done.backups.get(f"{name}.txt")
             kept = f" (the old list is {backup})" if backup else ""
-            print(f"{name}: {count(len(items), 'sample')}{kept}")
+            print_line(f"{name}: {count(len(items), 'sample')}{kept}")
         for file in done.backups.keys() - {f"{name}.txt" for name in done.splits}:
-            print(f"{file} is {done.backups[file]} now")
-        print(f"written to {done.root}")
+            print_line(f"{file} is {done.backups[file]} now")
+        print_line(f"written to {done.root}")
     if done.held_out:
-        print(f"test: {count(len(done.held_out), 'sample')}, left as they were")
+        print_line(f"test: {count(len(done.held_out), 'sample')}, left as they were")
     if done.repeated:
-        print(f"kept once: {count(done.repeated, 'line')} named a sample listed before")
+        print_line(f"kept once: {count(done.repeated, 'line')} named a sample listed before")
     print_warnings(done.warnings)
 
 

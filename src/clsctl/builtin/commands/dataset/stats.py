@@ -6,6 +6,7 @@ from dataclasses import asdict
 from typing import TYPE_CHECKING, Any
 
 from clsctl.builtin.commands.dataset._arguments import Dataset, Format, Layout
+from clsctl.console.text import print_line
 from clsctl.plugin import Command, hookimpl
 
 if TYPE_CHECKING:
@@ -68,8 +69,11 @@ def _print(found: Counts) -> None:
     size = _mebibytes(sum(found.sizes.values()))
     sums = [("Total", *(f"{number:,}" for number in (*splits, whole)), "", size)]
     print_figures(("Class", *found.splits, "total", "%", "MiB"), rows, sums)
-    print(f"\n{count(len(found.classes), 'class', 'classes')}, as {LAYOUTS[found.layout]}.", end="")
-    print(f" The largest has {max(totals):,} samples, the smallest {min(totals):,}.")
+    print_line()
+    print_line(
+        f"{count(len(found.classes), 'class', 'classes')}, as {LAYOUTS[found.layout]}. "
+        f"The largest has {max(totals):,} samples, the smallest {min(totals):,}."
+    )
     if found.missing or found.problems:
         note(
             f"{count(found.missing, 'file')} missing, {count(found.problems, 'problem')} in the "

@@ -6,9 +6,7 @@ from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from rich.text import Text
-
-from clsctl.console.tables import new_grid, open_console
+from clsctl.console.tables import Text, new_grid, open_console
 from clsctl.values import ModelEntry, Preprocessing, WeightKind
 
 if TYPE_CHECKING:
@@ -34,7 +32,8 @@ def print_model_card(
     """
     console = open_console()
     console.print(Text.assemble((entry.name, "bold"), ("  ★ core" if entry.core else "", "cyan")))
-    console.print(Text(f"{entry.family}: {entry.summary}\n"))
+    console.print(Text(f"{entry.family}: {entry.summary}"))
+    console.line()
     facts = new_grid()
     facts.add_column(style="dim", no_wrap=True)
     for label, value in _facts(entry, costs):
@@ -42,6 +41,7 @@ def print_model_card(
     console.print(facts)
     # A URL or a path is never broken into lines, so that it can be copied.
     for kind, path in paths.items():
+        console.line()
         for line in _whereabouts(entry, kind, path):
             console.print(line, soft_wrap=True)
 
@@ -95,7 +95,7 @@ def _in_words(steps: Preprocessing) -> str:
 
 def _whereabouts(entry: ModelEntry, kind: WeightKind, path: Path | None) -> Iterable[Text]:
     artifact = entry.artifact(kind)
-    yield Text(f"\n{LABELS[kind]}", style="bold")
+    yield Text(f"{LABELS[kind]}", style="bold")
     if artifact is None:
         yield Text("not published")
     else:

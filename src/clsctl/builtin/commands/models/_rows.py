@@ -8,6 +8,7 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from clsctl.builtin.commands.models._filters import normal_mode
+from clsctl.system.spreadsheets import safe_row
 from clsctl.values import ModelEntry
 
 if TYPE_CHECKING:
@@ -63,10 +64,12 @@ def print_csv(
 ) -> None:
     """Print the rows as CSV with a header."""
     extra = [] if measured is None else _MEASURED_COLUMNS
-    writer = csv.DictWriter(sys.stdout, [*_COLUMNS, "pulled", *extra], lineterminator="\n")
-    writer.writeheader()
+    columns = [*_COLUMNS, "pulled", *extra]
+    writer = csv.writer(sys.stdout, lineterminator="\n")
+    writer.writerow(columns)
     for row in rows_of(models, here, measured):
-        writer.writerow(row | {key: str(row[key]).lower() for key in ("core", "pulled")})
+        shown = row | {key: str(row[key]).lower() for key in ("core", "pulled")}
+        writer.writerow(safe_row(shown[name] for name in columns))
 
 
 def _figures(record: Measurement | None) -> dict[str, Any]:

@@ -3,11 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Literal
 
-from rich.text import Text
-
-from clsctl.console.tables import new_table, open_console
+from clsctl.console.tables import Text, new_table, open_console, stack
 from clsctl.console.text import count, format_figure
 from clsctl.values import ModelEntry
 
@@ -16,15 +14,15 @@ if TYPE_CHECKING:
 
 # Header, cell, and how wide the terminal has to be for the column to appear beside a name of 41
 # characters: 80 columns hold the accuracy, the size and one figure for each device.
-_Column = tuple[str, Callable[[ModelEntry], str], int]
+_Column = tuple[tuple[str, str], Callable[[ModelEntry], str], int]
 _MODEL_COLUMNS: Sequence[_Column] = (
-    ("Family\n", lambda entry: entry.family, 118),
-    ("Top-1\n%", lambda entry: format_figure(entry.top1), 0),
-    ("CPU ms\nnormal", lambda entry: format_figure(entry.cpu_ms and entry.cpu_ms[0]), 57),
-    ("CPU ms\nhigh-perf.", lambda entry: format_figure(entry.cpu_ms and entry.cpu_ms[1]), 88),
-    ("GPU ms\nnormal", lambda entry: format_figure(entry.gpu_ms and entry.gpu_ms[0]), 75),
-    ("GPU ms\nhigh-perf.", lambda entry: format_figure(entry.gpu_ms and entry.gpu_ms[1]), 100),
-    ("Size\nMiB", lambda entry: format_figure(entry.size_mb, digits=1), 66),
+    (("Family", ""), lambda entry: entry.family, 118),
+    (("Top-1", "%"), lambda entry: format_figure(entry.top1), 0),
+    (("CPU ms", "normal"), lambda entry: format_figure(entry.cpu_ms and entry.cpu_ms[0]), 57),
+    (("CPU ms", "high-perf."), lambda entry: format_figure(entry.cpu_ms and entry.cpu_ms[1]), 88),
+    (("GPU ms", "normal"), lambda entry: format_figure(entry.gpu_ms and entry.gpu_ms[0]), 75),
+    (("GPU ms", "high-perf."), lambda entry: format_figure(entry.gpu_ms and entry.gpu_ms[1]), 100),
+    (("Size", "MiB"), lambda entry: format_figure(entry.size_mb, digits=1), 66),
 )
 
 
@@ -43,15 +41,17 @@ def print_model_table(
     offered = _MODEL_COLUMNS if measured is None else _with_measured(measured)
     columns = [column for column in offered if console.width >= column[2]]
     table = new_table()
-    table.add_column("Model\n", no_wrap=True)
+    table.add_column(stack(("Model", "")), no_wrap=True)
     for header, _, _ in columns:
-        table.add_column(header, justify="left" if header == "Family\n" else "right", no_wrap=True)
+        side: Literal["left", "right"] = "left" if header == ("Family", "") else "right"
+        table.add_column(stack(header), justify=side, no_wrap=True)
     # One cell a column: with a row a model Rich takes four times as long, 26 ms of each start.
-    names = Text("\n").join(_marked(entry, entry.name in pulled) for entry in models)
-    table.add_row(names, *("\n".join(map(cell, models)) for _, cell, _ in columns))
+    names = stack(_marked(entry, entry.name in pulled) for entry in models)
+    table.add_row(names, *(stack(map(cell, models)) for _, cell, _ in columns))
     console.print(table)
     here = "" if measured is None else "  Here: measured by `clsctl bench`"
-    console.print(f"\n{count(len(models), 'model')}.  ★ core  ✓ on this machine{here}", style="dim")
+    console.line()
+    console.print(f"{count(len(models), 'model')}.  ★ core  ✓ on this machine{here}", style="dim")
     for catalog, figures in {entry.catalog: entry.figures for entry in models}.items():
         console.print(f"Figures of the catalog '{catalog}': {figures}", style="dim")
 
@@ -64,7 +64,7 @@ def _with_measured(measured: Mapping[str, Measurement]) -> Sequence[_Column]:
             record = measured.get(entry.name)
             return figure_of(record) if record else format_figure(None)
 
-        return f"Here\n{header}", cell, width
+        return ("Here", header), cell, width
 
     return (
         *_MODEL_COLUMNS[1:3],

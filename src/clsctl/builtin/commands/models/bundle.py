@@ -8,6 +8,7 @@ from typing import Annotated
 import typer
 
 from clsctl.builtin.commands.models._arguments import Names
+from clsctl.console.text import print_line
 from clsctl.plugin import Command, hookimpl
 
 
@@ -40,4 +41,4 @@ def bundle(
     from clsctl.system.files import file_sha256
 
     write_bundle(open_store(), names, output)
-    print(f"{output} {file_sha256(output)}")
+    print_line(f"{output} {file_sha256(output)}")

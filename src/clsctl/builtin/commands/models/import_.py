@@ -7,6 +7,7 @@ from typing import Annotated
 
 import typer
 
+from clsctl.console.text import print_line
 from clsctl.plugin import Command, hookimpl
 
 
@@ -36,4 +37,4 @@ def import_(
     from clsctl.models.store import open_store
 
     for imported, kind in import_path(open_store(), source, name):
-        print(f"{imported} {kind} imported")
+        print_line(f"{imported} {kind} imported")

@@ -7,6 +7,7 @@ from typing import Annotated
 import typer
 
 from clsctl.builtin.commands.models._arguments import Name, OldKind
+from clsctl.console.text import print_line
 from clsctl.plugin import Command, hookimpl
 from clsctl.values import WeightKind
 
@@ -38,4 +39,4 @@ def path(
     folder = open_store().find(name, kind)
     if folder is None:
         raise not_pulled(name)
-    print(pdparams_path(folder, name) if kind == "training" else folder)
+    print_line(pdparams_path(folder, name) if kind == "training" else folder)

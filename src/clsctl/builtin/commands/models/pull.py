@@ -9,6 +9,7 @@ import typer
 from clsctl.builtin.commands._options import Mirrors, Offline
 from clsctl.builtin.commands._transfer import resumable_transfer
 from clsctl.builtin.commands.models._arguments import Names, OldKind
+from clsctl.console.text import print_line
 from clsctl.plugin import Command, hookimpl
 
 if TYPE_CHECKING:
@@ -62,7 +63,7 @@ def pull(
                 folder = store.ensure(
                     entry, one, mirrors=mirror or (), force=force, progress=progress
                 )
-            print(f"{entry.name} {one} {'already in' if present else 'pulled to'} {folder}")
+            print_line(f"{entry.name} {one} {'already in' if present else 'pulled to'} {folder}")
 
 
 def _kinds(entry: ModelEntry, kind: Literal["inference", "training", "all"]) -> list[WeightKind]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from clsctl.builtin.commands.models._arguments import Names
+from clsctl.console.text import print_line
 from clsctl.plugin import Command, hookimpl
 
 
@@ -28,4 +29,4 @@ def remove(names: Names) -> None:
     store = open_store()
     for name in names:
         store.remove(name)
-        print(f"{name} removed")
+        print_line(f"{name} removed")

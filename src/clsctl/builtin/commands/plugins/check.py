@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from clsctl.console.text import print_line
 from clsctl.errors import UsageError
 from clsctl.plugin import Command, hookimpl
 
@@ -31,4 +32,4 @@ def check_plugins() -> None:
             hint="reinstall the plugin, or name it in CLSCTL_DISABLED_PLUGINS",
         )
     total = sum(len(names) for kinds in added.values() for names in kinds.values())
-    print(f"{len(added)} plugins are sound; together they add {total} things.")
+    print_line(f"{len(added)} plugins are sound; together they add {total} things.")

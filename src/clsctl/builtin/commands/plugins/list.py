@@ -20,12 +20,12 @@ def clsctl_commands() -> list[Command]:
 
 
 def list_plugins() -> None:
-    from clsctl.console.tables import new_table, open_console
+    from clsctl.console.tables import new_table, open_console, stack
     from clsctl.plugin.registry import default_registry, find_all
 
     registry = default_registry()
     table = new_table("Plugin", "Origin", "Adds")
     for plugin, added in find_all(registry).items():
         lines = [f"{kind}: {', '.join(names)}" for kind, names in added.items()]
-        table.add_row(plugin, registry.origins[plugin], "\n".join(lines) or "nothing")
+        table.add_row(plugin, registry.origins[plugin], stack(lines or ["nothing"]))
     open_console().print(table)
