@@ -52,6 +52,27 @@ def test_a_wrong_variable_is_named(call, monkeypatch):
     assert expected in done.stderr
 
 
+def test_the_command_shows_what_is_wrong_and_the_rest(call, home):
+    write(home, 'devise = "cpu"\ntimeout = "soon"\nmodel = "ResNet50"\n')
+    done = call("config", "show")
+    rows = {line.split()[0]: line.split()[1:3] for line in done.stdout.splitlines() if line.strip()}
+    assert rows["model"][0] == "ResNet50"
+    assert rows["timeout"] == ["30", "default"]
+    assert done.returncode == 2
+    assert [line for line in done.stderr.splitlines() if line.startswith("error: ")] == [
+        f"error: {home / 'config.toml'}: unknown setting 'devise'. Did you mean device? [E_CONFIG]",
+        f"error: {home / 'config.toml'}: timeout: expected a whole number from 0 to 86400, "
+        "not 'soon' [E_CONFIG]",
+    ]
+
+
+def test_the_command_shows_the_settings_beside_a_file_that_is_no_toml(call, home):
+    write(home, "device = ")
+    done = call("config", "show")
+    assert "\ndevice " in done.stdout
+    assert (done.returncode, "[E_CONFIG]" in done.stderr) == (2, True)
+
+
 @pytest.mark.parametrize("name", ["threads", "timeout", "input_timeout"])
 @pytest.mark.parametrize("value", ["100000000", "-1", "1e9", "9" * 5000])
 def test_a_number_beyond_all_use_is_refused(call, monkeypatch, name, value):

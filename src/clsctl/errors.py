@@ -11,7 +11,7 @@ ClsctlError                      exit status
 └── Interrupted                  130  Ctrl-C
 
 Exit status 0 means done and 1 a bug of ours. `main()` prints a ClsctlError once, so raise it
-with everything a person needs: what happened, why, and what to type next.
+with everything a user needs: what happened, why, and what to type next.
 """
 
 from __future__ import annotations
@@ -41,6 +41,11 @@ class ClsctlError(Exception):
         self.message = message
         self.code = code or self.default_code
         self.hint = hint
+
+    def __str__(self) -> str:
+        """Message and code, and on a line of its own the hint, as the command line prints them."""
+        coded = f"{self.message} [{self.code}]"
+        return f"{coded}\nhint: {self.hint}" if self.hint else coded
 
     def __reduce__(self) -> tuple[object, ...]:
         return _rebuild, (type(self), self.message, self.code, self.hint)
@@ -101,7 +106,7 @@ class ProcessLost(ClsctlError):
 
 
 class Interrupted(ClsctlError):
-    """Ctrl-C; raised where there is something to say about what is left and how to go on."""
+    """Ctrl-C; raised where there is something to say about what is left and how to continue."""
 
     exit_status = 130
     default_code = "E_INTERRUPTED"

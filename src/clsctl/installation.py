@@ -15,6 +15,8 @@ def install_hint(*packages: str) -> str:
     names, prefix = " ".join(packages), Path(sys.prefix)
     if (prefix / "pipx_metadata.json").is_file():
         return f"pipx inject {prefix.name} {names}"
-    if (prefix / "uv-receipt.toml").is_file() or find_spec("pip") is None:
+    if (prefix / "uv-receipt.toml").is_file():
         return f"uv pip install --python {prefix} {names}"
+    if find_spec("pip") is None:
+        return f"pip --python {prefix} install {names}"
     return f"pip install {names}"

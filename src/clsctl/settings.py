@@ -6,7 +6,7 @@ A command's own option overrides all of them. `clsctl config show` names each va
 from __future__ import annotations
 
 import os
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Annotated, Any
@@ -73,10 +73,11 @@ def folders() -> Folders:
     )
 
 
-def load_settings(**options: Any) -> Settings:
+def load_settings(report: Callable[[UsageError], object] | None = None, **options: Any) -> Settings:
     """Resolve every setting from options, the environment, `config.toml` and the defaults.
 
     Args:
+        report: Receives what would be raised; the value it is about is then left out.
         options: Values given on the command line; None where they were not.
 
     Raises:
@@ -86,11 +87,11 @@ def load_settings(**options: Any) -> Settings:
     path = folders().config_file
     given = {name: value for name, value in options.items() if value is not None}
     sources = [
-        ConfigSource(str(path), _read_config(path)),
+        ConfigSource(str(path), _read_config(path, report)),
         *_environment(),
         ConfigSource("option", given),
     ]
-    resolved = resolve(Settings, sources, noun="setting", hint=HINT)
+    resolved = resolve(Settings, sources, noun="setting", hint=HINT, report=report)
     return replace(resolved.config, origins=resolved.origins)
 
 
@@ -104,9 +105,15 @@ def _environment() -> list[ConfigSource]:
     ]
 
 
-def _read_config(path: Path) -> dict[str, Any]:
+def _read_config(
+    path: Path, report: Callable[[UsageError], object] | None = None
+) -> dict[str, Any]:
     try:
         content: dict[str, Any] = load_document(path, optional=True)
     except SchemaError as error:
-        raise UsageError(str(error), code="E_CONFIG", hint=HINT) from None
+        problem = UsageError(str(error), code="E_CONFIG", hint=HINT)
+        if report is None:
+            raise problem from None
+        report(problem)
+        return {}
     return content

@@ -22,12 +22,10 @@ def write_plain_onnx(folder: Path, target: Path) -> None:
     write_onnx(read_model_dir(folder), target)
 
 
-def require_package(package: str, remark: str) -> None:
+def require_package(package: str, remark: str, hint: str = "use --to paddle") -> None:
     """Raise ModelError where a package that a format needs is missing (`E_CONVERSION`)."""
     if find_spec(package) is None:
-        raise ModelError(
-            f"this format needs {package}, {remark}", code="E_CONVERSION", hint="or use --to paddle"
-        )
+        raise ModelError(f"this format needs {package}, {remark}", code="E_CONVERSION", hint=hint)
 
 
 @contextmanager

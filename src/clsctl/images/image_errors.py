@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from clsctl.errors import DataError
 from clsctl.images.formats import FORMATS
+from clsctl.installation import install_hint
 
 
 def empty() -> DataError:
@@ -34,12 +35,12 @@ def corrupt(kind: str, reason: object = "") -> DataError:
     )
 
 
-def needs_extra(kind: str, package: str, extra: str) -> DataError:
+def needs_package(kind: str, package: str) -> DataError:
     """Return the error for a format whose decoder is not installed."""
     return DataError(
         f"reading {kind} needs the package {package}, which is not installed",
         code="E_EXTRA_MISSING",
-        hint=f"pip install 'clsctl[{extra}]'",
+        hint=install_hint(package),
     )
 
 

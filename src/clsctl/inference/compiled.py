@@ -18,6 +18,7 @@ from clsctl.errors import ModelError, require_library
 from clsctl.inference.int8_cache import int8_path
 from clsctl.inference.paddle2onnx import CONVERTER
 from clsctl.inference.verdicts import read_verdict, versions_of, write_verdict
+from clsctl.installation import install_hint
 from clsctl.models.integrity import fresh_weights_sha256, weights_sha256
 from clsctl.plugin.descriptors import Backend, CompiledModel
 from clsctl.plugin.registry import default_registry
@@ -87,7 +88,7 @@ def _is_current(target: Path, source: Path | None) -> bool:
 
 def _require_converter(compiled: CompiledModel, spec: ModelSpec) -> None:
     if spec.format == "paddle":
-        hint = f"pip install {CONVERTER}, for which there is no build for Python 3.13 yet"
+        hint = f"{install_hint(CONVERTER)}; there is no build for Python 3.13 yet"
         require_library(compiled.name, CONVERTER, f"{CONVERTER} to convert models", hint)
 
 

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from clsctl.errors import DeviceError, ModelError, require_library
 from clsctl.inference.devices import get_device
+from clsctl.installation import install_hint
 from clsctl.plugin.descriptors import CompiledModel
 from clsctl.system.cpu import instruction_set
 from clsctl.values import Placement
@@ -99,7 +100,7 @@ def require_provider(name: str) -> None:
 
 
 def require_onnxruntime() -> None:
-    require_library("onnxruntime", "onnxruntime", "ONNX Runtime", "pip install onnxruntime")
+    require_library("onnxruntime", "onnxruntime", "ONNX Runtime", install_hint("onnxruntime"))
 
 
 def write_compiled(source: str | bytes, target: Path, placement: Placement) -> None:

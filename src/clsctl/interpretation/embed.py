@@ -12,6 +12,7 @@ from clsctl.errors import DataError, UsageError
 from clsctl.images.preprocess import compile_transforms
 from clsctl.images.read import InputImage, read_tensors
 from clsctl.images.sources import iter_sources
+from clsctl.installation import install_hint
 from clsctl.system.files import atomic_output
 from clsctl.system.iteration import batched
 
@@ -102,7 +103,7 @@ def check_output(path: Path) -> None:
         raise DataError(
             "writing Parquet needs pyarrow, which is not installed",
             code="E_EXTRA_MISSING",
-            hint="pip install 'clsctl[parquet]', or write a .npz",
+            hint=f"{install_hint('pyarrow')}, or write a .npz",
         )
 
 

@@ -83,7 +83,8 @@ def _models_of(catalog: Contribution, registry: Registry) -> Iterable[ModelEntry
     try:
         return list(catalog.item.load())
     except Exception as error:  # noqa: BLE001 - third-party code may raise anything
-        registry.report(f"the catalog of plugin '{catalog.plugin}' was left out: {error}")
+        reason = getattr(error, "message", error)
+        registry.report(f"the catalog of plugin '{catalog.plugin}' was left out: {reason}")
         return []
 
 

@@ -9,7 +9,7 @@ work.
 from __future__ import annotations
 
 import functools
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, fields, is_dataclass
 from typing import Any, Generic, TypeVar
 
@@ -74,13 +74,19 @@ def config_keys(tree: type[Any]) -> tuple[ConfigKey, ...]:
 
 
 def resolve(
-    tree: type[T], sources: Sequence[ConfigSource], *, noun: str = "key", hint: str = ""
+    tree: type[T],
+    sources: Sequence[ConfigSource],
+    *,
+    noun: str = "key",
+    hint: str = "",
+    report: Callable[[UsageError], object] | None = None,
 ) -> Resolved[T]:
     """Check every value and let later sources win.
 
     Args:
         noun: What an error calls a key.
         hint: Of an error.
+        report: Receives what would be raised; the value it is about is then left out.
 
     Raises:
         UsageError: A key is unknown, or a value is not what it may be (`E_CONFIG`).
@@ -93,9 +99,12 @@ def resolve(
             try:
                 values[name] = _checked(name, value, known, noun)
             except SchemaError as error:
-                message = f"{source.origin}: {error}"
-                raise UsageError(message, code="E_CONFIG", hint=hint) from None
-            origins[name] = source.origin
+                problem = UsageError(f"{source.origin}: {error}", code="E_CONFIG", hint=hint)
+                if report is None:
+                    raise problem from None
+                report(problem)
+            else:
+                origins[name] = source.origin
     return Resolved(_tree(tree, values), origins)
 
 

@@ -98,7 +98,7 @@ def test_parquet_without_pyarrow(folder, capsys, monkeypatch):
     assert embed("photos", "-m", MODEL, "-o", "e.parquet") == 3
     assert capsys.readouterr().err == (
         "error: writing Parquet needs pyarrow, which is not installed [E_EXTRA_MISSING]\n"
-        "hint: pip install 'clsctl[parquet]', or write a .npz\n"
+        "hint: pip install pyarrow, or write a .npz\n"
     )
 
 

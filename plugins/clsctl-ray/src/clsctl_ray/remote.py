@@ -15,6 +15,7 @@ from clsctl.images.fetch import unreadable
 from clsctl.images.formats import SUFFIXES
 from clsctl.images.sources import Source, iter_sources
 from clsctl.images.streams import read_all
+from clsctl.installation import install_hint
 from clsctl.system.threads import ordered_map
 
 if TYPE_CHECKING:
@@ -116,7 +117,7 @@ def _file_system(url: str, settings: Settings) -> tuple[Any, str]:
         raise DataError(
             f"{scheme}:// needs a package that is not installed: {error}",
             code="E_EXTRA_MISSING",
-            hint="install it on every node of the cluster, such as `pip install s3fs` for s3://",
+            hint=f"add it on every node of the cluster, such as `{install_hint('s3fs')}` for s3://",
         ) from None
     except ValueError:
         raise UsageError(

@@ -142,7 +142,7 @@ class Service:
             model = await asyncio.to_thread(load_served, name, path, self.options)
         except ClsctlError as error:
             slot.error = error
-            log.error("model not loaded", extra={"model": name, "reason": str(error)})
+            log.error("model not loaded", extra={"model": name, "reason": error.message})
             return
         slot.model, slot.error = model, None
         self.metrics.set_model(model)

@@ -10,6 +10,7 @@ from clsctl.inference.openvino_session import (
     import_openvino,
     load_compiled,
 )
+from clsctl.installation import install_hint
 from clsctl.plugin import Backend, ModelSpec, Placement, hookimpl
 from clsctl.system.cpu import multiplies_bf16
 
@@ -39,7 +40,7 @@ def open_model(spec: ModelSpec, placement: Placement) -> OpenvinoSession:
 
 
 def _check() -> None:
-    require_library("openvino", "openvino", "OpenVINO", "pip install openvino")
+    require_library("openvino", "openvino", "OpenVINO", install_hint("openvino"))
 
 
 def _prepare(spec: ModelSpec, placement: Placement) -> None:

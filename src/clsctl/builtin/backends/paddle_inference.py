@@ -6,6 +6,7 @@ from importlib import import_module
 
 from clsctl.errors import require_library
 from clsctl.inference.paddle_session import PaddleSession
+from clsctl.installation import install_hint
 from clsctl.plugin import Backend, hookimpl
 
 
@@ -24,4 +25,4 @@ def clsctl_backends() -> list[Backend]:
 
 
 def _check() -> None:
-    require_library("paddle", "paddle", "PaddlePaddle", "pip install paddlepaddle")
+    require_library("paddle", "paddle", "PaddlePaddle", install_hint("paddlepaddle"))

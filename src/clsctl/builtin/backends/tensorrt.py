@@ -13,6 +13,7 @@ from clsctl.inference.onnx_session import (
     require_onnxruntime,
     require_provider,
 )
+from clsctl.installation import install_hint
 from clsctl.plugin import Backend, ModelSpec, Placement, hookimpl
 from clsctl.settings import folders
 
@@ -51,7 +52,7 @@ def open_model(spec: ModelSpec, placement: Placement) -> OnnxSession:
 
 def _check() -> None:
     require_onnxruntime()
-    hint = "pip install tensorrt, and onnxruntime-gpu in place of onnxruntime"
+    hint = f"{install_hint('tensorrt')}, and onnxruntime-gpu in place of onnxruntime"
     require_library("tensorrt", "tensorrt", "TensorRT", hint)
 
 

@@ -53,7 +53,8 @@ def embed(
     embeddings = compute_embeddings(load_network(found), found.transforms, inputs, settings, batch)
     save_embeddings(embeddings, output)
     for sample in embeddings.errors:
-        note(f"left out {sample.error}")
+        assert sample.error is not None
+        note(f"left out {sample.error.message}")
     count, length = embeddings.vectors.shape
     noun = "embedding" if count == 1 else "embeddings"
     print_line(f"{count} {noun} of length {length} in {output}")

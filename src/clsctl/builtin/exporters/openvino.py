@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
+from clsctl.installation import install_hint
 from clsctl.plugin import Exporter, ExportRequest, Session, hookimpl
 from clsctl.system.temporary import scratch_folder
 
@@ -20,7 +21,7 @@ def write(request: ExportRequest, folder: Path) -> None:
     from clsctl.exporting.conversion import require_package, translate_failure, write_plain_onnx
     from clsctl.inference.openvino_session import import_openvino
 
-    require_package("openvino", "which `pip install openvino` brings")
+    require_package("openvino", "which is not installed", install_hint("openvino"))
     openvino = import_openvino()
     with scratch_folder() as scratch, translate_failure("OpenVINO cannot take this network"):
         plain = scratch / "plain.onnx"

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any, TextIO
 
 from clsctl.errors import DataError, UsageError
+from clsctl.installation import install_hint
 from clsctl.plugin import Writer, hookimpl
 
 if TYPE_CHECKING:
@@ -72,6 +73,6 @@ def _pyarrow() -> Any:
         raise DataError(
             "writing Parquet needs the package pyarrow, which is not installed",
             code="E_EXTRA_MISSING",
-            hint="pip install 'clsctl[parquet]'",
+            hint=install_hint("pyarrow"),
         ) from None
     return pyarrow

@@ -24,6 +24,7 @@ from clsctl.datasets.layouts.lists import (
 from clsctl.datasets.problems import Problem, problem
 from clsctl.datasets.samples import SPLITS, Dataset, Sample
 from clsctl.errors import DataError
+from clsctl.installation import install_hint
 
 TABLE_SUFFIXES = (".csv", ".tsv", ".parquet")
 COLUMNS: Mapping[str, Sequence[str]] = {
@@ -127,7 +128,7 @@ def _parquet(table: Path, rows: bool) -> Iterator[tuple[int, Sequence[str]]]:
         raise DataError(
             f"{table} is a Parquet table, which needs pyarrow",
             code="E_EXTRA_MISSING",
-            hint="pip install 'clsctl[parquet]'",
+            hint=install_hint("pyarrow"),
         ) from None
     try:
         content = parquet.read_table(table) if rows else parquet.read_schema(table).empty_table()

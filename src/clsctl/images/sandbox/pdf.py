@@ -13,7 +13,7 @@ from collections.abc import Iterator
 from typing import Any
 
 from clsctl.errors import DataError
-from clsctl.images.image_errors import check_size, needs_extra
+from clsctl.images.image_errors import check_size, needs_package
 from clsctl.images.sandbox.pillow_decode import RawPage, RawPixels
 
 SCALE = 2.0
@@ -28,7 +28,7 @@ def iter_pdf_pages(data: bytes, max_pixels: int) -> Iterator[RawPage]:
     try:
         pdfium = importlib.import_module("pypdfium2")
     except ImportError:
-        raise needs_extra("PDFs", "pypdfium2", "pdf") from None
+        raise needs_package("PDFs", "pypdfium2") from None
     document = pdfium.PdfDocument(data)
     document.init_forms()
     if len(document) == 0:

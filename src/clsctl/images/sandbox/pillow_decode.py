@@ -14,7 +14,7 @@ from typing import IO, TYPE_CHECKING, Any, NamedTuple
 
 from clsctl.errors import DataError
 from clsctl.images.headers import Header
-from clsctl.images.image_errors import check_size, needs_extra, unsupported
+from clsctl.images.image_errors import check_size, needs_package, unsupported
 
 if TYPE_CHECKING:
     import numpy as np
@@ -82,7 +82,7 @@ def _open(kind: str, stream: IO[bytes]) -> Any:
         plugin = importlib.import_module(module)
     except ImportError:
         if kind == "HEIC":
-            raise needs_extra("HEIC", "pillow-heif", "heif") from None
+            raise needs_package("HEIC", "pillow-heif") from None
         raise unsupported() from None  # an older Pillow
     return getattr(plugin, name)(stream)
 

@@ -9,7 +9,10 @@ from clsctl.training.config.sources import ResolvedConfig
 from clsctl.training.config.train_config import AUTO, TrainConfig
 
 WIDE = 120
-"""Columns from which the meanings fit beside the values."""
+"""Columns from which origins need not stand below the values to leave room for the meanings."""
+
+NARROW_VALUE = 18
+DEFAULT = "default"
 
 
 def print_config(resolved: ResolvedConfig) -> None:
@@ -17,19 +20,20 @@ def print_config(resolved: ResolvedConfig) -> None:
     from clsctl.console.tables import Text, new_table, open_console
 
     console = open_console()
-    headers = ("Key", "Value", "From", *(("Meaning",) if console.width >= WIDE else ()))
-    table = new_table(*headers)
+    wide = console.width >= WIDE
+    table = new_table("Key")
+    table.add_column("Value", overflow="fold", max_width=None if wide else NARROW_VALUE)
+    for header in ("From", "Meaning") if wide else ("Meaning",):
+        table.add_column(header)
     values = resolved.values()
     for item in config_keys(TrainConfig):
         origin = resolved.origins[item.name]
-        style = "dim" if origin == "default" else ""
-        cells = [
-            Text(item.name),
-            Text(_shown(values[item.name], item.kind), style),
-            Text(origin, style),
-            Text(item.meaning, "dim"),
-        ]
-        table.add_row(*cells[: len(headers)])
+        style = "dim" if origin == DEFAULT else ""
+        value = Text(_shown(values[item.name], item.kind), style)
+        if not wide and origin != DEFAULT:
+            value.append(f"\n({origin})", "dim")
+        origins = [Text(origin, style)] if wide else []
+        table.add_row(Text(item.name), value, *origins, Text(item.meaning, "dim"))
     console.print(table)
 
 

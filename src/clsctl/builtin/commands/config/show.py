@@ -18,12 +18,18 @@ def clsctl_commands() -> list[Command]:
 
 
 def show() -> None:
-    """Settings come from config.toml; a CLSCTL_* variable overrides it, an option both."""
+    """Settings come from config.toml; a CLSCTL_* variable overrides it, an option both.
+
+    What is wrong there is left out and said; every other command stops at it.
+    """
+    from clsctl.console.messages import print_error
     from clsctl.console.tables import Text, new_table, open_console
+    from clsctl.errors import UsageError
     from clsctl.schema.layers import config_keys
     from clsctl.settings import Settings, folders, load_settings
 
-    settings, places = load_settings(), folders()
+    problems: list[UsageError] = []
+    settings, places = load_settings(report=problems.append), folders()
     table = new_table("Setting", "Value", "From", "Meaning")
     for item in config_keys(Settings):
         value = getattr(settings, item.name)
@@ -39,3 +45,7 @@ def show() -> None:
         ("config file", places.config_file),
     ):
         console.print(f"{name:12}{path}", soft_wrap=True)
+    for problem in problems[:-1]:
+        print_error(problem)
+    if problems:
+        raise problems[-1]
