@@ -17,7 +17,7 @@ DEFAULT = "default"
 
 def print_config(resolved: ResolvedConfig) -> None:
     """Print one line a key; what was not left at its default stands out."""
-    from clsctl.console.tables import Text, new_table, open_console
+    from clsctl.console.tables import Text, new_table, open_console, stack
 
     console = open_console()
     wide = console.width >= WIDE
@@ -30,10 +30,10 @@ def print_config(resolved: ResolvedConfig) -> None:
         origin = resolved.origins[item.name]
         style = "dim" if origin == DEFAULT else ""
         value = Text(_shown(values[item.name], item.kind), style)
-        if not wide and origin != DEFAULT:
-            value.append(f"\n({origin})", "dim")
-        origins = [Text(origin, style)] if wide else []
-        table.add_row(Text(item.name), value, *origins, Text(item.meaning, "dim"))
+        below = [] if wide or origin == DEFAULT else [Text(origin, "dim")]
+        beside = [Text(origin, style)] if wide else []
+        cells = stack([value, *below]), *beside, Text(item.meaning, "dim")
+        table.add_row(Text(item.name), *cells)
     console.print(table)
 
 
