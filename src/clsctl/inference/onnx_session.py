@@ -154,8 +154,10 @@ def _options(threads: int) -> Any:
 
 
 def _missing_provider(name: str) -> DeviceError:
+    from clsctl.inference.gpu_builds import ONNXRUNTIME, replace_commands
+
     return DeviceError(
         f"the installed ONNX Runtime cannot use its {name}",
         code="E_BACKEND_MISSING",
-        hint="install onnxruntime-gpu in place of onnxruntime, and CUDA and cuDNN as it needs them",
+        hint=f"{replace_commands(ONNXRUNTIME)}; it needs CUDA 12 and cuDNN 9, too",
     )

@@ -68,14 +68,27 @@ def two_gpus(driver) -> None:
 def test_a_gpu_is_of_no_use_to_a_cpu_build():
     with pytest.raises(DeviceError, match=r"2 GPU\(s\) found, but .* is a CPU build") as caught:
         units("gpu")
-    assert "paddlepaddle-gpu" in caught.value.hint
+    assert "uninstall --yes paddlepaddle && " in caught.value.hint
+    assert " install paddlepaddle-gpu==" in caught.value.hint
+
+
+@pytest.mark.usefixtures("two_gpus")
+def test_a_cpu_build_that_was_installed_over_the_other_is_told_apart(tmp_path, monkeypatch):
+    facts = tmp_path / "paddlepaddle_gpu-3.3.1.dist-info" / "METADATA"
+    facts.parent.mkdir()
+    facts.write_text("Metadata-Version: 2.1\nName: paddlepaddle-gpu\nVersion: 3.3.1\n")
+    monkeypatch.syspath_prepend(tmp_path)
+    with pytest.raises(DeviceError, match=r"found, but both paddlepaddle and") as caught:
+        units("gpu")
+    assert "uninstall --yes paddlepaddle paddlepaddle-gpu && " in caught.value.hint
 
 
 @pytest.mark.usefixtures("two_gpus")
 def test_the_gpus_of_a_cuda_build_are_listed_by_the_driver(tmp_path, monkeypatch):
-    facts = tmp_path / "paddlepaddle_gpu-3.3.1.dist-info" / "METADATA"
-    facts.parent.mkdir()
-    facts.write_text("Metadata-Version: 2.1\nName: paddlepaddle-gpu\nVersion: 3.3.1\n")
+    facts = tmp_path / "paddle" / "version" / "__init__.py"
+    facts.parent.mkdir(parents=True)
+    (tmp_path / "paddle" / "__init__.py").touch()
+    facts.write_text("cuda_version     = '12.6'\n")
     monkeypatch.syspath_prepend(tmp_path)
     assert units("gpu") == ["NVIDIA A10, 24564 MiB", "NVIDIA T4, 15360 MiB"]
 

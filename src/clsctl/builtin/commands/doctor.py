@@ -70,6 +70,7 @@ def doctor(
     settings, registry = load_settings(offline=offline), default_registry()
     findings = [
         *_versions(),
+        *_builds(),
         *_devices(registry),
         *_backends(registry),
         *_timings(),
@@ -100,6 +101,15 @@ def _versions() -> Iterator[Finding]:
             yield Finding("versions", package, None, installed[package])
 
 
+def _builds() -> Iterator[Finding]:
+    from clsctl.inference.gpu_builds import BUILDS, build_problem, replace_commands
+
+    for builds in BUILDS:
+        if len(builds.installed) > 1:
+            advice = f"{build_problem(builds)}: {replace_commands(builds)}"
+            yield Finding("builds", builds.name, False, advice)
+
+
 def _devices(registry: Registry) -> Iterator[Finding]:
     from clsctl.errors import DeviceError
 
@@ -107,7 +117,8 @@ def _devices(registry: Registry) -> Iterator[Finding]:
         try:
             yield Finding("devices", name, True, "; ".join(device.units()))
         except DeviceError as error:
-            yield Finding("devices", name, False, error.message)
+            advice = f": {error.hint}" if error.hint else ""
+            yield Finding("devices", name, False, f"{error.message}{advice}")
 
 
 def _backends(registry: Registry) -> Iterator[Finding]:

@@ -5,7 +5,6 @@ from __future__ import annotations
 import shutil
 import subprocess
 from collections.abc import Mapping
-from importlib import metadata
 from typing import Any
 
 from clsctl.errors import DeviceError
@@ -34,6 +33,8 @@ def clsctl_devices() -> list[Device]:
 
 def _units() -> list[str]:
     """Ask the driver for one line a GPU, so that looking for one imports no framework."""
+    from clsctl.inference.gpu_builds import PADDLE, build_problem, replace_commands
+
     program = shutil.which("nvidia-smi")
     if program is None:
         raise DeviceError(
@@ -47,25 +48,19 @@ def _units() -> list[str]:
     if answer.returncode != 0 or not units:
         reason = " ".join((answer.stdout + answer.stderr).split()) or "it lists none"
         raise DeviceError(f"no GPU: nvidia-smi says: {reason}", code="E_DEVICE_MISSING")
-    if not _installed("paddlepaddle-gpu"):
+    if not PADDLE.for_gpus:
         raise DeviceError(
-            f"{len(units)} GPU(s) found, but the installed PaddlePaddle is a CPU build",
+            f"{len(units)} GPU(s) found, but {build_problem(PADDLE)}",
             code="E_DEVICE_MISSING",
-            hint="replace paddlepaddle by the paddlepaddle-gpu build for your CUDA version",
+            hint=replace_commands(PADDLE),
         )
     return units
 
 
-def _installed(distribution: str) -> bool:
-    try:
-        metadata.version(distribution)
-    except metadata.PackageNotFoundError:
-        return False
-    return True
-
-
 def _configure_paddle(config: Any, placement: Placement) -> None:
     from paddle.inference import PrecisionType
+
+    from clsctl.inference.gpu_builds import PADDLE, replace_commands
 
     device, half = placement.device, placement.precision == "fp16"
     precision = PrecisionType.Half if half else PrecisionType.Float32
@@ -75,7 +70,7 @@ def _configure_paddle(config: Any, placement: Placement) -> None:
         raise DeviceError(
             f"the installed PaddlePaddle is a CPU build and cannot run on {device}",
             code="E_DEVICE_MISSING",
-            hint="install the paddlepaddle-gpu build for your CUDA version, or use --device cpu",
+            hint=f"use --device cpu, or {replace_commands(PADDLE)}",
         )
 
 
