@@ -9,7 +9,7 @@ from importlib import resources
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from clsctl.console.text import escape_controls
+from clsctl.console.text import printable_text
 from clsctl.images.caption import FONT
 from clsctl.system.files import atomic_output
 
@@ -48,7 +48,7 @@ def style_axes(axes: Axes, title: str, below: str) -> None:
 
 def figure_text(name: str) -> str:
     """Return a name as Matplotlib draws it letter by letter: it takes dollars for mathematics."""
-    return escape_controls(name).replace("$", r"\$")
+    return printable_text(name).replace("$", r"\$")
 
 
 def font_for_any_script(size: float = 8) -> FontProperties:

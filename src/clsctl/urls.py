@@ -13,7 +13,10 @@ HIDDEN = "..."
 """What stands for a query or fragment that is not shown."""
 
 _LONGEST = 200
-_URL = re.compile(r"[a-z][a-z0-9+.-]*://[^\s'\"<>]+", re.IGNORECASE)
+# One slash is left of two where a URL was taken for a path.
+_SCHEME = r"[a-z][a-z0-9+.-]+:/+"
+_URL = re.compile(_SCHEME + r"[^\s'\"<>]+", re.IGNORECASE)
+_WHOLE = re.compile(rf"({_SCHEME})(.*)", re.IGNORECASE | re.DOTALL)
 # What is no port after a colon is a password, even one with a slash that should have been encoded.
 _PARTS = re.compile(r"(?:[^/?#]*@|[^/?#]*:(?!\d*(?:[/?#]|$)).*@)?([^?#]*)(.*)", re.DOTALL)
 _CREDENTIAL_NAME = re.compile(
@@ -30,15 +33,15 @@ def printable_url(url: str) -> str:
 
     What is no URL is returned as it is; of a `data:` URI, only its beginning.
     """
-    scheme, separator, rest = url.partition("://")
-    if scheme[:5].lower() == "data:":
+    if url[:5].lower() == "data:":
         return url if len(url) <= _LONGEST else f"{url.partition(',')[0][:_LONGEST]},{HIDDEN}"
-    match = _PARTS.fullmatch(rest)
-    if not separator or match is None:
+    whole = _WHOLE.fullmatch(url)
+    match = whole and _PARTS.fullmatch(whole[2])
+    if not whole or not match:
         return url
     address, query = match.groups()
     shown = query[0] + HIDDEN if _has_credential(query) else query
-    return f"{scheme}://{address}{shown}"
+    return f"{whole[1]}{address}{shown}"
 
 
 def printable_urls(text: str) -> str:

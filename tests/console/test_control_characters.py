@@ -15,7 +15,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from clsctl.console.tables import Text, new_table, open_console, stack
-from clsctl.console.text import escape_controls, to_json
+from clsctl.console.text import printable_text, to_json
 
 EVIL = "a\x1b]0;title\x07\x1b[2J\r\nerror: b\x9bm\u202e\u2028\x7f.jpg"
 SHOWN = r"a\x1b]0;title\x07\x1b[2J\r\nerror: b\x9bm\u202e\u2028\x7f.jpg"
@@ -42,7 +42,7 @@ def require_shown(done, shown: str = SHOWN) -> None:
 
 @given(st.text())
 def test_no_text_holds_anything_that_a_terminal_would_obey(text):
-    shown = escape_controls(text)
+    shown = printable_text(text)
     assert "\n" not in shown
     assert obeyed(shown) == set()
     if not obeyed(text) and "\n" not in text:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import sys
 from typing import TYPE_CHECKING
 
-from clsctl.console.text import escape_controls, to_json
+from clsctl.console.text import printable_text, to_json
 
 if TYPE_CHECKING:
     from clsctl.errors import ClsctlError
@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 
 def status(text: str) -> None:
     """Print a line about what happens."""
-    print(escape_controls(text), file=sys.stderr, flush=True)
+    print(printable_text(text), file=sys.stderr, flush=True)
 
 
 def note(text: str) -> None:

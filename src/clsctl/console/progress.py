@@ -7,7 +7,7 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
-from clsctl.console.text import escape_controls
+from clsctl.console.text import printable_text
 from clsctl.values import Progress
 
 if TYPE_CHECKING:
@@ -75,7 +75,7 @@ def _show(label: str, *columns: ProgressColumn) -> Iterator[Progress]:
 
     def show(done: int, total: int | None) -> None:
         if not bars.task_ids:
-            bars.add_task(escape_controls(label))
+            bars.add_task(printable_text(label))
             bars.start()
         bars.update(bars.task_ids[0], completed=done, total=total)
 

@@ -14,7 +14,7 @@ import rich.text
 from rich.console import Console
 from rich.table import Table
 
-from clsctl.console.text import escape_controls
+from clsctl.console.text import printable_text
 
 PIPED_WIDTH = 160
 """Columns where the output is no terminal: wide enough for every table."""
@@ -26,7 +26,7 @@ class Text(rich.text.Text):
     """Styled text in which control characters are shown as such."""
 
     def __init__(self, text: str = "", style: str = "", **options: Any) -> None:
-        super().__init__(escape_controls(text), style, **options)
+        super().__init__(printable_text(text), style, **options)
 
     @classmethod
     def assemble(cls, *parts: Any, **options: Any) -> Text:
@@ -35,14 +35,14 @@ class Text(rich.text.Text):
 
     def append(self, text: Any, style: Any = None) -> rich.text.Text:
         """Add text, or text with styles, at the end."""
-        return super().append(escape_controls(text) if isinstance(text, str) else text, style)
+        return super().append(printable_text(text) if isinstance(text, str) else text, style)
 
 
 class _Console(Console):
     """A console that shows the control characters of plain strings, in tables too, as such."""
 
     def render_str(self, text: str, **options: Any) -> rich.text.Text:
-        return super().render_str(escape_controls(text), **options)
+        return super().render_str(printable_text(text), **options)
 
 
 def open_console(stream: TextIO | None = None) -> Console:

@@ -4,25 +4,31 @@ from __future__ import annotations
 
 import json
 import re
+from collections.abc import Mapping
+from typing import Any
+
+from clsctl.urls import printable_urls
 
 _JSON_LEAVES = r"\x7f-\x9f\u2028-\u202e\u2066-\u2069"
 _UNPRINTABLE = re.compile(rf"[\x00-\x1f{_JSON_LEAVES}\ud800-\udfff]")
 _UNPRINTABLE_IN_JSON = re.compile(f"[{_JSON_LEAVES}]")
 
 
-def escape_controls(text: str) -> str:
-    r"""Show control characters as such, for instance `\x1b`, so that a terminal obeys none.
+def printable_text(text: str) -> str:
+    r"""Return text as it may be printed: with nothing that a terminal would obey, and no secret.
 
-    These are the control characters of ASCII and Latin-1 (line breaks and tabs too), the separators
-    of lines and the directions of Unicode, and what is no character, such as a byte that is not
-    UTF-8 in a file's name.
+    Shown as such, for instance `\x1b`, are the control characters of ASCII and Latin-1 (line breaks
+    and tabs too), the separators of lines and the directions of Unicode, and what is no character.
+    URLs are as `clsctl.urls.printable_url` shows them.
     """
+    if ":/" in text:
+        text = printable_urls(text)
     return text if text.isascii() and text.isprintable() else _UNPRINTABLE.sub(_escaped, text)
 
 
 def print_line(text: object = "", flush: bool = False) -> None:
     """Print one line on standard output."""
-    print(escape_controls(str(text)), flush=flush)
+    print(printable_text(str(text)), flush=flush)
 
 
 def print_json(content: object) -> None:
@@ -31,8 +37,10 @@ def print_json(content: object) -> None:
 
 
 def to_json(content: object, indent: int | None = None) -> str:
-    """Write JSON in which any language is readable and control characters are escaped."""
+    """Write JSON of any language, control characters escaped, in which URLs are printable."""
     text = json.dumps(content, indent=indent, ensure_ascii=False)
+    if ":/" in text:
+        text = json.dumps(_with_printable_urls(content), indent=indent, ensure_ascii=False)
     if text.isascii() and "\x7f" not in text:
         return text
     return _UNPRINTABLE_IN_JSON.sub(lambda match: f"\\u{ord(match[0]):04x}", text)
@@ -50,3 +58,15 @@ def count(number: int, noun: str, plural: str = "") -> str:
 
 def _escaped(match: re.Match[str]) -> str:
     return repr(match[0])[1:-1]
+
+
+def _with_printable_urls(value: Any) -> Any:
+    if isinstance(value, str):
+        return printable_urls(value)
+    if isinstance(value, Mapping):
+        return {key: _with_printable_urls(item) for key, item in value.items()}
+    return (
+        [_with_printable_urls(item) for item in value]
+        if isinstance(value, (list, tuple))
+        else value
+    )

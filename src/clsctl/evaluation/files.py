@@ -14,11 +14,11 @@ evaluate_result.json is written last: where it is new, so is everything beside i
 from __future__ import annotations
 
 import csv
-import json
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Any
 
+from clsctl.console.text import to_json
 from clsctl.evaluation.html import render_gallery
 from clsctl.evaluation.metrics import Comparison
 from clsctl.evaluation.result import Evaluation
@@ -86,7 +86,7 @@ def write_csv(path: Path, rows: Iterable[Row]) -> None:
 
 def write_json(path: Path, content: object) -> None:
     with open_output(path) as stream:
-        stream.write(json.dumps(content, indent=2, ensure_ascii=False) + "\n")
+        stream.write(to_json(content, indent=2) + "\n")
 
 
 def _per_class(evaluation: Evaluation) -> Iterable[Row]:

@@ -9,7 +9,6 @@ check_dataset/label.txt          class names, where the dataset has no such file
 
 from __future__ import annotations
 
-import json
 import os
 import random
 from collections.abc import Mapping, Sequence
@@ -17,6 +16,7 @@ from contextlib import AbstractContextManager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from clsctl.console.text import to_json
 from clsctl.datasets.check.check import CheckReport
 from clsctl.datasets.check.histogram import draw_histogram
 from clsctl.datasets.check.html import render_report
@@ -160,7 +160,7 @@ def _demo_name(name: str) -> str:
 
 
 def _write_result(fields: Mapping[str, Any], output: Path) -> None:
-    _write_text(output / RESULT, json.dumps(fields, indent=2, ensure_ascii=False) + "\n")
+    _write_text(output / RESULT, to_json(fields, indent=2) + "\n")
 
 
 def _write_text(path: Path, text: str) -> None:

@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import Any
 
 from clsctl.console.messages import note
+from clsctl.console.text import to_json
 from clsctl.errors import DataError, UsageError
 from clsctl.schema.layers import nest
 from clsctl.system.files import atomic_replace
@@ -203,7 +204,7 @@ def _entry(run_dir: Path, name: str, score: float) -> dict[str, Any]:
 
 
 def _write_json(path: Path, content: dict[str, Any]) -> None:
-    _write(path, json.dumps(content, indent=1, ensure_ascii=False) + "\n")
+    _write(path, to_json(content, indent=1) + "\n")
 
 
 def _write(path: Path, text: str) -> None:

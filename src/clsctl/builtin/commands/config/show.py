@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from clsctl.plugin import Command, hookimpl
+from clsctl.urls import printable_url
 
 
 @hookimpl
@@ -33,7 +34,7 @@ def show() -> None:
     table = new_table("Setting", "Value", "From", "Meaning")
     for item in config_keys(Settings):
         value = getattr(settings, item.name)
-        shown = ", ".join(value) if isinstance(value, tuple) else str(value)
+        shown = ", ".join(map(printable_url, value)) if isinstance(value, tuple) else str(value)
         origin = settings.origins[item.name]
         table.add_row(item.name, Text(shown or "-"), Text(origin), Text(item.meaning, style="dim"))
     console = open_console()

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from clsctl.builtin.commands.models._filters import normal_mode
 from clsctl.system.spreadsheets import safe_row
+from clsctl.urls import printable_url
 from clsctl.values import ModelEntry
 
 if TYPE_CHECKING:
@@ -25,8 +26,8 @@ _COLUMNS: Mapping[str, Callable[[ModelEntry], Any]] = {
     "size_mb": lambda entry: entry.size_mb,
     "core": lambda entry: entry.core,
     "catalog": lambda entry: entry.catalog,
-    "inference": lambda entry: entry.inference and entry.inference.url,
-    "training": lambda entry: entry.training and entry.training.url,
+    "inference": lambda entry: entry.inference and printable_url(entry.inference.url),
+    "training": lambda entry: entry.training and printable_url(entry.training.url),
 }
 _MEASURED_COLUMNS: Mapping[str, Callable[[Measurement], Any]] = {
     "measured_ms": lambda record: record.all_threads.p50,
