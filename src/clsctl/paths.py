@@ -9,14 +9,17 @@ from __future__ import annotations
 import errno
 import io
 import os
+import re
 import stat
-from typing import BinaryIO, TypeAlias
+from collections.abc import Mapping
+from typing import Any, BinaryIO, TypeAlias
 
 AnyPath: TypeAlias = "str | os.PathLike[str]"
 
 MAX_TEXT = 1 << 30
 """Bytes of the largest list, table or configuration that is read."""
 
+_LOCAL = re.compile(r"([^=@/]*[=@])?(file:)?(/.*)", re.DOTALL)
 _CHUNK = 1 << 20
 _KINDS = {
     stat.S_IFIFO: "a named pipe",
@@ -44,6 +47,25 @@ def exists(path: AnyPath) -> bool:
 def printable(path: AnyPath) -> str:
     """Return a path as it can be printed and saved, with `?` for what is not UTF-8."""
     return os.fspath(path).encode("utf-8", "replace").decode("utf-8")
+
+
+def last_name(path: str) -> str:
+    """Return what a path, or the URL of a file, ends in; no folder before it."""
+    return path.rstrip("/").rpartition("/")[2].removeprefix("file:")
+
+
+def without_folders(value: Any) -> Any:
+    """Return plain values in which only the last name is left of every absolute path.
+
+    The path, or `file:` URL, is a whole text, or what follows the first `=` or `@` of it, as in
+    `--output=/home/me/run`. This is for what is handed on, where folders tell of their owner.
+    """
+    if isinstance(value, Mapping):
+        return {key: without_folders(item) for key, item in value.items()}
+    if isinstance(value, (list, tuple)):
+        return [without_folders(item) for item in value]
+    match = _LOCAL.fullmatch(value) if isinstance(value, str) else None
+    return f"{match[1] or ''}{match[2] or ''}{last_name(match[3])}" if match else value
 
 
 def why_missing(path: AnyPath) -> str:

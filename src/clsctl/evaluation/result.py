@@ -125,9 +125,9 @@ class Evaluation:
         (top1, interval1), (top5, interval5) = self.top_k(1), self.top_k(5)
         return {
             "model": self.model,
-            "source": str(self.source),
+            "source": self.source.resolve().name,
             "runner": self.runner,
-            "dataset": str(self.root),
+            "dataset": self.root.resolve().name,
             "split": self.split,
             "images": len(self.samples),
             "classes": len(self.class_names),

@@ -14,12 +14,12 @@ import json
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime, timezone
-from pathlib import Path, PurePath
+from pathlib import Path
 from typing import Annotated, Any
 
 from clsctl.errors import ModelError
 from clsctl.models.directory import PROVENANCE
-from clsctl.paths import exists
+from clsctl.paths import exists, last_name, without_folders
 from clsctl.schema.constraints import NonNegativeInt, Pattern
 from clsctl.schema.documents import load_document
 from clsctl.schema.errors import SchemaError
@@ -53,7 +53,7 @@ def origin(url: str, path: Path, **facts: str) -> dict[str, str]:
     """
     date = datetime.now(timezone.utc).isoformat(timespec="seconds")
     checksum = {"sha256": file_sha256(path)} if path.is_file() else {}
-    shown = _local(url) if url.startswith("file:") or "://" not in url else url
+    shown = url if "://" in url and not url.startswith("file:") else f"file:{last_name(url)}"
     return {"url": shown, **facts, "date": date, **checksum}
 
 
@@ -85,25 +85,8 @@ def record(folder: Path, source: Mapping[str, str], **facts: object) -> None:
 
 def as_portable(content: Mapping[str, Any]) -> bytes:
     """Write the content of a clsctl.json without the paths that an absolute one tells of."""
-    text = json.dumps(_without_paths(content), indent=1, ensure_ascii=False)
+    text = json.dumps(without_folders(content), indent=1, ensure_ascii=False)
     return f"{text}\n".encode()
-
-
-def _local(url: str) -> str:
-    """The URL of a file of some machine: no more than its name."""
-    return f"file:{url.removeprefix('file:').rstrip('/').rpartition('/')[2]}"
-
-
-def _without_paths(value: Any) -> Any:
-    """A value in which every absolute path, or URL of one, is its last name."""
-    if isinstance(value, Mapping):
-        return {key: _without_paths(item) for key, item in value.items()}
-    if isinstance(value, (list, tuple)):
-        return [_without_paths(item) for item in value]
-    if isinstance(value, str) and value.startswith("file:"):
-        return _local(value)
-    is_path = isinstance(value, str) and PurePath(value).is_absolute()
-    return PurePath(value).name if is_path else value
 
 
 def read_facts(folder: Path) -> dict[str, Any]:

@@ -85,7 +85,7 @@ class Quantized:
         """The figures as plain values, for the report."""
         return {
             "model": self.model,
-            "dataset": str(self.dataset),
+            "dataset": Path(self.dataset).resolve().name,
             "images": {"calibrated": self.calibrated, "judged": self.judged},
             "fp32": self._figures(0),
             "int8": self._figures(1),
@@ -243,5 +243,5 @@ def _keep(int8: Path, result: Quantized) -> None:
 def _write_model_dir(int8: Path, folder: Path, spec: ModelSpec, result: Quantized) -> None:
     shutil.copyfile(int8, folder / GRAPH)
     write_settings(folder, spec.name, spec.transforms, spec.labels, spec.topk)
-    facts = result.as_dict() | {"dataset": Path(result.dataset).resolve().name}
+    facts = result.as_dict()
     record(folder, origin(str(spec.directory), spec.directory), quantization=facts)

@@ -42,8 +42,7 @@ def render_report(report: CheckReport, histogram: bytes, load: Load) -> str:
     figures = describe(report.statistics)
     template = Template((resources.files("clsctl.datasets.check") / TEMPLATE).read_text("utf-8"))
     return template.substitute(
-        name=escape(dataset.root.name),
-        root=escape(str(dataset.root)),
+        name=escape(dataset.root.resolve().name),
         verdict="passed" if report.passed else "failed",
         summary=_summary(report),
         problems="".join(_problem_groups(report.problems)),

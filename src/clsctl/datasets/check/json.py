@@ -85,7 +85,7 @@ def verdict(report: CheckReport) -> DataError | None:
 def report_fields(report: CheckReport) -> dict[str, Any]:
     """Return everything that was found."""
     return {
-        "dataset": str(report.dataset.root),
+        "dataset": report.dataset.root.resolve().name,
         "layout": report.dataset.layout,
         "fast": report.fast,
         "counts": report.counts,

@@ -17,6 +17,7 @@ from typing import Any
 from clsctl.console.messages import note
 from clsctl.console.text import to_json
 from clsctl.errors import DataError, UsageError
+from clsctl.paths import without_folders
 from clsctl.schema.layers import nest
 from clsctl.system.files import atomic_replace
 from clsctl.training.config.run_config import CONFIG
@@ -122,7 +123,7 @@ def _write_start(job: TrainJob, resolved: ResolvedConfig) -> None:
         "seed": job.config.seed,
         "origins": dict(resolved.origins),
     }
-    _write_json(job.run_dir / run_card.NAME, card)
+    _write_json(job.run_dir / run_card.NAME, without_folders(card))
     # Last: a folder with a configuration counts as a run.
     text = yaml.safe_dump(nest(resolved.values()), sort_keys=False, allow_unicode=True)
     _write(job.run_dir / CONFIG, text)
@@ -130,7 +131,7 @@ def _write_start(job: TrainJob, resolved: ResolvedConfig) -> None:
 
 def _describe_dataset(job: TrainJob) -> dict[str, Any]:
     return {
-        "path": str(job.dataset.root),
+        "name": job.dataset.root.resolve().name,
         "fingerprint": run_card.fingerprint(job.dataset),
         "images": {name: len(samples) for name, samples in job.dataset.splits.items()},
     }

@@ -35,7 +35,7 @@ def environment(device: str) -> dict[str, Any]:
         "processor": processor_name(),
         "cores": available_cores(),
         "device": device,
-        "command": sys.argv,
+        "command": ["clsctl", *sys.argv[1:]],
         "date": datetime.now(timezone.utc).isoformat(timespec="seconds"),
     }
 
