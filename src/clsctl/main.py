@@ -22,7 +22,9 @@ from clsctl.console.messages import print_error
 from clsctl.errors import ClsctlError, Interrupted, UsageError
 from clsctl.plugin.descriptors import Command
 from clsctl.plugin.registry import Registry, default_registry
+from clsctl.settings import folders
 from clsctl.system.os_errors import FULL, disk_full
+from clsctl.system.shared_folders import warn_of_other_writers
 from clsctl.values import __version__
 
 ClickException: type[Exception] = typer.BadParameter.__mro__[2]
@@ -186,6 +188,7 @@ def _interruptible(run: Callable[..., object]) -> Callable[..., None]:
     @functools.wraps(run)
     def wrapped(*args: Any, **kwargs: Any) -> None:
         try:
+            warn_of_other_writers()
             run(*args, **kwargs)
         except KeyboardInterrupt:
             raise Interrupted("interrupted") from None
@@ -247,8 +250,6 @@ def _show_warning(
 def _keep_matplotlib_in_our_cache(named: Command | None) -> None:
     """Matplotlib lists fonts in a folder of its own below the home folder, unless told where."""
     if named is not None:
-        from clsctl.settings import folders
-
         os.environ.setdefault("MPLCONFIGDIR", str(folders().cache / "matplotlib"))
 
 
