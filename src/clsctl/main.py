@@ -7,18 +7,22 @@ import functools
 import inspect
 import io
 import itertools
+import logging
 import os
+import re
 import stat
 import sys
+import time
 import warnings
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from typing import Annotated, Any, NoReturn, TextIO, cast
 
 import typer
 
 from clsctl.console import messages
 from clsctl.console.help import HelpCommand, HelpGroup
-from clsctl.console.messages import print_error
+from clsctl.console.messages import detail, print_error, says, set_level
 from clsctl.errors import ClsctlError, Interrupted, UsageError
 from clsctl.plugin.descriptors import Command
 from clsctl.plugin.registry import Registry, default_registry
@@ -53,6 +57,7 @@ def run(arguments: Sequence[str]) -> int:
     """Run one command line and return its exit status; user errors are printed, bugs raise."""
     _write_utf8()
     _quieten_libraries()
+    set_level(logging.INFO)
     try:
         status = _invoke(arguments)
         print(end="", flush=True)
@@ -71,7 +76,7 @@ def _invoke(arguments: Sequence[str]) -> int:
     registry = default_registry()
     named = None
     try:
-        named = registry.find_command(arguments)
+        named = registry.find_command(_words(arguments))
         _keep_matplotlib_in_our_cache(named)
         app = build_app(registry, named)
         return app(args=list(arguments), prog_name="clsctl", standalone_mode=False) or 0
@@ -90,6 +95,18 @@ def _invoke(arguments: Sequence[str]) -> int:
     return failure.exit_status
 
 
+def _words(arguments: Sequence[str]) -> Sequence[str]:
+    """The words of the command line; where a shell asks for completions, those before the cursor.
+
+    Bash says which word is being completed, zsh and fish end the line there.
+    """
+    if COMPLETION not in os.environ:
+        return arguments
+    if "COMP_WORDS" in os.environ:
+        return os.environ["COMP_WORDS"].split()[1 : int(os.environ.get("COMP_CWORD", "1"))]
+    return re.split(r"\s+", os.environ.get("_TYPER_COMPLETE_ARGS", ""))[1:-1]
+
+
 def _usage_error(error: Any, named: Command | None) -> UsageError:
     """Put what the command line's parser found wrong into the form of every other error."""
     message = " ".join(error.format_message().split()).rstrip(".")
@@ -105,26 +122,31 @@ def build_app(registry: Registry, named: Command | None = None) -> typer.Typer:
 
     Args:
         named: The only command that is needed. Where there is none, all are there, but by name and
-            help alone, unless a shell asks for completions.
+            help alone.
     """
     app = typer.Typer(
         name="clsctl",
         cls=HelpGroup,
         help="Image classification on PaddlePaddle: 80 models, from photo to trained model.",
+        epilog="clsctl predict img.jpg -m PP-LCNet_x1_0\nclsctl predict --help",
         no_args_is_help=True,
         pretty_exceptions_enable=False,
         context_settings={"help_option_names": ["-h", "--help"]},
     )
     app.callback()(_root)
     commands = {named.name: named} if named else registry.items("commands")
-    whole = named is not None or COMPLETION in os.environ
+    whole = named is not None
     parents = {"": app}
     for name, command in sorted(commands.items()):
         group = name if command.run is None else name.rpartition(" ")[0]
         if group not in parents:
-            described = commands[group].help if group in commands else None
+            described = commands.get(group, Command(group, ""))
             parents[group] = typer.Typer(
-                name=group, cls=HelpGroup, help=described, no_args_is_help=True
+                name=group,
+                cls=HelpGroup,
+                help=described.help or None,
+                epilog="\n".join(described.examples),
+                no_args_is_help=True,
             )
             app.add_typer(parents[group])
         if command.run is not None:
@@ -189,7 +211,8 @@ def _interruptible(run: Callable[..., object]) -> Callable[..., None]:
     def wrapped(*args: Any, **kwargs: Any) -> None:
         try:
             warn_of_other_writers()
-            run(*args, **kwargs)
+            with _detailed():
+                run(*args, **kwargs)
         except KeyboardInterrupt:
             raise Interrupted("interrupted") from None
         except BrokenPipeError as error:
@@ -200,6 +223,34 @@ def _interruptible(run: Callable[..., object]) -> Callable[..., None]:
             raise
 
     return wrapped
+
+
+@contextmanager
+def _detailed() -> Iterator[None]:
+    """Say, with `-v`, what runs with which settings, how long it took, and where errors arose."""
+    if not says(logging.DEBUG):
+        yield
+        return
+    import traceback
+
+    from clsctl.settings import load_settings
+
+    begun, settings = time.perf_counter(), load_settings(report=lambda _: None)
+    chosen = [
+        f"{name} = {getattr(settings, name)} ({origin})"
+        for name, origin in settings.origins.items()
+        if origin != "default"
+    ]
+    detail(f"clsctl {__version__}, Python {sys.version.split()[0]}, {sys.prefix}")
+    detail(f"settings: {', '.join(chosen) or 'the defaults'}")
+    try:
+        yield
+    except ClsctlError:
+        for line in traceback.format_exc().splitlines():
+            detail(line)
+        raise
+    finally:
+        detail(f"{time.perf_counter() - begun:.2f} s")
 
 
 def _print_version(wanted: bool) -> None:

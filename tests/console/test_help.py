@@ -11,8 +11,10 @@ Arguments:
   NAME  A model, as `models list` shows it.
 
 Options:
-  --format <table|json>  [default: table]
-  -h, --help             Show this message and exit.
+  --format NAME  table or json.  [default: table]
+  -q, --quiet    Print results and errors alone.
+  -v, --verbose  Print details, too.
+  -h, --help     Show this message and exit.
 
 Examples:
   clsctl models show PP-LCNet_x1_0

@@ -5,15 +5,20 @@ Typer's help imports a Markdown parser and a syntax highlighter, which takes lon
 
 from __future__ import annotations
 
+import logging
 import re
 import textwrap
 from collections.abc import Iterator, Sequence
 from typing import Any
 
 from rich.console import Console
-from typer.core import TyperCommand, TyperGroup
+from typer.core import TyperCommand, TyperGroup, TyperOption
 
+from clsctl.console.messages import set_level
 from clsctl.console.tables import Text, open_console
+
+GROUPS = ("Input", "Model", "Output", "Speed", "Advanced")
+"""Headings that group options, in the order in which they are shown."""
 
 METAVARS = {
     "str": "TEXT",
@@ -25,12 +30,31 @@ METAVARS = {
 }
 """What stands for a value, by its type; Typer's own words take the room of the help."""
 
+_PLAINER = {
+    r"default: \((.*?)\)(?=[;\]])": r"default: \1",
+    r"(\d)\.0(?=[;\]<])": r"\1",
+    r"; x>=(0|0\.001|1)(?=\])": "",
+    r" *\[x>=(0|0\.001|1)\]": "",
+    r"([\d.]+)<=x<=([\d.]+)": r"\1 to \2",
+    r"x>=([\d.]+)": r"from \1",
+    r"(; required| *\[required\]|required; )": "",
+}
+"""Patterns in what Typer says of an option, and what is said instead."""
+
+UNGROUPED = 3
+"""Options that every command has: -q, -v and -h."""
+
 WIDEST_LEFT = 28
 """Columns for an option's spelling; what is longer gets a line of its own."""
 
 
 class HelpCommand(TyperCommand):
-    """A command whose help this module renders."""
+    """A command whose help this module renders, with the switches `-q` and `-v`."""
+
+    def __init__(self, name: str | None, **options: Any) -> None:
+        super().__init__(name, **options)
+        taken = {spelling for param in self.params for spelling in param.opts}
+        self.params += [switch for switch in _verbosity() if taken.isdisjoint(switch.opts)]
 
     def get_help(self, ctx: Any) -> str:
         """The whole help, with colours where the output is a terminal."""
@@ -43,6 +67,27 @@ class HelpGroup(TyperGroup):
     def get_help(self, ctx: Any) -> str:
         """The whole help, with colours where the output is a terminal."""
         return render_help(self, ctx)
+
+
+def _verbosity() -> list[TyperOption]:
+    """Make the switches that choose how much is said."""
+    quiet = _level_switch("-q", "--quiet", logging.WARNING, "Print results and errors alone.")
+    return [quiet, _level_switch("-v", "--verbose", logging.DEBUG, "Print details, too.")]
+
+
+def _level_switch(short: str, long: str, level: int, described: str) -> TyperOption:
+    def choose(_context: Any, _param: Any, given: bool) -> None:
+        if given:
+            set_level(level)
+
+    return TyperOption(
+        param_decls=[short, long],
+        is_flag=True,
+        expose_value=False,
+        is_eager=True,
+        callback=choose,
+        help=described,
+    )
 
 
 def render_help(command: TyperCommand | TyperGroup, ctx: Any) -> str:
@@ -90,7 +135,18 @@ def _sections(command: TyperCommand | TyperGroup, ctx: Any) -> dict[str, list[tu
             sections.setdefault(title, []).append((left, _plain(record[1])))
     if isinstance(command, TyperGroup):
         sections["Commands"] = list(_commands(command, ctx))
-    return sections
+    return dict(sorted(sections.items(), key=lambda section: _place(*section)))
+
+
+def _place(title: str, rows: Sequence[tuple[str, str]]) -> int:
+    """Where a group stands: in the usual order, then those of the command alone.
+
+    What has no group comes first; -q, -v and -h alone come last.
+    """
+    usual = ("Arguments", "Options", *GROUPS)
+    if title == "Commands" or (title == "Options" and len(rows) <= UNGROUPED):
+        return len(usual) + 1
+    return usual.index(title) if title in usual else len(usual)
 
 
 def _commands(group: TyperGroup, ctx: Any) -> Iterator[tuple[str, str]]:
@@ -109,10 +165,10 @@ def _spelling(param: Any, ctx: Any) -> str:
 
 
 def _plain(help_text: str) -> str:
-    """The help without what the usage line says, and without brackets in brackets."""
-    return re.sub(r"default: \((.*?)\)(?=[;\]])", r"default: \1", help_text).replace(
-        "  [required]", ""
-    )
+    """The help without what the usage line says and brackets in brackets; bounds in words."""
+    for pattern, words in _PLAINER.items():
+        help_text = re.sub(pattern, words, help_text)
+    return help_text
 
 
 def _metavar(param: Any, ctx: Any) -> str:

@@ -1,7 +1,12 @@
-"""Tell the user something on standard error, where results are not disturbed."""
+"""Tell the user something on standard error, where results are not disturbed.
+
+How much is said is the level of the logger `clsctl`: `INFO`, from which on `status` and `note`
+speak, unless a program or `-q` (`WARNING`) or `-v` (`DEBUG`) sets another.
+"""
 
 from __future__ import annotations
 
+import logging
 import sys
 from typing import TYPE_CHECKING
 
@@ -11,9 +16,31 @@ if TYPE_CHECKING:
     from clsctl.errors import ClsctlError
 
 
+_LOGGER = logging.getLogger("clsctl")
+if _LOGGER.level == logging.NOTSET:
+    _LOGGER.setLevel(logging.INFO)
+
+
+def set_level(level: int) -> None:
+    """Choose how much is said: one of the levels of `logging`."""
+    _LOGGER.setLevel(level)
+
+
+def says(level: int) -> bool:
+    """Tell whether what has that level is said."""
+    return _LOGGER.isEnabledFor(level)
+
+
+def detail(text: str) -> None:
+    """Print what only those who look for a fault need."""
+    if says(logging.DEBUG):
+        _say(text)
+
+
 def status(text: str) -> None:
     """Print a line about what happens."""
-    print(printable_text(text), file=sys.stderr, flush=True)
+    if says(logging.INFO):
+        _say(text)
 
 
 def note(text: str) -> None:
@@ -23,7 +50,8 @@ def note(text: str) -> None:
 
 def warn(text: str) -> None:
     """Print what is wrong although the work continues."""
-    status(f"warning: {text}")
+    if says(logging.WARNING):
+        _say(f"warning: {text}")
 
 
 def print_warning(message: str, code: str, hint: str) -> None:
@@ -34,9 +62,13 @@ def print_warning(message: str, code: str, hint: str) -> None:
 def print_error(error: ClsctlError, as_json: bool = False) -> None:
     """Print what happened, its code and what to do next."""
     if as_json:
-        status(to_json({"error": error.as_dict()}))
+        _say(to_json({"error": error.as_dict()}))
     else:
         _print_coded("error: ", "bold red", error.message, error.code, error.hint)
+
+
+def _say(text: str) -> None:
+    print(printable_text(text), file=sys.stderr, flush=True)
 
 
 def _print_coded(label: str, style: str, message: str, code: str, hint: str) -> None:

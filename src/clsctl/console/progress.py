@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import logging
 import sys
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
+from clsctl.console.messages import says
 from clsctl.console.text import printable_text
 from clsctl.values import Progress
 
@@ -18,51 +20,79 @@ if TYPE_CHECKING:
 def transfer_bar(label: str) -> Iterator[Progress]:
     """Show a bar of bytes on standard error, from the first report to the end of the block.
 
-    Where standard error is not a terminal, or nothing is reported, nothing is shown.
+    Where standard error is not a terminal, `-q` was given, or nothing is reported, nothing is
+    shown.
     """
-    if not sys.stderr.isatty():
+    if not _is_shown():
         yield no_progress
         return
-    from rich.progress import DownloadColumn
+    from rich.progress import DownloadColumn, TransferSpeedColumn
 
-    with _show(label, *_bar_columns(DownloadColumn())) as show:
+    with _show(label, *_bar_columns(DownloadColumn(), TransferSpeedColumn())) as show:
         yield show
 
 
 @contextmanager
-def count_bar(label: str) -> Iterator[Progress]:
-    """Show a bar as `transfer_bar` does, for things counted one by one, such as images."""
-    if not sys.stderr.isatty():
+def count_bar(label: str, unit: str = "images") -> Iterator[Progress]:
+    """Show a bar as `transfer_bar` does, for things counted one by one.
+
+    Args:
+        unit: What they are, in the plural.
+    """
+    if not _is_shown():
         yield no_progress
         return
     from rich.progress import MofNCompleteColumn
 
-    with _show(label, *_bar_columns(MofNCompleteColumn())) as show:
+    from clsctl.console.rate import RateColumn
+
+    with _show(label, *_bar_columns(MofNCompleteColumn(), RateColumn(unit))) as show:
         yield show
 
 
 @contextmanager
-def image_counter(shown: bool = True) -> Iterator[Progress]:
-    """Count images on standard error where their number is not known before; see `transfer_bar`.
+def image_counter(
+    count: Callable[[], int | None] = lambda: None, shown: bool = True
+) -> Iterator[Progress]:
+    """Count images on standard error, which says how long the rest takes; see `transfer_bar`.
 
     Args:
+        count: Counts all of them, called where they are shown; None where nobody knows.
         shown: False where the results themselves appear on the terminal.
     """
-    if not shown or not sys.stderr.isatty():
+    total = count() if shown and _is_shown() else None
+    if total is not None:
+        with count_bar("images") as show:
+            yield lambda done, _: show(done, max(done, total))
+    elif shown and _is_shown():
+        with _counter() as show:
+            yield show
+    else:
         yield no_progress
-        return
+
+
+@contextmanager
+def _counter() -> Iterator[Progress]:
+    """Show how many images are done, where nobody knows how many there are."""
     from rich.progress import SpinnerColumn, TextColumn, TimeElapsedColumn
 
+    from clsctl.console.rate import RateColumn
+
     number = TextColumn("{task.completed:.0f} images")
-    with _show("images", SpinnerColumn(), number, TimeElapsedColumn()) as show:
+    columns = SpinnerColumn(), number, RateColumn("images"), TimeElapsedColumn()
+    with _show("images", *columns) as show:
         yield show
 
 
-def _bar_columns(amount: ProgressColumn) -> Sequence[ProgressColumn]:
+def _is_shown() -> bool:
+    return sys.stderr.isatty() and says(logging.INFO)
+
+
+def _bar_columns(*amounts: ProgressColumn) -> Sequence[ProgressColumn]:
     from rich.progress import BarColumn, TextColumn, TimeRemainingColumn
 
     described = TextColumn("{task.description}", markup=False)
-    return described, BarColumn(), amount, TimeRemainingColumn()
+    return described, BarColumn(), *amounts, TimeRemainingColumn()
 
 
 @contextmanager

@@ -51,7 +51,7 @@ class Command:
     Attributes:
         name: One word (`predict`), or a group and a word (`models list`).
         run: A function with Typer annotations; None where this only describes a group.
-        examples: Command lines that its help ends with, as one types them.
+        examples: Two command lines that its help ends with, as one types them.
     """
 
     name: str

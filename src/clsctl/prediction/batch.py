@@ -110,6 +110,14 @@ class BatchPrediction:
             return Counts(*executor.run_to(job, self._folder, self.writer.name, self.resume))
         return self._write(executor, job, progress)
 
+    def count_inputs(self) -> int | None:
+        """Count the inputs; None where that would use them up, or they have no end."""
+        endless = self.watch or self.resume or "-" in self._inputs
+        if endless or not all(isinstance(each, str | Path) for each in self._inputs):
+            return None
+        chosen = iter_sources(self._inputs, quiet=True)
+        return sum(1 for _ in (select_shard(chosen, self.shard) if self.shard else chosen))
+
     @property
     def writer(self) -> Writer:
         """The format of the results."""

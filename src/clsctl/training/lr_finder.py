@@ -79,7 +79,7 @@ def range_test(job: TrainJob) -> Iterator[Point]:
     state = new_state(job)
     train_mode(job, state.network)
     mean, lowest = 0.0, float("inf")
-    with count_bar("Learning-rate range test") as show:
+    with count_bar("Learning-rate range test", "steps") as show:
         for number, batches in enumerate(itertools.islice(_batches(job, state), count)):
             rate = LOWEST * factor**number
             try:

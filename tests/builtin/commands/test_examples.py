@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import shlex
 
 import pytest
@@ -11,14 +12,24 @@ from clsctl.main import build_app
 from clsctl.plugin.registry import load_registry
 
 REGISTRY = load_registry()
+DESCRIBED = REGISTRY.items("commands")
 COMMANDS = {name: c for name, c in REGISTRY.items("commands").items() if c.run is not None}
 EXAMPLES = [(name, example) for name, command in COMMANDS.items() for example in command.examples]
 CHEAP = ["config show", "models list", "models show", "plan", "plugins check", "plugins list"]
 
 
-@pytest.mark.parametrize("name", COMMANDS)
-def test_every_command_has_two_examples(name):
-    assert len(set(COMMANDS[name].examples)) == 2
+@pytest.mark.parametrize("name", DESCRIBED)
+def test_every_command_and_group_has_two_examples(name):
+    assert len(set(DESCRIBED[name].examples)) == 2
+
+
+@pytest.mark.parametrize("name", ["", *DESCRIBED])
+def test_a_help_ends_with_its_examples_and_asks_for_no_bare_text(call, name):
+    shown = call(*name.split(), "--help").stdout
+    options, examples = shown.split("\nExamples:\n")
+    assert len(examples.splitlines()) == 2
+    assert not re.findall(r"\b(TEXT|PATH)\b(?!:)", options.replace("DIR PATH", ""))
+    assert max(map(len, shown.splitlines())) <= 80
 
 
 @pytest.mark.parametrize(("name", "example"), EXAMPLES)

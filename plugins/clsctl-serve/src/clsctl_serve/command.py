@@ -9,6 +9,13 @@ from typing import Annotated
 import typer
 
 
+def _models() -> list[str]:
+    """Complete the value of -m."""
+    from clsctl.models.catalog import load_catalog
+
+    return list(load_catalog())
+
+
 class LogFormat(str, enum.Enum):
     """How the log is written."""
 
@@ -23,78 +30,170 @@ def serve(
             "-m",
             "--model",
             metavar="MODEL",
-            help="A catalog name, model directory, run folder or ONNX file; may be repeated.",
+            rich_help_panel="Model",
+            help="A catalog name, model directory, run folder or ONNX file; repeatable.",
+            autocompletion=_models,
         ),
     ] = None,
     model_dir: Annotated[
         list[str] | None,
-        typer.Option(metavar="[NAME=]DIR", help="A model directory of your own. May be repeated."),
+        typer.Option(
+            metavar="[NAME=]DIR",
+            rich_help_panel="Model",
+            help="A model directory of your own; repeatable.",
+        ),
     ] = None,
-    host: Annotated[str, typer.Option(help="The address to listen on.")] = "127.0.0.1",
+    host: Annotated[
+        str,
+        typer.Option(metavar="HOST", rich_help_panel="Network", help="The address to listen on."),
+    ] = "127.0.0.1",
     port: Annotated[
-        int, typer.Option(min=0, max=65535, help="The port; 0 takes a free one.")
+        int,
+        typer.Option(
+            metavar="PORT",
+            min=0,
+            max=65535,
+            rich_help_panel="Network",
+            help="The port; 0 takes a free one.",
+        ),
     ] = 8080,
     topk: Annotated[
         int | None,
-        typer.Option("-k", "--topk", min=1, help="Classes where a request says nothing."),
+        typer.Option(
+            "-k",
+            "--topk",
+            min=1,
+            rich_help_panel="Model",
+            help="Classes where a request says nothing.",
+        ),
     ] = None,
     device: Annotated[
-        str | None, typer.Option(help="auto, cpu, gpu[:N] or npu[:N].", show_default="auto")
+        str | None,
+        typer.Option(
+            metavar="NAME",
+            rich_help_panel="Speed",
+            help="auto, cpu, gpu[:N] or npu[:N].",
+            show_default="auto",
+        ),
     ] = None,
     backend: Annotated[
-        str | None, typer.Option(help="auto, or a backend's name.", show_default="auto")
+        str | None,
+        typer.Option(
+            metavar="NAME",
+            rich_help_panel="Speed",
+            help="auto, or a backend's name.",
+            show_default="auto",
+        ),
     ] = None,
     precision: Annotated[
         str | None,
-        typer.Option(help="fp32, bf16, fp16, int8, or auto.", show_default="fp32"),
+        typer.Option(
+            metavar="NAME",
+            rich_help_panel="Speed",
+            help="fp32, bf16, fp16, int8, or auto.",
+            show_default="fp32",
+        ),
     ] = None,
     calibrated: Annotated[
         bool,
         typer.Option(
-            "--calibrated", help="Apply what `clsctl calibrate` stored.", show_default=False
+            "--calibrated",
+            rich_help_panel="Model",
+            help="Apply what `clsctl calibrate` stored.",
+            show_default=False,
         ),
     ] = False,
     batch: Annotated[
         str,
-        typer.Option(metavar="auto|N", help="Waiting images that are run together at most."),
+        typer.Option(
+            metavar="auto|N",
+            rich_help_panel="Speed",
+            help="Waiting images that are run together at most.",
+        ),
     ] = "auto",
     max_wait_ms: Annotated[
-        float, typer.Option(min=0, help="How long a batch that is not full waits for more.")
+        float,
+        typer.Option(
+            metavar="MS",
+            min=0,
+            rich_help_panel="Speed",
+            help="How long a batch that is not full waits for more.",
+        ),
     ] = 0.0,
     queue: Annotated[
-        int, typer.Option(min=1, help="Images that may wait; beyond that the answer is 503.")
+        int,
+        typer.Option(
+            min=1,
+            rich_help_panel="Limits",
+            help="Images that may wait; beyond that the answer is 503.",
+        ),
     ] = 256,
     timeout: Annotated[
-        float, typer.Option(min=0.1, metavar="S", help="Seconds until a request is answered.")
+        float,
+        typer.Option(
+            min=0.1,
+            metavar="S",
+            rich_help_panel="Limits",
+            help="Seconds until a request is answered.",
+        ),
     ] = 30.0,
     max_body: Annotated[
-        str, typer.Option(metavar="SIZE", help="The largest body, such as 500KB or 20MB.")
+        str,
+        typer.Option(
+            metavar="SIZE",
+            rich_help_panel="Limits",
+            help="The largest body, such as 500KB or 20MB.",
+        ),
     ] = "20MB",
     workers: Annotated[
-        int, typer.Option(min=1, help="Processes, each with the models and a share of the cores.")
+        int,
+        typer.Option(
+            min=1,
+            rich_help_panel="Speed",
+            help="Processes, each with the models and a share of the cores.",
+        ),
     ] = 1,
     api_key_file: Annotated[
         Path | None,
         typer.Option(
-            help="A file with the key that clients must present.", show_default="$CLSCTL_API_KEY"
+            metavar="FILE",
+            rich_help_panel="Network",
+            help="A file with the key that clients must present.",
+            show_default="$CLSCTL_API_KEY",
         ),
     ] = None,
     allow_urls: Annotated[
         str,
         typer.Option(
             metavar="HOST,...",
+            rich_help_panel="Network",
             help="Hosts that images may be fetched from.",
             show_default="none",
         ),
     ] = "",
     reload: Annotated[
         bool,
-        typer.Option("--reload", help="Take up replaced model directories.", show_default=False),
+        typer.Option(
+            "--reload",
+            rich_help_panel="Advanced",
+            help="Take up replaced model directories.",
+            show_default=False,
+        ),
     ] = False,
-    log_format: Annotated[LogFormat, typer.Option(help="How the log is written.")] = LogFormat.text,
+    log_format: Annotated[
+        LogFormat,
+        typer.Option(
+            metavar="NAME", rich_help_panel="Advanced", help="How the log is written: text or json."
+        ),
+    ] = LogFormat.text,
     offline: Annotated[
         bool | None,
-        typer.Option("--offline", help="Never download a model.", show_default=False),
+        typer.Option(
+            "--offline",
+            rich_help_panel="Advanced",
+            help="Never download a model.",
+            show_default=False,
+        ),
     ] = None,
 ) -> None:
     """Serve models over HTTP, with a page to drop a photo on.

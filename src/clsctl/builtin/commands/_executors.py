@@ -11,6 +11,7 @@ from typing import Annotated, Any, get_args, get_origin
 
 import typer
 
+from clsctl.builtin.commands._completion import complete_registered
 from clsctl.builtin.commands._options import ADVANCED
 from clsctl.errors import UsageError
 from clsctl.plugin import Executor
@@ -42,10 +43,11 @@ class WithExecutorOptions:
 
 def executor_option(purpose: str) -> Any:
     """Make the option `--executor`, whose help names every executor."""
-    names = " or ".join(executor.name for executor in _executors())
+    names = ", ".join(executor.name for executor in _executors())
     return typer.Option(
         metavar="NAME",
         rich_help_panel=ADVANCED,
+        autocompletion=complete_registered("executors"),
         help=f"{purpose}: {names}.",
         show_default=find_executor().name,
     )

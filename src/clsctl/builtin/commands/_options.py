@@ -4,25 +4,59 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal
 
 import typer
 
+from clsctl.builtin.commands._completion import (
+    complete_models,
+    complete_precisions,
+    complete_registered,
+    complete_splits,
+)
+from clsctl.console.help import GROUPS
 from clsctl.errors import UsageError
 
-INPUT, MODEL, OUTPUT, SPEED, ADVANCED = "Input", "Model", "Output", "Speed", "Advanced"
+INPUT, MODEL, OUTPUT, SPEED, ADVANCED = GROUPS
 """Headings that group the options in the help of commands."""
 
-RequiredModel = Annotated[
+Dataset = Annotated[
+    Path,
+    typer.Option(
+        "-d",
+        "--dataset",
+        metavar="DIR",
+        rich_help_panel=INPUT,
+        help="A dataset: a folder or a table.",
+    ),
+]
+Layout = Annotated[
+    Literal["folders", "lists", "table"] | None,
+    typer.Option(
+        metavar="NAME",
+        rich_help_panel=INPUT,
+        help="Read this layout of the dataset alone: folders, lists or table.",
+        show_default="what is there",
+    ),
+]
+Split = Annotated[
     str,
     typer.Option(
-        "-m", "--model", metavar="MODEL", rich_help_panel=MODEL, help="A model of the catalog."
+        metavar="NAME",
+        rich_help_panel=INPUT,
+        help="Of the dataset: train, val or test.",
+        autocompletion=complete_splits,
     ),
 ]
 Model = Annotated[
     str | None,
     typer.Option(
-        "-m", "--model", metavar="MODEL", rich_help_panel=MODEL, help="A model of the catalog."
+        "-m",
+        "--model",
+        metavar="NAME",
+        rich_help_panel=MODEL,
+        help="A model of the catalog.",
+        autocompletion=complete_models,
     ),
 ]
 AnyModel = Annotated[
@@ -33,6 +67,21 @@ AnyModel = Annotated[
         metavar="MODEL",
         rich_help_panel=MODEL,
         help="A catalog name, model directory, run folder, weights or ONNX file.",
+        autocompletion=complete_models,
+    ),
+]
+ModelDir = Annotated[
+    Path | None,
+    typer.Option(
+        metavar="DIR", rich_help_panel=MODEL, help="A model directory of your own, instead of -m."
+    ),
+]
+RunWeights = Annotated[
+    Path | None,
+    typer.Option(
+        metavar="FILE",
+        rich_help_panel=MODEL,
+        help="A .pdparams file of the network that -m names, or a run folder.",
     ),
 ]
 OwnWeights = Annotated[
@@ -48,6 +97,7 @@ Device = Annotated[
         rich_help_panel=SPEED,
         help="auto, or such as cpu, gpu or gpu:1.",
         show_default="auto",
+        autocompletion=complete_registered("devices", ("auto", "")),
     ),
 ]
 Backend = Annotated[
@@ -57,6 +107,7 @@ Backend = Annotated[
         rich_help_panel=SPEED,
         help="auto, or a backend's name.",
         show_default="auto",
+        autocompletion=complete_registered("backends", ("auto", "")),
     ),
 ]
 Precision = Annotated[
@@ -66,6 +117,7 @@ Precision = Annotated[
         rich_help_panel=SPEED,
         help="fp32, bf16, fp16, int8, or auto: the fastest that keeps the model's answers.",
         show_default="fp32",
+        autocompletion=complete_precisions,
     ),
 ]
 Batch = Annotated[
@@ -77,10 +129,10 @@ Batch = Annotated[
 InputTimeout = Annotated[
     int | None,
     typer.Option(
-        metavar="SECONDS",
+        metavar="S",
         min=0,
         rich_help_panel=INPUT,
-        help="Give up an image or page that takes longer to fetch or decode; 0: never.",
+        help="Give up an image or page that takes more seconds to fetch or decode; 0: never.",
         show_default="120",
     ),
 ]
@@ -102,9 +154,16 @@ Offline = Annotated[
 Mirrors = Annotated[
     list[str] | None,
     typer.Option(
-        metavar="URL-or-DIR",
-        help="Tried first; holds the published files directly below it. May be repeated.",
+        metavar="URL|DIR",
+        help="Tried first; holds the published files directly below it; repeatable.",
     ),
+]
+Format = Annotated[
+    Literal["table", "json"],
+    typer.Option("--format", metavar="NAME", rich_help_panel=OUTPUT, help="table or json."),
+]
+PlainFormat = Annotated[
+    Literal["table", "json"], typer.Option("--format", metavar="NAME", help="table or json.")
 ]
 
 

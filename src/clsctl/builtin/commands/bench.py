@@ -3,11 +3,25 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Literal
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from clsctl.builtin.commands._options import Device
+from clsctl.builtin.commands._completion import (
+    complete_models,
+    complete_precisions,
+    complete_registered,
+)
+from clsctl.builtin.commands._options import (
+    ADVANCED,
+    INPUT,
+    MODEL,
+    OUTPUT,
+    SPEED,
+    Device,
+    Format,
+    Split,
+)
 from clsctl.console.text import print_line
 from clsctl.errors import UsageError, unknown_name
 from clsctl.plugin import Command, hookimpl
@@ -47,46 +61,87 @@ def bench(
             "-m",
             "--model",
             metavar="MODEL",
-            help="A catalog name, model directory, run folder or ONNX file; may be repeated.",
+            rich_help_panel=MODEL,
+            help="A catalog name, model directory, run folder or ONNX file; repeatable.",
             show_default="all in the store",
+            autocompletion=complete_models,
         ),
     ] = None,
     model_dirs: Annotated[
         list[Path] | None,
-        typer.Option("--model-dir", help="A model directory of your own; may be repeated."),
+        typer.Option(
+            "--model-dir",
+            metavar="DIR",
+            rich_help_panel=MODEL,
+            help="A model directory of your own; repeatable.",
+        ),
     ] = None,
     backends: Annotated[
         str | None,
         typer.Option(
             "--backend",
-            help="NAME,..., all, or auto: what predict would take.",
+            metavar="NAME,...",
+            rich_help_panel=SPEED,
+            help="Backends to compare; all, or auto: what predict would take.",
             show_default="auto",
+            autocompletion=complete_registered("backends", ("auto", ""), ("all", "")),
         ),
     ] = None,
     batches: Annotated[
-        str, typer.Option("-b", "--batch", help="Images in one run of the network: N,...")
+        str,
+        typer.Option(
+            "-b",
+            "--batch",
+            metavar="N,...",
+            rich_help_panel=SPEED,
+            help="Images in one run of the network.",
+        ),
     ] = "1",
     precisions: Annotated[
-        str, typer.Option("--precision", help=f"Of {', '.join(PRECISIONS)}: NAME,...")
+        str,
+        typer.Option(
+            "--precision",
+            metavar="NAME,...",
+            rich_help_panel=SPEED,
+            help=f"{', '.join(PRECISIONS)}.",
+            autocompletion=complete_precisions,
+        ),
     ] = "fp32",
     dataset: Annotated[
         Path | None,
-        typer.Option("-d", "--dataset", help="Measure accuracy too, on this folder or table."),
+        typer.Option(
+            "-d",
+            "--dataset",
+            metavar="DIR",
+            rich_help_panel=INPUT,
+            help="Measure accuracy too, on this folder or table.",
+        ),
     ] = None,
-    split: Annotated[str, typer.Option(help="Of the dataset: train, val or test.")] = "val",
+    split: Split = "val",
     images: Annotated[
-        int, typer.Option(min=1, help="Classified for one figure of throughput.")
+        int,
+        typer.Option(
+            min=1, rich_help_panel=ADVANCED, help="Classified for one figure of throughput."
+        ),
     ] = 128,
     rounds: Annotated[
-        int, typer.Option(min=1, help="Measurements of each; the median counts.")
+        int,
+        typer.Option(
+            min=1, rich_help_panel=ADVANCED, help="Measurements of each; the median counts."
+        ),
     ] = 3,
     device: Device = None,
     output: Annotated[
-        Path, typer.Option("-o", "--output", help="Where bench.json and pareto.png go.")
+        Path,
+        typer.Option(
+            "-o",
+            "--output",
+            metavar="DIR",
+            rich_help_panel=OUTPUT,
+            help="Where bench.json and pareto.png go.",
+        ),
     ] = Path("output"),
-    format_: Annotated[
-        Literal["table", "json"], typer.Option("--format", help="table or json.")
-    ] = "table",
+    format_: Format = "table",
 ) -> None:
     """Measure cold start, latency, throughput, memory and accuracy, each in a fresh process.
 
@@ -112,7 +167,7 @@ def bench(
         _batches(batches),
     )
     save_measurements([])  # fails now, not after minutes of measuring
-    with scratch_folder() as folder, count_bar("measuring") as progress:
+    with scratch_folder() as folder, count_bar("measuring", "measurements") as progress:
         pictures = _pictures(folder, dataset, split)
         method = Method(folder, pictures, images, rounds, dataset and dataset.absolute(), split)
         measurements, failures = measure(combinations, method, progress)

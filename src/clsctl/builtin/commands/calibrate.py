@@ -2,12 +2,22 @@
 
 from __future__ import annotations
 
-from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from clsctl.builtin.commands._options import AnyModel, Backend, Batch, Device, renamed_option
+from clsctl.builtin.commands._completion import complete_splits
+from clsctl.builtin.commands._options import (
+    INPUT,
+    OUTPUT,
+    AnyModel,
+    Backend,
+    Batch,
+    Dataset,
+    Device,
+    ModelDir,
+    renamed_option,
+)
 from clsctl.console.text import print_line
 from clsctl.plugin import Command, hookimpl
 
@@ -31,20 +41,30 @@ def clsctl_commands() -> list[Command]:
 
 
 def calibrate(
-    dataset: Annotated[Path, typer.Option("-d", "--dataset", help="A dataset's folder or table.")],
+    dataset: Dataset,
     model: AnyModel = None,
-    model_dir: Annotated[Path | None, typer.Option(help="An exported model's folder.")] = None,
+    model_dir: ModelDir = None,
     target_precision: Annotated[
         float | None,
         typer.Option(
-            min=0.0, max=1.0, help="Find the lowest threshold that reaches this precision, 0 to 1."
+            metavar="SHARE",
+            min=0.0,
+            max=1.0,
+            rich_help_panel=OUTPUT,
+            help="Find the lowest threshold that reaches this precision.",
         ),
     ] = None,
     old_precision: Annotated[
         str | None, renamed_option("--precision", "--target-precision")
     ] = None,
     split: Annotated[
-        str, typer.Option(help="train, val or test; not what the model was trained on.")
+        str,
+        typer.Option(
+            metavar="NAME",
+            rich_help_panel=INPUT,
+            help="train, val or test; not what the model was trained on.",
+            autocompletion=complete_splits,
+        ),
     ] = "val",
     device: Device = None,
     backend: Backend = None,

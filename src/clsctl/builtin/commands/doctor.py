@@ -5,10 +5,11 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import asdict, dataclass
-from typing import TYPE_CHECKING, Annotated, Literal
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from clsctl.builtin.commands._options import PlainFormat
 from clsctl.plugin import Command, hookimpl
 
 if TYPE_CHECKING:
@@ -56,9 +57,7 @@ class Finding:
 
 
 def doctor(
-    format_: Annotated[
-        Literal["table", "json"], typer.Option("--format", help="table or json.")
-    ] = "table",
+    format_: PlainFormat = "table",
     offline: Annotated[
         bool | None, typer.Option("--offline", help="Do not try the servers.", show_default=False)
     ] = None,

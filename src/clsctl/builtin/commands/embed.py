@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from clsctl.builtin.commands._options import AnyModel, Batch, OwnWeights
+from clsctl.builtin.commands._options import OUTPUT, AnyModel, Batch, OwnWeights
 from clsctl.console.text import print_line
 from clsctl.plugin import Command, hookimpl
 
@@ -28,9 +28,19 @@ def clsctl_commands() -> list[Command]:
 
 
 def embed(
-    inputs: Annotated[list[str], typer.Argument(metavar="INPUT...", help="As for predict.")],
+    inputs: Annotated[
+        list[str],
+        typer.Argument(metavar="INPUT...", help="Files, folders, globs, URLs, as for predict."),
+    ],
     output: Annotated[
-        Path, typer.Option("-o", "--output", metavar="FILE", help="A .npz or .parquet file.")
+        Path,
+        typer.Option(
+            "-o",
+            "--output",
+            metavar="FILE",
+            rich_help_panel=OUTPUT,
+            help="A .npz or .parquet file.",
+        ),
     ],
     model: AnyModel = None,
     weights: OwnWeights = None,

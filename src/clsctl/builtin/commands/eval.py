@@ -3,16 +3,31 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any, Literal
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from clsctl.builtin.commands._completion import complete_models
 from clsctl.builtin.commands._executors import (
     WithExecutorOptions,
     executor_option,
     executor_options,
 )
-from clsctl.builtin.commands._options import Batch, Device, Offline, Precision
+from clsctl.builtin.commands._options import (
+    MODEL,
+    OUTPUT,
+    AnyModel,
+    Backend,
+    Batch,
+    Dataset,
+    Device,
+    Layout,
+    ModelDir,
+    Offline,
+    Precision,
+    RunWeights,
+    Split,
+)
 from clsctl.console.text import print_line
 from clsctl.plugin import Command, hookimpl
 
@@ -37,38 +52,33 @@ def clsctl_commands() -> list[Command]:
 
 
 def evaluate(
-    dataset: Annotated[Path, typer.Option("-d", "--dataset", help="A dataset's folder or table.")],
-    model: Annotated[
-        str | None,
-        typer.Option(
-            "-m",
-            "--model",
-            metavar="MODEL",
-            help="A catalog name, a model directory, a run's folder, weights or an ONNX file; "
-            "with --weights, their network.",
-        ),
-    ] = None,
-    weights: Annotated[
-        Path | None, typer.Option(help="A .pdparams file, or a training run's folder.")
-    ] = None,
-    model_dir: Annotated[Path | None, typer.Option(help="An exported model's folder.")] = None,
+    dataset: Dataset,
+    model: AnyModel = None,
+    weights: RunWeights = None,
+    model_dir: ModelDir = None,
     compare: Annotated[
         tuple[str, str] | None,
-        typer.Option(metavar="A B", help="Two models instead: folders, .pdparams files or names."),
+        typer.Option(
+            metavar="A B",
+            rich_help_panel=MODEL,
+            help="Two models instead, each as for -m.",
+            autocompletion=complete_models,
+        ),
     ] = None,
-    layout: Annotated[
-        Literal["folders", "lists", "table"] | None,
-        typer.Option(help="Read this layout of the dataset alone.", show_default="what is there"),
-    ] = None,
-    split: Annotated[str, typer.Option(help="train, val or test.")] = "val",
+    layout: Layout = None,
+    split: Split = "val",
     output: Annotated[
-        Path, typer.Option("-o", "--output", help="Where evaluate_result.json and the rest go.")
+        Path,
+        typer.Option(
+            "-o",
+            "--output",
+            metavar="DIR",
+            rich_help_panel=OUTPUT,
+            help="Where evaluate_result.json and the rest go.",
+        ),
     ] = Path("output"),
     device: Device = None,
-    backend: Annotated[
-        str | None,
-        typer.Option(help="auto, or a backend's name; for exported models.", show_default="auto"),
-    ] = None,
+    backend: Backend = None,
     precision: Precision = None,
     batch: Batch = 32,
     executor: Annotated[str | None, executor_option("Where an exported model runs")] = None,

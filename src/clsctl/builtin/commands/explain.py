@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from clsctl.builtin.commands._options import AnyModel, OwnWeights
+from clsctl.builtin.commands._completion import complete_classes
+from clsctl.builtin.commands._options import MODEL, OUTPUT, AnyModel, OwnWeights
 from clsctl.console.text import print_line
 from clsctl.errors import UsageError
 from clsctl.plugin import Command, hookimpl
@@ -38,7 +39,10 @@ def clsctl_commands() -> list[Command]:
 def explain(
     image: Annotated[str, typer.Argument(metavar="IMAGE", help="A file or URL.")],
     output: Annotated[
-        Path, typer.Option("-o", "--output", metavar="FILE", help="A .png or .jpg file.")
+        Path,
+        typer.Option(
+            "-o", "--output", metavar="FILE", rich_help_panel=OUTPUT, help="A .png or .jpg file."
+        ),
     ],
     model: AnyModel = None,
     class_name: Annotated[
@@ -46,7 +50,9 @@ def explain(
         typer.Option(
             "--class",
             metavar="NAME",
+            rich_help_panel=MODEL,
             help="The class to explain, by name or id.",
+            autocompletion=complete_classes,
             show_default="the best",
         ),
     ] = None,

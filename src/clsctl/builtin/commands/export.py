@@ -7,6 +7,8 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from clsctl.builtin.commands._completion import complete_models, complete_registered
+from clsctl.builtin.commands._options import ADVANCED, INPUT, MODEL, OUTPUT, RunWeights
 from clsctl.console.text import print_line
 from clsctl.plugin import Command, hookimpl
 from clsctl.plugin.registry import default_registry
@@ -31,27 +33,51 @@ def clsctl_commands() -> list[Command]:
 
 
 def export(
-    output: Annotated[Path, typer.Option("-o", "--output", help="The folder to make.")],
+    output: Annotated[
+        Path,
+        typer.Option(
+            "-o", "--output", metavar="DIR", rich_help_panel=OUTPUT, help="The folder to make."
+        ),
+    ],
     model: Annotated[
         str | None,
         typer.Option(
             "-m",
             "--model",
             metavar="MODEL",
-            help="A run's folder or a .pdparams file; with --weights, the model's name if no "
-            "config lies beside them.",
+            rich_help_panel=MODEL,
+            help="A run folder or .pdparams file; with --weights, the model's name if no "
+            "configuration lies beside them.",
+            autocompletion=complete_models,
         ),
     ] = None,
-    weights: Annotated[
-        Path | None, typer.Option(help="A .pdparams file, or a training run's folder.")
-    ] = None,
-    to: Annotated[str, typer.Option(metavar="FORMAT", help=_formats())] = "paddle",
+    weights: RunWeights = None,
+    to: Annotated[
+        str,
+        typer.Option(
+            metavar="FORMAT",
+            rich_help_panel=OUTPUT,
+            help=_formats(),
+            autocompletion=complete_registered("exporters"),
+        ),
+    ] = "paddle",
     check: Annotated[
-        bool, typer.Option("--check/--no-check", help="Compare its scores with the network's.")
+        bool,
+        typer.Option(
+            "--check/--no-check",
+            rich_help_panel=ADVANCED,
+            help="Compare its scores with the network's.",
+        ),
     ] = True,
     dataset: Annotated[
         Path | None,
-        typer.Option("-d", "--dataset", help="Check on this dataset's images, accuracy too."),
+        typer.Option(
+            "-d",
+            "--dataset",
+            metavar="DIR",
+            rich_help_panel=INPUT,
+            help="Check on this dataset's images, accuracy too.",
+        ),
     ] = None,
 ) -> None:
     """Write a model directory that clsctl and PaddleX load, class names and preprocessing inside.

@@ -4,11 +4,20 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Literal
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from clsctl.builtin.commands._options import AnyModel, Backend, Device
+from clsctl.builtin.commands._completion import complete_precisions
+from clsctl.builtin.commands._options import (
+    ADVANCED,
+    INPUT,
+    SPEED,
+    AnyModel,
+    Backend,
+    Device,
+    Format,
+)
 from clsctl.console.messages import note
 from clsctl.plugin import Command, hookimpl
 from clsctl.values import PRECISIONS
@@ -36,32 +45,74 @@ def clsctl_commands() -> list[Command]:
 
 
 def plan(
-    images: Annotated[int, typer.Option("-n", "--images", min=1, help="Images to classify.")],
+    images: Annotated[
+        int,
+        typer.Option("-n", "--images", min=1, rich_help_panel=INPUT, help="Images to classify."),
+    ],
     model: AnyModel = None,
-    workers: Annotated[int, typer.Option(min=1, help="Machines, each like this one.")] = 1,
+    workers: Annotated[
+        int, typer.Option(min=1, rich_help_panel=SPEED, help="Machines, each like this one.")
+    ] = 1,
     image_kb: Annotated[
-        float, typer.Option(min=0.001, help="Mean size of an image file, in kB.")
+        float,
+        typer.Option(
+            metavar="KB",
+            min=0.001,
+            rich_help_panel=INPUT,
+            help="Mean size of an image file, in kB.",
+        ),
     ] = 100,
     bandwidth: Annotated[
-        float, typer.Option(min=0.001, help="Of each worker's link, in Mbit/s.")
+        float,
+        typer.Option(
+            metavar="MBIT",
+            min=0.001,
+            rich_help_panel=SPEED,
+            help="Of each worker's link, in Mbit/s.",
+        ),
     ] = 1000,
-    shard_size: Annotated[int, typer.Option(min=1, help="Images in one shard.")] = 10_000,
+    shard_size: Annotated[
+        int, typer.Option(min=1, rich_help_panel=ADVANCED, help="Images in one shard.")
+    ] = 10_000,
     store_requests: Annotated[
         float,
-        typer.Option(min=0, help="Requests/s that the object store can serve; 0: local disks."),
+        typer.Option(
+            metavar="N",
+            min=0,
+            rich_help_panel=SPEED,
+            help="Requests/s that the object store can serve; 0: local disks.",
+        ),
     ] = 5500,
     mtbf_hours: Annotated[
-        float, typer.Option(min=0.001, help="Hours between failures of one worker, on average.")
+        float,
+        typer.Option(
+            metavar="HOURS",
+            min=0.001,
+            rich_help_panel=ADVANCED,
+            help="Hours between failures of one worker, on average.",
+        ),
     ] = 1000,
     cost_per_hour: Annotated[
-        float | None, typer.Option(min=0.0, help="Of one worker, in any currency.")
+        float | None,
+        typer.Option(
+            metavar="AMOUNT",
+            min=0.0,
+            rich_help_panel=ADVANCED,
+            help="Of one worker, in any currency.",
+        ),
     ] = None,
     device: Device = None,
     backend: Backend = None,
-    precision: Annotated[str, typer.Option(help=f"{', '.join(PRECISIONS)}.")] = "fp32",
-    format_: Annotated[
-        Literal["table", "json"], typer.Option("--format", help="table or json.")
-    ] = "table",
+    precision: Annotated[
+        str,
+        typer.Option(
+            metavar="NAME",
+            rich_help_panel=SPEED,
+            help=f"{', '.join(PRECISIONS)}.",
+            autocompletion=complete_precisions,
+        ),
+    ] = "fp32",
+    format_: Format = "table",
 ) -> None:
     """Estimate time, machine hours, storage, traffic, failures and the bottleneck.
 

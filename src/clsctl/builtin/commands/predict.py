@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from clsctl.builtin.commands._completion import complete_registered
 from clsctl.builtin.commands._executors import (
     WithExecutorOptions,
     executor_option,
@@ -19,7 +20,6 @@ from clsctl.builtin.commands._executors import (
 )
 from clsctl.builtin.commands._options import (
     INPUT,
-    MODEL,
     OUTPUT,
     SPEED,
     AnyModel,
@@ -27,6 +27,7 @@ from clsctl.builtin.commands._options import (
     Batch,
     Device,
     InputTimeout,
+    ModelDir,
     NoPrivateHosts,
     Offline,
     Precision,
@@ -65,9 +66,11 @@ def _format_option() -> Any:
     """Make the option `--format`, whose help names every writer."""
     return typer.Option(
         "--format",
+        metavar="NAME",
         rich_help_panel=OUTPUT,
         help=f"{', '.join(default_registry().items('writers'))}.",
         show_default=f"{find_writer().name}, or by the suffix of -o",
+        autocompletion=complete_registered("writers"),
     )
 
 
@@ -80,10 +83,7 @@ def predict(
         ),
     ],
     model: AnyModel = None,
-    model_dir: Annotated[
-        Path | None,
-        typer.Option(rich_help_panel=MODEL, help="A model directory of your own, instead of -m."),
-    ] = None,
+    model_dir: ModelDir = None,
     topk: Annotated[
         int | None,
         typer.Option(
@@ -103,16 +103,17 @@ def predict(
     draft: Annotated[
         int | None,
         typer.Option(
-            metavar="PIXELS",
+            metavar="N",
             min=0,
             rich_help_panel=SPEED,
-            help="Decode JPEGs faster, reduced to no less than this short side.",
+            help="Decode JPEGs faster, reduced to no less than N pixels of short side.",
             show_default="0: exactly",
         ),
     ] = None,
     threshold: Annotated[
         float | None,
         typer.Option(
+            metavar="SCORE",
             min=0.0,
             max=1.0,
             rich_help_panel=OUTPUT,
@@ -133,23 +134,35 @@ def predict(
     output: Annotated[
         Path | None,
         typer.Option(
-            "-o", "--output", rich_help_panel=OUTPUT, help="Write to this file, not the terminal."
+            "-o",
+            "--output",
+            metavar="FILE",
+            rich_help_panel=OUTPUT,
+            help="Write to this file, not the terminal.",
         ),
     ] = None,
     save_img: Annotated[
         Path | None,
         typer.Option(
-            rich_help_panel=OUTPUT, help="Save each image with its label into this folder."
+            metavar="DIR",
+            rich_help_panel=OUTPUT,
+            help="Save each image with its label into this folder.",
         ),
     ] = None,
     save_json: Annotated[
         Path | None,
-        typer.Option(rich_help_panel=OUTPUT, help="Save each result as JSON into this folder."),
+        typer.Option(
+            metavar="DIR",
+            rich_help_panel=OUTPUT,
+            help="Save each result as JSON into this folder.",
+        ),
     ] = None,
     sort_into: Annotated[
         Path | None,
         typer.Option(
-            rich_help_panel=OUTPUT, help="Link each image into a folder for its class, in this one."
+            metavar="DIR",
+            rich_help_panel=OUTPUT,
+            help="Link each image into a folder for its class, in this one.",
         ),
     ] = None,
     resume: Annotated[
@@ -232,7 +245,8 @@ def predict(
         )
     _begin(job, work.writer)
     begun = time.perf_counter()
-    with image_counter(shown=output is not None or not sys.stdout.isatty()) as progress:
+    shown = output is not None or not sys.stdout.isatty()
+    with image_counter(work.count_inputs, shown) as progress:
         counts = work.run(job, progress)
     _finish(counts, time.perf_counter() - begun, output)
 

@@ -7,7 +7,14 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from clsctl.builtin.commands._options import AnyModel
+from clsctl.builtin.commands._options import (
+    ADVANCED,
+    INPUT,
+    OUTPUT,
+    AnyModel,
+    Dataset,
+    ModelDir,
+)
 from clsctl.console.text import print_line
 from clsctl.plugin import Command, hookimpl
 
@@ -34,20 +41,45 @@ def clsctl_commands() -> list[Command]:
 
 
 def quantize(
-    dataset: Annotated[Path, typer.Option("-d", "--dataset", help="A dataset's folder or table.")],
+    dataset: Dataset,
     model: AnyModel = None,
-    model_dir: Annotated[Path | None, typer.Option(help="An exported model's folder.")] = None,
-    images: Annotated[int, typer.Option(min=1, help="Images to calibrate with.")] = 300,
+    model_dir: ModelDir = None,
+    images: Annotated[
+        int, typer.Option(min=1, rich_help_panel=INPUT, help="Images to calibrate with.")
+    ] = 300,
     max_drop: Annotated[
-        float, typer.Option(min=0.0, help="Points of top-1 accuracy that may be lost.")
+        float,
+        typer.Option(
+            metavar="POINTS",
+            min=0.0,
+            rich_help_panel=ADVANCED,
+            help="Points of top-1 accuracy that may be lost.",
+        ),
     ] = 1.0,
     min_agreement: Annotated[
-        float, typer.Option(min=0.0, max=1.0, help="Share of images that must keep their class.")
+        float,
+        typer.Option(
+            metavar="SHARE",
+            min=0.0,
+            max=1.0,
+            rich_help_panel=ADVANCED,
+            help="Share of images that must keep their class.",
+        ),
     ] = 0.97,
     output: Annotated[
-        Path | None, typer.Option("-o", "--output", help="Write a model's folder, too.")
+        Path | None,
+        typer.Option(
+            "-o",
+            "--output",
+            metavar="DIR",
+            rich_help_panel=OUTPUT,
+            help="Write a model directory, too.",
+        ),
     ] = None,
-    seed: Annotated[int, typer.Option(min=0, help="Random seed of the choice of images.")] = 0,
+    seed: Annotated[
+        int,
+        typer.Option(min=0, rich_help_panel=ADVANCED, help="Random seed of the choice of images."),
+    ] = 0,
 ) -> None:
     """Quantise a model to int8, judged on images that it was not calibrated with.
 

@@ -3,17 +3,30 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Literal
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from clsctl.builtin.commands._options import Model
+from clsctl.builtin.commands._completion import complete_config_keys, complete_registered
+from clsctl.builtin.commands._options import (
+    ADVANCED,
+    INPUT,
+    MODEL,
+    OUTPUT,
+    SPEED,
+    Layout,
+    Model,
+)
 from clsctl.console.text import print_line
 from clsctl.errors import UsageError
 from clsctl.plugin import Command, hookimpl
 
 if TYPE_CHECKING:
     from clsctl.training.train import TrainResult
+
+
+TRAINING, MACHINES = "Training", "Several processes and machines"
+"""Headings of the help that this command alone has."""
 
 
 @hookimpl
@@ -37,78 +50,160 @@ def train(
     ] = None,
     model: Model = None,
     dataset: Annotated[
-        Path | None, typer.Option("-d", "--dataset", help="The dataset: a folder or a table.")
+        Path | None,
+        typer.Option(
+            "-d",
+            "--dataset",
+            metavar="DIR",
+            rich_help_panel=INPUT,
+            help="The dataset: a folder or a table.",
+        ),
     ] = None,
-    layout: Annotated[
-        Literal["folders", "lists", "table"] | None,
-        typer.Option(help="Read this layout of the dataset alone.", show_default="what is there"),
-    ] = None,
+    layout: Layout = None,
     output: Annotated[
         Path | None,
-        typer.Option("-o", "--output", help="The run's folder.", show_default="output"),
+        typer.Option(
+            "-o",
+            "--output",
+            metavar="DIR",
+            rich_help_panel=OUTPUT,
+            help="The run's folder.",
+            show_default="output",
+        ),
     ] = None,
     epochs: Annotated[
-        int | None, typer.Option(help="Epochs: passes over the training images.", show_default="20")
+        int | None,
+        typer.Option(
+            rich_help_panel=TRAINING,
+            help="Epochs: passes over the training images.",
+            show_default="20",
+        ),
     ] = None,
     batch: Annotated[
-        str | None, typer.Option("-b", "--batch", help="Images in a batch; auto: what fits.")
+        str | None,
+        typer.Option(
+            "-b",
+            "--batch",
+            metavar="N",
+            rich_help_panel=TRAINING,
+            help="Images in a batch; auto: what fits.",
+            show_default="the recipe's",
+        ),
     ] = None,
     lr: Annotated[
         str | None,
         typer.Option(
             "--lr",
+            metavar="RATE",
+            rich_help_panel=TRAINING,
             help="Learning rate; auto: by a range test.",
             show_default="the recipe's, scaled",
         ),
     ] = None,
     pretrained: Annotated[
         bool | None,
-        typer.Option("--pretrained/--scratch", help="Start from published weights, or from none."),
+        typer.Option(
+            "--pretrained/--scratch",
+            rich_help_panel=MODEL,
+            help="Start from published weights, or from none.",
+        ),
     ] = None,
-    weights: Annotated[Path | None, typer.Option(help="Start from this .pdparams file.")] = None,
+    weights: Annotated[
+        Path | None,
+        typer.Option(metavar="FILE", rich_help_panel=MODEL, help="Start from this .pdparams file."),
+    ] = None,
     freeze_until: Annotated[
-        str | None, typer.Option(metavar="STAGE", help="Train from this stage on; `head` alone.")
+        str | None,
+        typer.Option(
+            metavar="STAGE",
+            rich_help_panel=TRAINING,
+            help="Train from this stage on; `head` alone.",
+        ),
     ] = None,
     save_every: Annotated[
-        int | None, typer.Option(help="Keep a checkpoint every so many epochs.")
+        int | None,
+        typer.Option(rich_help_panel=OUTPUT, help="Keep a checkpoint every so many epochs."),
     ] = None,
     device: Annotated[
         str | None,
-        typer.Option(help="auto, cpu, gpu[:N,N...] or npu[:N,N...].", show_default="auto"),
+        typer.Option(
+            metavar="NAME",
+            rich_help_panel=SPEED,
+            help="auto, cpu, gpu[:N,N...] or npu[:N,N...].",
+            show_default="auto",
+            autocompletion=complete_registered("devices", ("auto", "")),
+        ),
     ] = None,
     processes: Annotated[
         int | None,
         typer.Option(
             min=1,
+            rich_help_panel=MACHINES,
             help="Processes that train together, on all machines.",
             show_default="one a device",
         ),
     ] = None,
-    nnodes: Annotated[int, typer.Option(min=1, help="Number of machines.")] = 1,
-    node_rank: Annotated[int, typer.Option(min=0, help="Number of this machine, from 0.")] = 0,
+    nnodes: Annotated[
+        int, typer.Option(min=1, rich_help_panel=MACHINES, help="Number of machines.")
+    ] = 1,
+    node_rank: Annotated[
+        int, typer.Option(min=0, rich_help_panel=MACHINES, help="Number of this machine, from 0.")
+    ] = 0,
     master: Annotated[
         str,
         typer.Option(
-            metavar="HOST:PORT", help="Address of rank 0, on machine 0.", show_default=False
+            metavar="HOST:PORT",
+            rich_help_panel=MACHINES,
+            help="Address of rank 0, on machine 0.",
+            show_default=False,
         ),
     ] = "",
-    max_restarts: Annotated[int, typer.Option(min=0, help="Restarts after a process died.")] = 0,
+    max_restarts: Annotated[
+        int, typer.Option(min=0, rich_help_panel=MACHINES, help="Restarts after a process died.")
+    ] = 0,
     accelerate: Annotated[
         str | None,
-        typer.Option(help="oneDNN on a processor: auto, on or off.", show_default="auto"),
+        typer.Option(
+            metavar="WHEN",
+            rich_help_panel=SPEED,
+            help="oneDNN on a processor: auto, on or off.",
+            show_default="auto",
+            autocompletion=lambda: ["auto", "on", "off"],
+        ),
     ] = None,
-    seed: Annotated[int | None, typer.Option(help="Random seed.")] = None,
+    seed: Annotated[
+        int | None, typer.Option(rich_help_panel=ADVANCED, help="Random seed.", show_default="0")
+    ] = None,
     resume: Annotated[
-        bool, typer.Option("--resume", help="Resume the run in DIR, or in -o.")
+        bool,
+        typer.Option("--resume", rich_help_panel=OUTPUT, help="Resume the run in DIR, or in -o."),
     ] = False,
     config: Annotated[
-        Path | None, typer.Option("--config", help="TOML or YAML; a PaddleX file as it is.")
+        Path | None,
+        typer.Option(
+            "--config",
+            metavar="FILE",
+            rich_help_panel=INPUT,
+            help="TOML or YAML; a PaddleX file as it is.",
+        ),
     ] = None,
     set_: Annotated[
-        list[str] | None, typer.Option("--set", metavar="KEY=VALUE", help="Any key; repeatable.")
+        list[str] | None,
+        typer.Option(
+            "--set",
+            metavar="KEY=VALUE",
+            rich_help_panel=ADVANCED,
+            help="Any key of the configuration; repeatable.",
+            autocompletion=complete_config_keys,
+        ),
     ] = None,
     explain_config: Annotated[
-        bool, typer.Option("--explain-config", help="Show every key and its origin, then stop.")
+        bool,
+        typer.Option(
+            "--explain-config",
+            rich_help_panel=ADVANCED,
+            help="Show every key and its origin, then stop.",
+        ),
     ] = False,
 ) -> None:
     """Train a model and export the best epoch.

@@ -7,6 +7,7 @@ train.log, there are lines with a time.
 from __future__ import annotations
 
 import functools
+import logging
 import sys
 import time
 from collections.abc import Callable
@@ -14,7 +15,7 @@ from datetime import timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from clsctl.console.messages import status
+from clsctl.console.messages import says, status
 from clsctl.plugin.train_callbacks import Callback, EpochInfo, StepInfo
 from clsctl.training.reporting.callbacks import CallbackList, load_callbacks
 
@@ -32,7 +33,8 @@ def open_display(log: Path, epochs: int) -> Callback:
         log: train.log in the run's folder, where callbacks write too; lines are added at its end.
         epochs: How many there will be in all.
     """
-    terminal = LiveDisplay(epochs) if sys.stderr.isatty() else LineDisplay(status, epochs)
+    live = sys.stderr.isatty() and says(logging.INFO)
+    terminal = LiveDisplay(epochs) if live else LineDisplay(status, epochs)
     lines = LineDisplay(functools.partial(append_line, log), epochs)
     return CallbackList([terminal, lines, *load_callbacks(log.parent)])
 

@@ -19,7 +19,9 @@ def clsctl_commands() -> list[Command]:
 
 
 def show() -> None:
-    """Settings come from config.toml; a CLSCTL_* variable overrides it, an option both.
+    """Show every setting, and whether it comes from config.toml, a variable or the defaults.
+
+    A CLSCTL_* variable overrides config.toml, and a command's option both.
 
     What is wrong there is left out and said; every other command stops at it.
     """

@@ -19,9 +19,12 @@ Target = Annotated[
 ]
 Layout = Annotated[
     Literal["folders", "lists", "table"] | None,
-    typer.Option(help="Read this layout alone.", show_default="what is there"),
+    typer.Option(
+        metavar="NAME",
+        help="Read this layout alone: folders, lists or table.",
+        show_default="what is there",
+    ),
 ]
-Format = Annotated[Literal["table", "json"], typer.Option("--format")]
 
 
 def print_converted(made: ConvertedDataset, format_: Literal["table", "json"]) -> None:

@@ -7,7 +7,9 @@ from typing import Annotated
 
 import typer
 
-from clsctl.builtin.commands.dataset._arguments import Dataset, Format, Layout
+from clsctl.builtin.commands._completion import complete_problems
+from clsctl.builtin.commands._options import PlainFormat
+from clsctl.builtin.commands.dataset._arguments import Dataset, Layout
 from clsctl.console.text import print_line
 from clsctl.errors import DataError
 from clsctl.plugin import Command, hookimpl
@@ -33,13 +35,17 @@ def check(
     strict: Annotated[bool, typer.Option("--strict", help="Count warnings as errors.")] = False,
     ignore: Annotated[
         list[str] | None,
-        typer.Option(metavar="CODE", help="Leave out problems of this code. May be repeated."),
+        typer.Option(
+            metavar="CODE",
+            help="Leave out problems of this code; repeatable.",
+            autocompletion=complete_problems,
+        ),
     ] = None,
     output: Annotated[
-        Path, typer.Option("-o", "--output", help="The folder for the result.")
+        Path, typer.Option("-o", "--output", metavar="DIR", help="The folder for the result.")
     ] = Path("output"),
     layout: Layout = None,
-    format_: Format = "table",
+    format_: PlainFormat = "table",
 ) -> None:
     """Find what would break or spoil training, each problem with its place and its fix.
 

@@ -6,8 +6,8 @@ from typing import Annotated, Literal
 
 import typer
 
+from clsctl.builtin.commands._options import PlainFormat
 from clsctl.builtin.commands.dataset._arguments import (
-    Format,
     Layout,
     Source,
     Target,
@@ -35,10 +35,11 @@ def export(
     source: Source,
     target: Target,
     mode: Annotated[
-        Literal["copy", "link"], typer.Option(help="Copy the images, or hard-link them.")
+        Literal["copy", "link"],
+        typer.Option(metavar="HOW", help="copy the images, or link (hard-link) them."),
     ] = "copy",
     layout: Layout = None,
-    format_: Format = "table",
+    format_: PlainFormat = "table",
 ) -> None:
     """Convert a dataset to class folders: DST/train/cat/1.jpg, or DST/cat/1.jpg if not split."""
     from clsctl.console.progress import transfer_bar

@@ -6,8 +6,8 @@ from typing import Annotated, Literal
 
 import typer
 
+from clsctl.builtin.commands._options import PlainFormat
 from clsctl.builtin.commands.dataset._arguments import (
-    Format,
     Layout,
     Source,
     Target,
@@ -36,10 +36,13 @@ def import_(
     target: Target,
     mode: Annotated[
         Literal["copy", "link", "list"],
-        typer.Option(help="Copy the images, hard-link them, or only list them where they are."),
+        typer.Option(
+            metavar="HOW",
+            help="copy the images, link (hard-link) them, or only list them where they are.",
+        ),
     ] = "copy",
     layout: Layout = None,
-    format_: Format = "table",
+    format_: PlainFormat = "table",
 ) -> None:
     """Convert class folders, a CSV or Parquet table or lists to the layout that PaddleX reads.
 

@@ -7,6 +7,7 @@ from typing import Annotated
 
 import typer
 
+from clsctl.builtin.commands._completion import complete_datasets
 from clsctl.builtin.commands._options import Mirrors, Offline
 from clsctl.builtin.commands._transfer import resumable_transfer
 from clsctl.console.text import print_line
@@ -29,7 +30,12 @@ def clsctl_commands() -> list[Command]:
 
 
 def pull(
-    name: Annotated[str, typer.Argument(metavar="NAME", help="Such as cls_flowers_examples.")],
+    name: Annotated[
+        str,
+        typer.Argument(
+            metavar="NAME", help="Such as cls_flowers_examples.", autocompletion=complete_datasets
+        ),
+    ],
     output: Annotated[
         Path | None,
         typer.Option("-o", "--output", metavar="DIR", help="Its folder.", show_default="./NAME"),

@@ -9,7 +9,8 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from clsctl.builtin.commands.dataset._arguments import Dataset, Format, Layout
+from clsctl.builtin.commands._options import PlainFormat
+from clsctl.builtin.commands.dataset._arguments import Dataset, Layout
 from clsctl.console.text import print_line
 from clsctl.errors import UsageError
 from clsctl.plugin import Command, hookimpl
@@ -77,13 +78,15 @@ def split(
     ] = None,
     output: Annotated[
         Path | None,
-        typer.Option("-o", "--output", help="Where the folds go.", show_default="DIR-folds"),
+        typer.Option(
+            "-o", "--output", metavar="DIR", help="Where the folds go.", show_default="DIR-folds"
+        ),
     ] = None,
     dry_run: Annotated[
         bool, typer.Option("--dry-run", help="Show the result by class and write nothing.")
     ] = False,
     layout: Layout = None,
-    format_: Format = "table",
+    format_: PlainFormat = "table",
 ) -> None:
     """Split samples into training, validation and test lists, or into folds.
 

@@ -5,7 +5,8 @@ from __future__ import annotations
 from dataclasses import asdict
 from typing import TYPE_CHECKING, Any
 
-from clsctl.builtin.commands.dataset._arguments import Dataset, Format, Layout
+from clsctl.builtin.commands._options import PlainFormat
+from clsctl.builtin.commands.dataset._arguments import Dataset, Layout
 from clsctl.console.text import print_line
 from clsctl.plugin import Command, hookimpl
 
@@ -25,7 +26,7 @@ def clsctl_commands() -> list[Command]:
     ]
 
 
-def stats(path: Dataset, layout: Layout = None, format_: Format = "table") -> None:
+def stats(path: Dataset, layout: Layout = None, format_: PlainFormat = "table") -> None:
     """Count samples and bytes by class and split, without opening an image."""
     from clsctl.console.text import print_json
     from clsctl.datasets.check.statistics import count_samples

@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from clsctl.builtin.commands.models._arguments import Names
+from clsctl.builtin.commands.models._arguments import PulledNames
 from clsctl.console.text import print_line
 from clsctl.plugin import Command, hookimpl
 
@@ -28,8 +28,10 @@ def clsctl_commands() -> list[Command]:
 
 
 def bundle(
-    names: Names,
-    output: Annotated[Path, typer.Option("-o", "--output", help="The file to write.")],
+    names: PulledNames,
+    output: Annotated[
+        Path, typer.Option("-o", "--output", metavar="FILE", help="The file to write.")
+    ],
 ) -> None:
     """Write models that are in the store into one file, for `clsctl models import` elsewhere.
 

@@ -26,10 +26,15 @@ def clsctl_commands() -> list[Command]:
 def import_(
     source: Annotated[
         Path,
-        typer.Argument(metavar="PATH", help="A model directory, its tar, a .pdparams or a bundle."),
+        typer.Argument(
+            metavar="SOURCE", help="A model directory, its tar, a .pdparams or a bundle."
+        ),
     ],
     name: Annotated[
-        str, typer.Option(help="What to call it.", show_default="the name it has in its files")
+        str,
+        typer.Option(
+            metavar="NAME", help="What to call it.", show_default="the name it has in its files"
+        ),
     ] = "",
 ) -> None:
     """Bring a model that came by hand into the store, for machines without a network."""

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 
+from clsctl.builtin.commands._completion import complete_families
 from clsctl.console.messages import status
 from clsctl.plugin import Command, hookimpl
 
@@ -35,7 +36,14 @@ def clsctl_commands() -> list[Command]:
 
 def list_models(
     core: Annotated[bool, typer.Option("--core", help="Only the core models.")] = False,
-    family: Annotated[str | None, typer.Option(help="Only this family, such as ResNet.")] = None,
+    family: Annotated[
+        str | None,
+        typer.Option(
+            metavar="NAME",
+            help="Only this family, such as ResNet.",
+            autocompletion=complete_families,
+        ),
+    ] = None,
     pulled: Annotated[
         bool, typer.Option("--pulled", help="Only models that are on this machine.")
     ] = False,
@@ -61,9 +69,15 @@ def list_models(
     ] = False,
     sort: Annotated[
         Literal["top1", "size", "cpu", "gpu", "measured", "name"],
-        typer.Option(help="Best top-1, smallest or fastest first, or by name."),
+        typer.Option(
+            metavar="KEY",
+            help="By top1, size, cpu, gpu, measured or name: the best, smallest or fastest first.",
+        ),
     ] = "top1",
-    format_: Annotated[Literal["table", "json", "csv"], typer.Option("--format")] = "table",
+    format_: Annotated[
+        Literal["table", "json", "csv"],
+        typer.Option("--format", metavar="NAME", help="table, json or csv."),
+    ] = "table",
 ) -> None:
     """List the catalog's models with their published figures.
 

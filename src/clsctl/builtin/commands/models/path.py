@@ -28,7 +28,10 @@ def path(
     name: Name,
     kind: Annotated[
         WeightKind,
-        typer.Option(help="The model directory, or the .pdparams file to train from."),
+        typer.Option(
+            metavar="KIND",
+            help="inference: the model directory; training: the .pdparams file to train from.",
+        ),
     ] = "inference",
     old_kind: OldKind = None,
 ) -> None:

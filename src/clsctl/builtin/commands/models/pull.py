@@ -37,7 +37,11 @@ def pull(
     names: Names,
     kind: Annotated[
         Literal["inference", "training", "all"],
-        typer.Option(help="The model to predict with, the weights to fine-tune from, or both."),
+        typer.Option(
+            metavar="KIND",
+            help="inference: the model to predict with; training: the weights to fine-tune from; "
+            "or all.",
+        ),
     ] = "inference",
     mirror: Mirrors = None,
     force: Annotated[

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from clsctl.builtin.commands.models._arguments import Names
+from clsctl.builtin.commands.models._arguments import PulledNames
 from clsctl.console.text import print_line
 from clsctl.plugin import Command, hookimpl
 
@@ -22,7 +22,7 @@ def clsctl_commands() -> list[Command]:
     ]
 
 
-def remove(names: Names) -> None:
+def remove(names: PulledNames) -> None:
     """Delete models, and what interrupted pulls of them left."""
     from clsctl.models.store import open_store
 

@@ -2,10 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Literal
-
-import typer
-
+from clsctl.builtin.commands._options import PlainFormat
 from clsctl.builtin.commands.models._arguments import Name
 from clsctl.plugin import Command, hookimpl
 
@@ -24,7 +21,7 @@ def clsctl_commands() -> list[Command]:
 
 def show_model(
     name: Name,
-    format_: Annotated[Literal["table", "json"], typer.Option("--format")] = "table",
+    format_: PlainFormat = "table",
 ) -> None:
     """Show everything that is known about a model, and whether it is on this machine."""
     from clsctl.models.catalog import get_entry

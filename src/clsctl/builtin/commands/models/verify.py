@@ -6,6 +6,8 @@ from typing import Annotated, Literal
 
 import typer
 
+from clsctl.builtin.commands._completion import complete_pulled
+from clsctl.builtin.commands._options import PlainFormat
 from clsctl.errors import ModelError
 from clsctl.plugin import Command, hookimpl
 
@@ -24,11 +26,14 @@ def clsctl_commands() -> list[Command]:
 
 def verify(
     names: Annotated[
-        list[str] | None, typer.Argument(metavar="NAME...", help="Models; all if none is named.")
+        list[str] | None,
+        typer.Argument(
+            metavar="NAME...",
+            help="Models; all if none is named.",
+            autocompletion=complete_pulled,
+        ),
     ] = None,
-    format_: Annotated[
-        Literal["table", "json"], typer.Option("--format", help="table or json.")
-    ] = "table",
+    format_: PlainFormat = "table",
 ) -> None:
     """Read every file and compare it with the checksum recorded when the model came in."""
     from clsctl.models.checks import repair_hint
