@@ -33,7 +33,7 @@ def predict(clsctl: Run, ready: Path, tmp_path: Path) -> Run:
 def test_its_options_are_in_the_help_and_reach_it(predict):
     shown = predict("--help").stdout
     assert "--far-workers" in shown
-    assert "Where the job runs: local or " in shown
+    assert "Where the job runs: local, " in shown
     done = predict("--executor", "far", "--far-workers", "3", "--format", "jsonl", "-k", "1")
     options, record = done.stdout.splitlines()
     assert options == "FarOptions(far_workers=3, far_host=None)"
