@@ -2,11 +2,12 @@ from __future__ import annotations
 
 import hashlib
 import json
+import os
 import threading
 from pathlib import Path
 
 import pytest
-from servers import cut, resumable, serving, status, whole
+from servers import cut, redirect, resumable, serving, status, whole
 from stores import (
     NAME,
     PDPARAMS,
@@ -275,3 +276,44 @@ def test_a_name_that_could_leave_the_store_is_refused(store, name):
     with pytest.raises(UsageError) as caught:
         store.find(name)
     assert caught.value.code == "E_NAME"
+
+
+NO_HOSTS = [
+    "http://xn--",
+    f"http://{'a' * 64}",
+    "http://[",
+    "http://127.0.0.1:x",
+    "http://127.0.0.1:99999",
+    "http://a\x01b",
+    "http://é.xn--",
+    "http://",
+    "ftp://host",
+    "file:///no%00where",
+]
+
+
+@pytest.mark.parametrize("mirror", NO_HOSTS)
+def test_after_a_mirror_that_cannot_be_one_the_next_is_tried(home, tmp_path, capsys, mirror):
+    write_files(tmp_path / "good", {TAR[1:]: ARCHIVE})
+    store = Store(home, mirrors=(mirror, str(tmp_path / "good")))
+    folder = store.ensure(entry(f"http://127.0.0.1:9{TAR}"))
+    assert read_files(folder) == FILES
+    said = capsys.readouterr().err
+    good = (tmp_path / "good" / TAR[1:]).as_uri()
+    assert said.startswith(f"note: {good} was taken, because of {mirror[:5]}")
+
+
+@pytest.mark.parametrize("host", NO_HOSTS[:-1])
+def test_after_a_mirror_that_redirects_to_no_host_the_next_is_tried(home, tmp_path, host):
+    write_files(tmp_path / "good", {TAR[1:]: ARCHIVE})
+    to = f"{host}/x.tar".encode().decode("latin-1")
+    with serving({TAR: redirect(to.replace("\x01", "\x7f"))}) as mirror:
+        store = Store(home, mirrors=(mirror.url, str(tmp_path / "good")))
+        assert read_files(store.ensure(entry(f"http://127.0.0.1:9{TAR}"))) == FILES
+
+
+def test_a_named_pipe_in_a_mirror_folder_is_not_waited_for(home, tmp_path):
+    os.mkfifo(tmp_path / TAR[1:])
+    with pytest.raises(ModelError) as caught:
+        Store(home).ensure(entry((tmp_path / TAR[1:]).as_uri()))
+    assert caught.value.code == "E_NO_SUCH_FILE"

@@ -13,6 +13,7 @@ from dataclasses import replace
 from hashlib import sha256
 from pathlib import Path
 
+from clsctl.console.messages import note
 from clsctl.errors import ClsctlError, ModelError, NetworkError, UsageError
 from clsctl.plugin.descriptors import FetchRequest, WeightSource
 from clsctl.plugin.registry import default_registry
@@ -43,12 +44,16 @@ def first_success(
         workdir = request.workdir / sha256(url.encode()).hexdigest()[:12]
         try:
             workdir.mkdir(parents=True, exist_ok=True)
-            return obtain(replace(request, url=url, workdir=workdir))
-        except NetworkError as error:
+            found = obtain(replace(request, url=url, workdir=workdir))
+        except (NetworkError, UsageError) as error:
             failures[url] = error
         except ModelError as error:  # what came is bad, so it must not be continued
             shutil.rmtree(workdir, ignore_errors=True)
             failures[url] = error
+        else:
+            if failures:
+                note(f"{printable_url(url)} was taken, because of {_reasons(failures)}")
+            return found
     raise all_failed(request.entry.name, failures)
 
 
@@ -74,8 +79,11 @@ def weight_source(url: str) -> WeightSource:
 def all_failed(name: str, failures: Mapping[str, ClsctlError]) -> ClsctlError:
     """Make one error that reports every attempt; code and hint are those of the last one."""
     last = list(failures.values())[-1]
-    reasons = "; ".join(f"{printable_url(url)}: {error.message}" for url, error in failures.items())
-    return type(last)(f"cannot pull {name}: {reasons}", code=last.code, hint=last.hint)
+    return type(last)(f"cannot pull {name}: {_reasons(failures)}", code=last.code, hint=last.hint)
+
+
+def _reasons(failures: Mapping[str, ClsctlError]) -> str:
+    return "; ".join(f"{printable_url(url)}: {error.message}" for url, error in failures.items())
 
 
 def _as_url(mirror: str) -> str:

@@ -179,8 +179,6 @@ def _store(settings: Settings) -> Iterator[Finding]:
 
 
 def _servers(settings: Settings) -> Iterator[Finding]:
-    from urllib.parse import urlsplit
-
     from clsctl.models.catalog import load_catalog
 
     if settings.offline:
@@ -188,9 +186,19 @@ def _servers(settings: Settings) -> Iterator[Finding]:
         return
     urls = [mirror for mirror in settings.mirrors if "://" in mirror]
     artifacts = (entry.inference for entry in load_catalog().values() if entry.inference)
-    urls += sorted({f"https://{urlsplit(a.url).netloc}" for a in artifacts if "http" in a.url})
+    urls += sorted({_server(artifact.url) for artifact in artifacts if "http" in artifact.url})
     with ThreadPoolExecutor(max(1, len(urls))) as pool:
         yield from pool.map(_try_server, urls)
+
+
+def _server(url: str) -> str:
+    """The URL of the server alone; the whole one where it is none."""
+    from urllib.parse import urlsplit
+
+    try:
+        return f"https://{urlsplit(url).netloc}"
+    except ValueError:
+        return url
 
 
 def _try_server(url: str) -> Finding:
@@ -198,7 +206,7 @@ def _try_server(url: str) -> Finding:
 
     try:
         answer = httpx.head(url, timeout=TIMEOUT_S, follow_redirects=True)
-    except (httpx.HTTPError, httpx.InvalidURL) as error:
+    except (httpx.HTTPError, httpx.InvalidURL, ValueError) as error:
         return Finding("servers", url, False, f"not reachable: {error or type(error).__name__}")
     return Finding("servers", url, True, f"answers ({answer.status_code})")
 

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 from urllib.parse import urlsplit
 from urllib.request import url2pathname
 
 from clsctl.errors import ModelError
 from clsctl.models.archive import too_large
+from clsctl.paths import open_regular
 from clsctl.plugin import FetchRequest, WeightSource, hookimpl
 from clsctl.system.files import require_space
 
@@ -28,16 +30,15 @@ def fetch(request: FetchRequest) -> Path:
         ModelError: There is no such file, it cannot be read (`E_NO_SUCH_FILE`), or it is too
             large (`E_TOO_LARGE`).
     """
-    source = Path(url2pathname(urlsplit(request.url).path))
-    target = request.workdir / source.name
     try:
-        stream = source.open("rb")
-    except OSError as error:
-        raise ModelError(
-            f"the file cannot be read: {error.strerror}", code="E_NO_SUCH_FILE"
-        ) from None
+        source = Path(url2pathname(urlsplit(request.url).path))
+        stream = open_regular(source)
+    except (OSError, ValueError) as error:
+        reason = getattr(error, "strerror", None) or error
+        raise ModelError(f"the file cannot be read: {reason}", code="E_NO_SUCH_FILE") from None
+    target = request.workdir / source.name
     with stream, target.open("wb") as out:
-        total = source.stat().st_size
+        total = os.fstat(stream.fileno()).st_size
         if total > request.max_bytes:
             raise too_large("the file holds", request.max_bytes)
         require_space(request.workdir, total)

@@ -68,7 +68,7 @@ def fetch(request: FetchRequest) -> Path:
             try:
                 _attempt(client, request, part)
                 return part
-            except (httpx.HTTPError, httpx.InvalidURL) as error:
+            except (httpx.HTTPError, httpx.InvalidURL, ValueError) as error:
                 failures = 0 if _size(part) > furthest else failures + 1
                 furthest = max(furthest, _size(part))
                 if failures == ATTEMPTS or not _is_transient(error):
@@ -220,6 +220,8 @@ def _explain(error: Exception, timeout: int) -> NetworkError:
         response = error.response
         code = "E_HTTP_STATUS"
         reason = f"the server answered {response.status_code} {response.reason_phrase}".rstrip()
+    elif isinstance(error, (httpx.InvalidURL, ValueError)):  # of which UnicodeError is a kind
+        reason = f"this is no URL, or leads to none: {reason}"
     elif isinstance(error, httpx.TimeoutException):
         code, reason = "E_TIMEOUT", f"nothing came from the server for {timeout} s"
     hint = (
