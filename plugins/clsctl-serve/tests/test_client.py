@@ -132,7 +132,10 @@ def test_an_overloaded_server_is_asked_again(start, large):
     assert server.figure('clsctl_requests_total{route="/v1/models/{name}:classify",status="503"}')
 
 
-@pytest.mark.parametrize("answer", [status(404), whole(b"<html>"), whole(b"[]")])
+STRANGE = [b"<html>", b"[]", b"{}", b'{"models": 3}', b'{"models": [{}]}', b'{"error": 3}']
+
+
+@pytest.mark.parametrize("answer", [status(404), *map(whole, STRANGE)])
 def test_a_server_of_another_kind(answer):
     with serving({"/v1/models": answer}) as site, Client(site.url) as client:
         with pytest.raises(NetworkError) as caught:
@@ -140,7 +143,17 @@ def test_a_server_of_another_kind(answer):
         assert caught.value.code == "E_SERVER_ANSWER"
 
 
-@pytest.mark.parametrize("url", ["", "127.0.0.1:8080", "http://", "http://[", "ftp://host"])
+@pytest.mark.parametrize("url", ["http://xn--", f"http://{'a' * 64}", "http://a.invalid"])
+def test_a_host_that_cannot_be_one(url):
+    with Client(url) as client, pytest.raises(NetworkError) as caught:
+        client.model_names()
+    assert caught.value.code == "E_SERVER_UNREACHABLE"
+
+
+URLS = ["", "127.0.0.1:8080", "http://", "http://[", "ftp://host", "http://h:x", "http://h:99999"]
+
+
+@pytest.mark.parametrize("url", URLS)
 def test_a_url_that_is_none(url):
     with pytest.raises(UsageError) as caught:
         Client(url)

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any, TypedDict
 from urllib.parse import urlsplit
 
@@ -70,13 +71,16 @@ class Client:
 
         headers = {"Authorization": f"Bearer {api_key}"} if api_key else {}
         self.url = url.rstrip("/")
-        if not _is_address(self.url):
+        try:
+            if not _is_address(self.url):
+                raise ValueError
+            self._http = httpx.Client(base_url=self.url, headers=headers, timeout=timeout)
+        except (ValueError, httpx.InvalidURL):
             raise UsageError(
                 f"'{url}' is no address of a server",
                 code="E_SERVER_URL",
                 hint="write it as http://HOST:PORT",
-            )
-        self._http = httpx.Client(base_url=self.url, headers=headers, timeout=timeout)
+            ) from None
 
     def __enter__(self) -> Client:
         return self
@@ -95,8 +99,9 @@ class Client:
             NetworkError: The server cannot be reached (`E_SERVER_UNREACHABLE`), or refuses, with
                 the code that it gives.
         """
-        listed = self._ask("GET", "/v1/models")["models"]
-        return [model["name"] for model in listed]
+        answer = self._ask("GET", "/v1/models")
+        with self._expecting("names of models"):
+            return [str(model["name"]) for model in answer["models"]]
 
     def describe(self, model: str) -> ModelFacts:
         """What the server says of a model; raises as `model_names` does."""
@@ -137,7 +142,8 @@ class Client:
         files = [("image", (str(place), content)) for place, (_, content) in enumerate(pairs)]
         answer = self._ask("POST", f"/v1/models/{name}:classify", params=query, files=files)
         saved = OutputNames()
-        return [_result(found, pairs, saved) for found in answer["results"]]
+        with self._expecting("results of these images"):
+            return [_result(found, pairs, saved) for found in answer["results"]]
 
     def _ask(self, method: str, path: str, **options: Any) -> dict[str, Any]:
         """The answer's content; an overloaded server is asked again after the time it names."""
@@ -145,7 +151,7 @@ class Client:
             response = self._send(method, path, options)
             if response.status_code != 503 or attempt == RETRIES:
                 break
-            time.sleep(min(float(response.headers.get("Retry-After", 1)), LONGEST_REST_S))
+            time.sleep(_rest(response.headers.get("Retry-After", "")))
         return self._content(response)
 
     def _send(self, method: str, path: str, options: Mapping[str, Any]) -> httpx.Response:
@@ -153,12 +159,23 @@ class Client:
 
         try:
             return self._http.request(method, path, **options)
-        except httpx.HTTPError as error:
+        except (httpx.HTTPError, httpx.InvalidURL, ValueError) as error:
             reason = str(error) or type(error).__name__
             raise NetworkError(
                 f"the server at {self.url} cannot be reached: {reason}",
                 code="E_SERVER_UNREACHABLE",
                 hint="`clsctl serve` starts one and says where it is",
+            ) from None
+
+    @contextmanager
+    def _expecting(self, what: str) -> Iterator[None]:
+        """Make what fails in the block an error of the server, whose answer has another shape."""
+        try:
+            yield
+        except (LookupError, TypeError, ValueError, AttributeError, OverflowError):
+            raise NetworkError(
+                f"{self.url} answers without {what}, and is no `clsctl serve`",
+                code="E_SERVER_ANSWER",
             ) from None
 
     def _content(self, response: httpx.Response) -> dict[str, Any]:
@@ -171,20 +188,27 @@ class Client:
             raise NetworkError(reason, code="E_SERVER_ANSWER")
         if response.is_error and "results" not in content:
             error = content.get("error") or {"code": "E_SERVER_ANSWER", "message": "no reason"}
+            with self._expecting("a reason"):
+                code, message, hint = error["code"], error["message"], error.get("hint", "")
             raise NetworkError(
-                f"the server at {self.url} answered {response.status_code}: {error['message']}",
-                code=error["code"],
-                hint=error.get("hint", ""),
+                f"the server at {self.url} answered {response.status_code}: {message}",
+                code=str(code),
+                hint=str(hint),
             )
         return content
+
+
+def _rest(seconds: str) -> float:
+    """How long to wait, as a Retry-After header says it, or 1 s."""
+    return min(float(seconds), LONGEST_REST_S) if seconds.isdecimal() else 1.0
 
 
 def _is_address(url: str) -> bool:
     try:
         found = urlsplit(url)
+        return found.scheme in ("http", "https") and bool(found.hostname) and found.port != 0
     except ValueError:
         return False
-    return found.scheme in ("http", "https") and bool(found.hostname)
 
 
 def _result(
