@@ -16,7 +16,7 @@ test: lint
 
 # What takes long: packages in fresh environments of every kind. Before a release.
 test-install: $(VENV)/dev
-	$(BIN)/python -m pytest -m long tests/test_install.py
+	$(BIN)/python -m pytest -m long tests plugins
 
 lint: $(VENV)/dev
 	$(BIN)/ruff check .

@@ -9,7 +9,15 @@ import sys
 from pathlib import Path
 
 import pytest
-from distributions import OURS, build_all, new_environment, own_environment, pip_install, run
+from distributions import (
+    OURS,
+    build_all,
+    new_environment,
+    own_environment,
+    pip_install,
+    plugin_wheel,
+    run,
+)
 from paths import EXAMPLES, ROOT
 from tiny_training import write_dataset
 
@@ -89,6 +97,44 @@ def test_pipx_from_the_source_tree(pipx: dict[str, str], tmp_path: Path):
     call("pipx", "inject", "clsctl", "./plugins/clsctl-efficientnet-lite", cwd=ROOT, env=pipx)
     clsctl = tmp_path / "bin" / "clsctl"
     assert "espresso" in run(clsctl, "predict", EXAMPLES / "coffee.png", cwd=tmp_path)
+
+
+def try_plugin(clsctl: Path, folder: Path) -> None:
+    """Install a plugin, use it, remove it, where no pip is inside the environment."""
+    source = (
+        "from clsctl.plugin import Command, hookimpl\n@hookimpl\ndef clsctl_commands():\n"
+        '    return [Command("hello", "For the tests.", lambda: print("hello"))]\n'
+    )
+    wheel = plugin_wheel(folder / "dist", "clsctl-hello", source)
+    fatal = plugin_wheel(folder / "dist", "clsctl-fatal", "import os; os._exit(9)")
+    run(clsctl, "plugins", "install", wheel, cwd=folder)
+    assert run(clsctl, "hello", cwd=folder) == "hello\n"
+    with pytest.raises(AssertionError, match="E_PLUGIN_FATAL"):
+        run(clsctl, "plugins", "install", fatal, cwd=folder)
+    assert run(clsctl, "hello", cwd=folder) == "hello\n"
+    run(clsctl, "plugins", "remove", "clsctl-hello", cwd=folder)
+    assert "hello" not in run(clsctl, "plugins", "list", cwd=folder)
+
+
+@pytest.mark.long
+@pytest.mark.parametrize("backend", ["uv", "pip"])
+def test_plugins_by_pipx(backend: str, wheels: Path, pipx: dict[str, str], tmp_path: Path):
+    find, pipx = f"--find-links {wheels}", pipx | {"PIPX_DEFAULT_BACKEND": backend}
+    call("pipx", "install", "clsctl", "--pip-args", find, cwd=tmp_path, env=pipx)
+    with pytest.MonkeyPatch.context() as patch:
+        for name in ("PIPX_HOME", "PIPX_BIN_DIR", "PIPX_DEFAULT_BACKEND"):
+            patch.setenv(name, pipx[name])
+        try_plugin(tmp_path / "bin" / "clsctl", tmp_path)
+
+
+@pytest.mark.long
+def test_plugins_by_uv(wheels: Path, tmp_path: Path):
+    if not shutil.which("uv"):
+        pytest.skip("uv is not on the PATH")
+    folders = {"UV_TOOL_DIR": str(tmp_path / "uv"), "UV_TOOL_BIN_DIR": str(tmp_path / "bin")}
+    install = ("uv", "tool", "install", "--python", sys.executable, "--find-links", wheels)
+    call(*install, "clsctl", cwd=tmp_path, env=own_environment(**folders))
+    try_plugin(tmp_path / "bin" / "clsctl", tmp_path)
 
 
 def interpreter(version: str) -> str | None:

@@ -1,22 +1,126 @@
-"""Say how a package is added to this installation of clsctl."""
+"""Find how clsctl was installed, and say the commands that change that installation.
+
+What is not needed for the hint about one package is imported where it is used: hints are made at
+every start.
+"""
 
 from __future__ import annotations
 
+import os
 import sys
+from collections.abc import Container, Sequence
+from dataclasses import dataclass
 from importlib.util import find_spec
 from pathlib import Path
+from typing import Literal
+
+Kind = Literal["pip", "pipx", "uv"]
+
+PIPX_FACTS = "pipx_metadata.json"
 
 
-def install_hint(*packages: str) -> str:
-    """Return the command that installs packages where this clsctl finds them.
+@dataclass(frozen=True, slots=True)
+class Installation:
+    """An environment that holds clsctl.
 
-    pipx and uv keep a tool in an environment of its own, which a plain `pip install` misses.
+    Attributes:
+        kind: Which program installs packages into it; `uv` for a tool or an environment of uv's.
+        environment: Its folder.
+        pip: The words that call pip for it; unused by pipx and uv.
     """
-    names, prefix = " ".join(packages), Path(sys.prefix)
-    if (prefix / "pipx_metadata.json").is_file():
-        return f"pipx inject {prefix.name} {names}"
-    if (prefix / "uv-receipt.toml").is_file():
-        return f"uv pip install --python {prefix} {names}"
-    if find_spec("pip") is None:
-        return f"pip --python {prefix} install {names}"
-    return f"pip install {names}"
+
+    kind: Kind
+    environment: Path
+    pip: tuple[str, ...] = ()
+
+    def install(self, *requirements: str, index: str = "") -> list[str]:
+        """Return the command that installs packages.
+
+        Args:
+            index: URL of the only package index to use; the configured ones where it is empty.
+        """
+        options = ["--index-url", index] if index else []
+        if self.kind == "pipx":
+            return ["pipx", "inject", self.environment.name, *requirements, *options]
+        return [*self._pip("install"), *requirements, *options]
+
+    def resolve(self, *requirements: str) -> list[str]:
+        """Return the command that finds out whether packages can be installed."""
+        return [*self._pip("install"), "--dry-run", *requirements]
+
+    def uninstall(self, *names: str) -> list[list[str]]:
+        """Return the commands that remove packages; pipx keeps account of what it injected."""
+        injected = [name for name in names if name in self._injected()]
+        others = [name for name in names if name not in injected]
+        commands = []
+        if injected:
+            commands.append(["pipx", "uninject", self.environment.name, "--leave-deps", *injected])
+        if others:
+            yes = [] if self.kind == "uv" else ["--yes"]
+            commands.append([*self._pip("uninstall"), *yes, *others])
+        return commands
+
+    def _pip(self, verb: str) -> list[str]:
+        if self.kind == "pipx":
+            return ["pipx", "runpip", self.environment.name, verb]
+        if self.kind == "uv":
+            return ["uv", "pip", verb, "--python", str(self.environment)]
+        return [*self.pip, verb]
+
+    def _injected(self) -> Container[str]:
+        import json
+
+        if self.kind != "pipx":
+            return ()
+        facts: dict[str, dict[str, object]] = json.loads(
+            (self.environment / PIPX_FACTS).read_text(encoding="utf-8")
+        )
+        return facts.get("injected_packages", ())
+
+
+def find_installation(
+    environment: Path = Path(sys.prefix), *, has_pip: bool | None = None
+) -> Installation:
+    """Find how the environment that clsctl runs in is changed.
+
+    Args:
+        has_pip: Whether pip can be imported in it; looked up where None.
+    """
+    if (environment / PIPX_FACTS).is_file():
+        return Installation("pipx", environment)
+    if (environment / "uv-receipt.toml").is_file():
+        return Installation("uv", environment)
+    if find_spec("pip") is not None if has_pip is None else has_pip:
+        return Installation("pip", environment, _own_pip(environment))
+    if _made_by_uv(environment):
+        return Installation("uv", environment)
+    return Installation("pip", environment, ("pip", "--python", str(environment)))
+
+
+def command_line(*commands: Sequence[str]) -> str:
+    """Return commands as a user types them, each only where those before it succeeded."""
+    import shlex
+    import subprocess
+
+    join = subprocess.list2cmdline if os.name == "nt" else shlex.join
+    return " && ".join(join(command) for command in commands)
+
+
+def install_hint(*requirements: str) -> str:
+    """Return the command that installs packages where clsctl runs, as a user types it."""
+    return command_line(find_installation().install(*requirements))
+
+
+def _own_pip(environment: Path) -> tuple[str, ...]:
+    """`pip` where the shell means this environment by it, else pip by its interpreter's path."""
+    if os.environ.get("VIRTUAL_ENV") == str(environment):
+        return ("pip",)
+    return (sys.executable, "-m", "pip")
+
+
+def _made_by_uv(environment: Path) -> bool:
+    try:
+        facts = (environment / "pyvenv.cfg").read_text(encoding="utf-8")
+    except OSError:
+        return False
+    return any(line.partition("=")[0].strip() == "uv" for line in facts.splitlines())

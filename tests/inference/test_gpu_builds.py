@@ -15,7 +15,7 @@ from clsctl.inference.gpu_builds import (
     cuda_of_driver,
     replace_commands,
 )
-from clsctl.system.installation import Installation
+from clsctl.installation import Installation
 
 
 def lay(site: Path, *distributions: str, cuda: str | None = None) -> None:
@@ -78,10 +78,13 @@ def test_the_driver_says_which_cuda(tmp_path, monkeypatch, answer, cuda):
     assert cuda_of_driver() == cuda
 
 
-def test_the_commands_leave_one_build(site, monkeypatch):
+def test_the_commands_leave_one_build(site, tmp_path, monkeypatch):
     monkeypatch.setenv("PATH", "/nowhere")
     lay(site, "paddlepaddle", "paddlepaddle-gpu")
-    pipx = Installation("pipx", Path("/home/me/.local/pipx/venvs/clsctl"))
+    venv = tmp_path / "venvs" / "clsctl"
+    venv.mkdir(parents=True)
+    (venv / "pipx_metadata.json").write_text("{}")
+    pipx = Installation("pipx", venv)
     assert replace_commands(PADDLE, pipx) == (
         "pipx runpip clsctl uninstall --yes paddlepaddle paddlepaddle-gpu && "
         "pipx inject clsctl paddlepaddle-gpu==3.3.1 "

@@ -6,6 +6,7 @@ import os
 import subprocess
 import sys
 import venv
+import zipfile
 from pathlib import Path
 
 from paths import ROOT
@@ -23,8 +24,10 @@ def build_all(folder: Path) -> Path:
 
 
 def own_environment(**changes: str) -> dict[str, str]:
-    """What a process inherits, without what would show it the source tree."""
-    return {key: value for key, value in os.environ.items() if key != "PYTHONPATH"} | changes
+    """What a process inherits, without what the tests set to see the source tree and be quick."""
+    left_out = ("PYTHONPATH", "CLSCTL_BACKEND")
+    inherited = {key: value for key, value in os.environ.items() if key not in left_out}
+    return inherited | {"COLUMNS": "200"} | changes
 
 
 def new_environment(folder: Path, *requirements: str, python: str = sys.executable) -> Path:
@@ -57,3 +60,25 @@ def run(program: Path, *arguments: str | Path, cwd: Path, **changes: str) -> str
     )
     assert done.returncode == 0, done.stderr
     return done.stdout
+
+
+def plugin_wheel(
+    folder: Path, name: str, source: str, version: str = "1.0", **requires: str
+) -> Path:
+    """A wheel of a plugin that is one module and requires packages, such as `numpy="<1"`."""
+    module = name.replace("-", "_")
+    info = f"{module}-{version}.dist-info"
+    required = "".join(f"Requires-Dist: {other}{limit}\n" for other, limit in requires.items())
+    files = {
+        f"{module}.py": source,
+        f"{info}/METADATA": f"Metadata-Version: 2.1\nName: {name}\nVersion: {version}\n{required}",
+        f"{info}/WHEEL": "Wheel-Version: 1.0\nRoot-Is-Purelib: true\nTag: py3-none-any\n",
+        f"{info}/entry_points.txt": f"[clsctl]\n{name} = {module}\n",
+    }
+    record = "".join(f"{path},,\n" for path in (*files, f"{info}/RECORD"))
+    folder.mkdir(parents=True, exist_ok=True)
+    wheel = folder / f"{module}-{version}-py3-none-any.whl"
+    with zipfile.ZipFile(wheel, "w") as archive:
+        for path, content in (files | {f"{info}/RECORD": record}).items():
+            archive.writestr(path, content)
+    return wheel

@@ -14,7 +14,7 @@ from importlib import metadata
 from importlib.machinery import PathFinder
 from pathlib import Path
 
-from clsctl.system.installation import Installation, command_line, find_installation
+from clsctl.installation import Installation, command_line, find_installation
 
 PADDLE_INDEX = "https://www.paddlepaddle.org.cn/packages/stable/{cuda}/"
 OLDEST_CUDA_12_DRIVER = 525
@@ -104,7 +104,7 @@ def replace_commands(builds: Builds, installation: Installation | None = None) -
     index = PADDLE_INDEX.format(cuda=cuda_of_driver()) if builds is PADDLE else ""
     names = builds.installed or [builds.cpu]
     return command_line(
-        where.uninstall(*names), where.install(f"{builds.gpu}{release}", index=index)
+        *where.uninstall(*names), where.install(f"{builds.gpu}{release}", index=index)
     )
 
 
