@@ -31,7 +31,9 @@ def clsctl_commands() -> list[Command]:
 def install_plugins(
     sources: Annotated[
         list[str],
-        typer.Argument(metavar="NAME|PATH|WHEEL...", help="Names on the package index, or files."),
+        typer.Argument(
+            metavar="NAME|FOLDER|WHEEL...", help="Names on the package index, or files and folders."
+        ),
     ],
     offline: Annotated[
         bool | None, typer.Option("--offline", help="Use no package index.", show_default=False)
