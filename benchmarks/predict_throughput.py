@@ -3,17 +3,17 @@
     python benchmarks/predict_throughput.py [--paddlex PYTHON] [--backends onnxruntime,openvino]
         [--precision bf16|int8] [--images N] [--size WIDTHxHEIGHT] [--rounds N] [MODEL...]
 
-The photos are cut from the examples at seeded places and saved as JPEG. The models have weights
-by the golden rule, exported by clsctl; PaddleX (`paddlex[base]==3.7.2`, `paddlepaddle==3.3.1`, in
-the environment whose interpreter is given) loads the same directories. With --precision, clsctl
-runs in that as well, int8 quantised on some of the photos: with weights never trained, only
-its speed says something. Each contender is a process that loads the model, classifies the folder
-once to warm up, and then once whenever it is its turn (A B C A B C), while the others wait. clsctl
-runs with batches of 1 and 4. The bare loop is what clsctl cannot beat: threads that decode,
-preprocess and run with one shared session, and nothing else. Printed are medians: images a second,
-the ratio to PaddleX's best batch size, what is lost to the bare loop, the processor's time for an
-image, which tells the work apart from waiting on a machine that is not idle, and how many images
-have PaddleX's top-5.
+The photos are cut from the examples at seeded places and saved as JPEG. The models have weights by
+the golden rule, exported by clsctl; PaddleX (`paddlex[base]==3.7.2`, `paddlepaddle==3.3.1`, in the
+environment whose interpreter is given) loads the same directories. With --precision, clsctl runs in
+that as well, int8 quantised on some of the photos: with weights never trained, only its speed says
+something. Each contender is a process that loads the model, classifies the folder once to warm up,
+and then once whenever it is its turn (A B C A B C), while the others wait. clsctl runs with the
+batch it finds itself, and with 1, 4 and 8. The bare loop is what clsctl cannot beat: threads that
+decode, preprocess and run with one shared session, and nothing else. Printed are medians: images a
+second, the ratio to PaddleX's best batch size, what is lost to the bare loop, the processor's time
+for an image, which tells the work apart from waiting on a machine that is not idle, and how many
+images have PaddleX's top-5.
 """
 
 from __future__ import annotations
@@ -50,7 +50,7 @@ REST_S = 0.5
 """Between turns: OpenMP's threads, PaddleX's among them, spin for a while after their work."""
 
 EXAMPLES = Path(__file__).parents[1] / "examples"
-BATCHES, PEER_BATCHES = (1, 4), (1, 8, 16)
+BATCHES, PEER_BATCHES = ("auto", 1, 4, 8), (1, 8, 16)
 
 Round = tuple[float, float, list[list[int]]]
 
@@ -68,8 +68,9 @@ import json, sys, time
 from clsctl import create_model
 folder, model_dir, backend, precision, batch = sys.argv[1:]
 model = create_model(model_dir=model_dir, backend=backend, precision=precision, topk=5)
+size = None if batch == "auto" else int(batch)
 def classify():
-    return [result.class_ids for result in model.predict(folder, batch_size=int(batch))]
+    return [result.class_ids for result in model.predict(folder, batch_size=size)]
 """
 BARE = """
 import concurrent.futures, json, sys, time

@@ -14,6 +14,7 @@ from pathlib import Path
 
 import limits
 import models
+import onnx_graphs
 import pictures
 import pytest
 import tiny_training
@@ -266,7 +267,7 @@ def test_a_graph_that_asks_for_gigabytes_is_refused_before_it_gets_them(tmp_path
     What the libraries themselves take depends on the processor and grows with its cores, so the
     bound is half of what the graph asks for.
     """
-    models.write_greedy(tmp_path / "greedy", 3_000_000_000)
+    onnx_graphs.write_greedy(tmp_path / "greedy", 3_000_000_000)
     arguments = ("predict", str(photo), "--model-dir", str(tmp_path / "greedy"))
     done = limits.run_clsctl(*arguments, "--backend", "onnxruntime")
     assert (done.returncode, done.stdout) == (4, "")

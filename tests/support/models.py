@@ -21,7 +21,6 @@ import clsctl
 from clsctl.exporting.network import export_network
 from clsctl.images.preprocess import transform_ops
 from clsctl.models.catalog import get_entry
-from clsctl.models.directory import write_settings
 from clsctl.models.imagenet_labels import imagenet_labels
 from clsctl.system.cpu import multiplies_int8
 from clsctl.values import Preprocessing
@@ -62,35 +61,6 @@ def export_golden(folder: Path, name: str) -> None:
     folder.mkdir()
     transforms = transform_ops(preprocessing)
     export_network(network, folder, name, transforms, imagenet_labels(), preprocessing.crop)
-
-
-def write_greedy(folder: Path, values: int) -> None:
-    """An ONNX file of a few hundred bytes that adds up so many numbers to make its scores."""
-    import numpy as np
-    from onnx import TensorProto, helper, numpy_helper
-
-    info, node = helper.make_tensor_value_info, helper.make_node
-    nodes = [
-        node("ConstantOfShape", ["size"], ["many"]),
-        node("ReduceSum", ["many"], ["sum"], keepdims=0),
-        node("GlobalAveragePool", ["x"], ["pooled"]),
-        node("Flatten", ["pooled"], ["logits"]),
-        node("Add", ["logits", "sum"], ["added"]),
-        node("Softmax", ["added"], ["scores"]),
-    ]
-    graph = helper.make_graph(
-        nodes,
-        "greedy",
-        [info("x", TensorProto.FLOAT, ["n", 3, 224, 224])],
-        [info("scores", TensorProto.FLOAT, ["n", 3])],
-        [numpy_helper.from_array(np.array([values], np.int64), "size")],
-    )
-    folder.mkdir()
-    opset = [helper.make_opsetid("", 17)]
-    model = helper.make_model(graph, opset_imports=opset, ir_version=8)
-    (folder / "inference.onnx").write_bytes(model.SerializeToString())
-    transforms = transform_ops(Preprocessing(resize_short=256, crop=224))
-    write_settings(folder, "greedy", transforms, ["a", "b", "c"])
 
 
 def spread(network: nn.Layer, deviation: float = 8) -> None:

@@ -9,7 +9,7 @@ from clsctl.datasets.samples import Dataset
 from clsctl.evaluation.class_mapping import remap_labels, samples_of
 from clsctl.evaluation.open_scorer import open_scorer
 from clsctl.evaluation.result import Evaluation
-from clsctl.evaluation.scorer import BATCH, Scorer, ScoringSetup
+from clsctl.evaluation.scorer import Scorer, ScoringSetup
 from clsctl.values import Progress
 
 
@@ -23,7 +23,7 @@ def evaluate(
     device: str | None = None,
     backend: str | None = None,
     precision: str | None = None,
-    batch_size: int = BATCH,
+    batch_size: int | None = None,
 ) -> Evaluation:
     """Evaluate a model on a dataset.
 
@@ -36,7 +36,8 @@ def evaluate(
         device: `auto`, `cpu`, `gpu:0` ...
         backend: `auto`, or the name of a backend.
         precision: Of an exported model: `fp32`, `bf16`, `fp16`, `int8` or `auto`.
-        batch_size: Images in one run of the network.
+        batch_size: Images in one run of the network; None is 32 for weights, and what is fastest
+            for an exported model.
 
     Raises:
         UsageError: No model, or no such split.

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 from clsctl.console.progress import no_progress
 from clsctl.datasets.samples import Sample
 from clsctl.errors import UsageError
-from clsctl.evaluation.scorer import ScoringSetup
+from clsctl.evaluation.scorer import BATCH, ScoringSetup
 from clsctl.evaluation.scoring import count_classes, score_batches, score_function
 from clsctl.inference.devices import paddle_on, select_device
 from clsctl.loading.loader import open_loader
@@ -73,7 +73,7 @@ class NetworkScorer:
     ) -> NDArray[np.float32]:
         setup = self.setup
         transforms = self.model.transforms
-        loader = open_loader(samples, root, transforms, setup.settings, setup.batch_size)
+        loader = open_loader(samples, root, transforms, setup.settings, setup.batch_size or BATCH)
         with paddle_on(self.device):
             return score_batches(score_function(self.network), loader, progress)
 

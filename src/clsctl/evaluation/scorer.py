@@ -66,12 +66,13 @@ class ScoringSetup:
     """How models are run to score images.
 
     Attributes:
-        batch_size: Images in one run of the network.
+        batch_size: Images in one run of the network; None is 32 for weights, and what is fastest
+            for an exported model.
         executor: Where exported models run; in this process where it is None.
         options: The executor's own; see `clsctl.plugin.descriptors.Executor`.
     """
 
     settings: Settings
-    batch_size: int = BATCH
+    batch_size: int | None = None
     executor: Executor | None = None
     options: object = None

@@ -10,8 +10,7 @@ from __future__ import annotations
 import json
 import sys
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass, replace
-from importlib import metadata
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -21,16 +20,18 @@ from clsctl.inference.devices import resolve_device
 from clsctl.inference.int8_cache import read_report
 from clsctl.inference.parity import sample_inputs, tolerant_agreement
 from clsctl.inference.timing import time_sessions
+from clsctl.inference.timings_cache import (
+    list_timings,
+    machine_facts,
+    read_timings,
+    timings_path,
+    write_timings,
+)
 from clsctl.models.directory import read_model_dir
-from clsctl.models.integrity import weights_sha256
 from clsctl.plugin.descriptors import Backend
 from clsctl.plugin.registry import Registry, default_registry
 from clsctl.schema.constraints import Fraction, PositiveFloat
-from clsctl.schema.documents import read_document
-from clsctl.schema.errors import SchemaError
 from clsctl.settings import folders
-from clsctl.system.cpu import instruction_set
-from clsctl.system.files import atomic_replace
 from clsctl.system.locks import locked
 from clsctl.system.processes import failure_of, run_module
 from clsctl.values import ModelSpec, Placement
@@ -74,8 +75,8 @@ class BackendTimings:
 
 def load_cached(spec: ModelSpec, placement: Placement, registry: Registry) -> BackendTimings | None:
     """Return what was measured on such a machine with these libraries; reads one small file."""
-    timings = _read(_path(spec, placement))
-    return timings if timings and timings.machine == _machine(registry) else None
+    timings = read_timings(BackendTimings, timings_path(FOLDER, spec, placement))
+    return timings if timings and timings.machine == machine_facts(registry) else None
 
 
 def measure(
@@ -89,24 +90,22 @@ def measure(
     Raises:
         ModelError: The measurement failed (`E_MEASUREMENT`), or its result cannot be kept.
     """
-    path = _path(spec, placement)
+    path = timings_path(FOLDER, spec, placement)
     with locked(folders().cache, f"{FOLDER}-{path.stem}"):
         timings = load_cached(spec, placement, registry)
         if timings is None:
             path.parent.mkdir(parents=True, exist_ok=True)
             found = _measure_in_child(spec, placement, backends)
-            facts = spec.name, str(placement.device), placement.precision, _machine(registry)
+            facts = spec.name, str(placement.device), placement.precision, machine_facts(registry)
             timings = BackendTimings(*facts, backend=preferred(found["ms"]), **found)
             note(f"{timings.model}: {timings}")
-            with atomic_replace(path) as part:
-                part.write_text(json.dumps(asdict(timings), indent=1), encoding="utf-8")
+            write_timings(timings, path)
     return timings
 
 
 def list_cached() -> list[BackendTimings]:
     """Return everything that is cached, by model."""
-    found = map(_read, (folders().cache / FOLDER).glob("*.json"))
-    return sorted((timings for timings in found if timings), key=lambda timings: timings.model)
+    return list_timings(BackendTimings, FOLDER)
 
 
 def preferred(ms: Mapping[str, float]) -> str:
@@ -130,33 +129,6 @@ def _measure_in_child(
         )
     found: dict[str, Any] = json.loads(child.stdout.splitlines()[-1])
     return found
-
-
-def _path(spec: ModelSpec, placement: Placement) -> Path:
-    key = f"{weights_sha256(spec)}-{placement.device.kind}-{placement.precision}"
-    return folders().cache / FOLDER / f"{key}.json"
-
-
-def _machine(registry: Registry) -> dict[str, str]:
-    backends = registry.items("backends").items()
-    versions = {name: _version(backend) for name, backend in backends}
-    return {"processor": instruction_set()} | versions
-
-
-def _version(backend: Backend) -> str:
-    for package in backend.packages:
-        try:
-            return metadata.version(package)
-        except metadata.PackageNotFoundError:
-            continue
-    return ""
-
-
-def _read(path: Path) -> BackendTimings | None:
-    try:
-        return read_document(BackendTimings, path)
-    except SchemaError:
-        return None
 
 
 def _agreement(spec: ModelSpec, placement: Placement, backend: Backend, ms: float) -> float:

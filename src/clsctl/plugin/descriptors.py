@@ -312,7 +312,8 @@ class PredictJob:
         backend: Name of a backend that was found able to run the model there.
         placement: Device and precision; how many threads and streams is up to who runs the job.
         settings: Those for reading images (`max_pixels`, `draft`, `timeout` ...), and `threads`.
-        batch_size: Images in one run of the network.
+        batch_size: Images in one run of the network; None is what is fastest there, as
+            `clsctl.inference.batch_size` finds it.
         topk: Classes to report for each image.
         temperature: What the logits are divided by; see `clsctl.inference.temperature`.
         threshold: Classes that score below it are left out.
@@ -326,7 +327,7 @@ class PredictJob:
     backend: str
     placement: Placement
     settings: Settings
-    batch_size: int = 1
+    batch_size: int | None = None
     topk: int = 5
     temperature: float = 1.0
     threshold: float = 0.0

@@ -33,7 +33,7 @@ class BatchPrediction:
             `clsctl.images.sources.iter_sources`.
         output: A file; standard output where None. For some executors a folder.
         format: Name of a writer; where None the output's suffix decides.
-        batch_size: Images in one run of the network.
+        batch_size: Images in one run of the network; None is what is fastest.
         shard: `i/n`: only every n-th input, from the i-th on.
         watch: The inputs are folders, and what arrives there is classified until Ctrl-C.
         resume: Keep the results that the output holds, and add those that it lacks.
@@ -52,7 +52,7 @@ class BatchPrediction:
     inputs: Any
     output: str | Path | None = None
     format: str | None = None
-    batch_size: int = 1
+    batch_size: int | None = None
     shard: str | None = None
     watch: bool = False
     resume: bool = False

@@ -62,7 +62,7 @@ class Classifier:
     def predict(
         self,
         input: Any,  # noqa: A002 - the specification's name
-        batch_size: int = 1,
+        batch_size: int | None = None,
         topk: int | None = None,
     ) -> Iterator[Result]:
         """Classify images; nothing happens until the iterator is consumed.
@@ -70,7 +70,8 @@ class Classifier:
         Args:
             input: A path (str or Path) of an image, PDF, directory or glob; a URL; a uint8 ndarray
                 [H, W, 3] in OpenCV's BGR order or [H, W] grey; or a list of those.
-            batch_size: Images in one run of the network.
+            batch_size: Images in one run of the network; None is what is fastest, found out in the
+                first job that is long enough.
             topk: Classes to report; the model's own default where None.
 
         Yields:

@@ -19,6 +19,7 @@ from clsctl.errors import ModelError
 from clsctl.images.preprocess import compile_transforms
 from clsctl.images.read import InputImage, read_page, read_tensors
 from clsctl.images.sources import Source, iter_sources
+from clsctl.inference.batch_size import AutoBatch
 from clsctl.plugin.descriptors import PredictJob
 from clsctl.result import OutputNames, Result, are_probabilities, error_of, result_of, top_k
 from clsctl.system.cpu import available_cores
@@ -31,6 +32,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     Prepared = tuple[Source, InputImage, NDArray[np.float32] | None]
+    Batch = tuple[int, Sequence[Source]]
 
 OpenSession = Callable[[int, int], Session]
 """Opens a job's model for so many threads a run, and so many runs at the same time."""
@@ -44,22 +46,31 @@ def classify(job: PredictJob, open_session: OpenSession) -> Iterator[Result]:
         `topk` allows; an input that fails yields an error record in its own place.
     """
     cores = job.settings.threads or available_cores()
-    batches = batched(iter_sources(job.inputs), job.batch_size)
+    auto = None if job.batch_size or job.live else AutoBatch(job.model, job.placement, job.backend)
+    sizes = auto.sizes() if auto else itertools.repeat(job.batch_size or 1)
+    batches = _batches(iter_sources(job.inputs), sizes)
     first = list(itertools.islice(batches, 1 if job.live else cores))
     if not first:
         return
     threads = cores if job.live else len(first)
-    worker = _BatchWorker(job)
+    worker = _BatchWorker(job, auto)
     with ordered_flat_map(worker, itertools.chain(first, batches), threads) as results:
         worker.open(functools.partial(open_session, cores // threads, threads))
         yield from results
 
 
+def _batches(sources: Iterator[Source], sizes: Iterator[int]) -> Iterator[Batch]:
+    for size in sizes:
+        if not (batch := list(itertools.islice(sources, size))):
+            return
+        yield size, batch
+
+
 class _BatchWorker:
     """What each thread does with a batch of inputs."""
 
-    def __init__(self, job: PredictJob) -> None:
-        self._job = job
+    def __init__(self, job: PredictJob, auto: AutoBatch | None) -> None:
+        self._job, self._auto = job, auto
         self._session: Future[Session] = Future()
         self._preprocess = compile_transforms(job.model.transforms)
         self._names = OutputNames()
@@ -72,15 +83,15 @@ class _BatchWorker:
             self._session.set_exception(error)
             raise
 
-    def __call__(self, sources: Sequence[Source]) -> Iterator[Result]:
+    def __call__(self, batch: Batch) -> Iterator[Result]:
+        size, sources = batch
         # A PDF is one input and many pages: pages, not inputs, fill a batch.
         prepared = (
             (source, image, tensor)
             for source in sources
             for image, tensor in read_tensors(source, self._job.settings, self._preprocess)
         )
-        groups = batched(prepared, self._job.batch_size)
-        for group in groups:
+        for group in batched(prepared, size):
             yield from self._classify(group)
 
     def _classify(self, group: Sequence[Prepared]) -> list[Result]:
@@ -94,6 +105,9 @@ class _BatchWorker:
         ]
 
     def _scores(self, tensors: Sequence[NDArray[np.float32]]) -> NDArray[np.float32]:
+        return self._auto.run(self._run, tensors) if self._auto else self._run(tensors)
+
+    def _run(self, tensors: Sequence[NDArray[np.float32]]) -> NDArray[np.float32]:
         import numpy as np
 
         batch = np.stack(tensors) if len(tensors) > 1 else tensors[0][None]

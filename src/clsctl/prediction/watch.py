@@ -31,7 +31,7 @@ class _File:
 
 
 def require_watchable(
-    inputs: Sequence[object], batch: int, output: Path | None, resume: bool
+    inputs: Sequence[object], batch: int | None, output: Path | None, resume: bool
 ) -> None:
     """Check what goes with `--watch` and what cannot.
 
@@ -41,7 +41,7 @@ def require_watchable(
     for item in inputs:
         if not isinstance(item, str | os.PathLike) or not is_dir(item):
             raise UsageError(f"--watch is for folders, and {item} is none", code="E_WATCH")
-    if batch > 1:
+    if batch and batch > 1:
         raise UsageError(
             "--watch classifies each file when it arrives, so that no batch can fill",
             code="E_WATCH",

@@ -98,7 +98,7 @@ def _facts(job: PredictJob, writer: str) -> dict[str, Any]:
         "device": job.placement.device.kind,
         "backend": job.backend,
         "precision": job.placement.precision,
-        "batch": job.batch_size,
+        "batch": job.batch_size or "auto",
         "draft": job.settings.draft,
         "max_pixels": job.settings.max_pixels,
         "topk": job.topk,

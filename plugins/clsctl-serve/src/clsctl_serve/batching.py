@@ -16,22 +16,14 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, TypeVar
 
-from clsctl.errors import ModelError
 from clsctl.system.iteration import batched
 from clsctl_serve.engine import Prepared, ServedModel, Upload, Wanted
 from clsctl_serve.refusal import overloaded, too_late
 
 if TYPE_CHECKING:
-    import numpy as np
-    from numpy.typing import NDArray
-
     from clsctl.result import Result
 
 T = TypeVar("T")
-
-SIZES = (1, 2, 4, 8)
-WORTH = 0.95
-"""A larger batch has to take no more than this share of the time for an image."""
 
 SMOOTHING = 0.1
 """Weight of the newest batch in the mean time that an image takes."""
@@ -275,42 +267,6 @@ class Scheduler:
             call.run += took
         self._observe(Observed(len(batch), took))
         return results
-
-
-def fastest_batch(
-    run: Callable[[Sequence[NDArray[np.float32]]], object], tensor: NDArray[np.float32]
-) -> int:
-    """The smallest number of images whose run takes the least time for an image, as measured.
-
-    Args:
-        run: Classifies tensors.
-        tensor: One preprocessed image.
-    """
-    best, least = 1, _seconds_each(run, tensor, 1)
-    for size in SIZES[1:]:
-        try:
-            each = _seconds_each(run, tensor, size)
-        except ModelError:  # the graph takes one image at a time
-            break
-        if each < least * WORTH:
-            best, least = size, each
-    return best
-
-
-def _seconds_each(
-    run: Callable[[Sequence[NDArray[np.float32]]], object], tensor: NDArray[np.float32], size: int
-) -> float:
-    tensors = [tensor] * size
-    run(tensors)
-    return min(_seconds(run, tensors) for _ in range(max(3, 16 // size))) / size
-
-
-def _seconds(
-    run: Callable[[Sequence[NDArray[np.float32]]], object], tensors: Sequence[NDArray[np.float32]]
-) -> float:
-    begun = time.perf_counter()
-    run(tensors)
-    return time.perf_counter() - begun
 
 
 def _read(item: Item) -> Iterator[Prepared]:

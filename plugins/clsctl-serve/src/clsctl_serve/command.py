@@ -202,8 +202,9 @@ def serve(
     images as they are; /docs describes both. SIGTERM and Ctrl-C finish what was accepted, SIGHUP
     takes up replaced model directories.
     """
+    from clsctl.inference.batch_size import parse_batch
     from clsctl_serve.options import ServeOptions
-    from clsctl_serve.start import listen, parse_batch, parse_size, read_key, start
+    from clsctl_serve.start import listen, parse_size, read_key, start
 
     options = ServeOptions(
         models=tuple(model or ()),

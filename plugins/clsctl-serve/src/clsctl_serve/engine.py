@@ -17,6 +17,7 @@ from clsctl.images.formats import format_of
 from clsctl.images.preprocess import Preprocessor, compile_transforms
 from clsctl.images.read import InputImage, naming, read
 from clsctl.images.sources import Source
+from clsctl.inference.batch_size import AutoBatch
 from clsctl.models.integrity import weights_sha256
 from clsctl.models.locate import find_model
 from clsctl.models.provenance import read_facts
@@ -33,6 +34,9 @@ from clsctl_serve.options import ServeOptions
 if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
+
+BATCH_RUNS = 3
+"""How often each size of a batch is timed when a model is loaded for the first time here."""
 
 DOCUMENTS = ("PDF", "TIFF")
 PUBLIC = ("files",)
@@ -196,8 +200,6 @@ def load_served(name: str, path: Path, options: ServeOptions) -> ServedModel:
     Raises:
         ClsctlError: It cannot be loaded or run.
     """
-    from clsctl_serve.batching import fastest_batch
-
     settings = serve_settings(options)
     spec = find_model(None, path, settings)
     job = prepare_job(spec, settings, topk=options.topk, calibrated=options.calibrated)
@@ -212,7 +214,10 @@ def load_served(name: str, path: Path, options: ServeOptions) -> ServedModel:
     )
     tensor = model.preprocess(_sample_pixels())
     model.scores([tensor])
-    return model if options.batch else replace(model, batch=fastest_batch(model.scores, tensor))
+    if options.batch:
+        return model
+    auto = AutoBatch(spec, job.placement, job.backend, runs=BATCH_RUNS)
+    return replace(model, batch=auto.measure(model.scores, tensor))
 
 
 def describe(model: ServedModel) -> dict[str, Any]:

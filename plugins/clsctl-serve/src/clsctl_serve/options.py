@@ -16,8 +16,8 @@ class ServeOptions:
         device: As for `clsctl predict`; None takes the configured one. So do the next two.
         calibrated: Apply what `clsctl calibrate` stored.
         topk: Classes to report where a request names no number; the model's own default where None.
-        batch: Images of waiting requests that are run together at most; 0 is what was measured to
-            be the fastest when the model was loaded.
+        batch: Images of waiting requests that are run together at most; None is what is fastest, as
+            `clsctl.inference.batch_size` finds it.
         max_wait_ms: How long a batch that is not full waits for more images.
         queue: Images that may wait; beyond that, requests are refused at once.
         timeout: Seconds from the first byte of a request to its answer.
@@ -38,7 +38,7 @@ class ServeOptions:
     precision: str | None = None
     calibrated: bool = False
     topk: int | None = None
-    batch: int = 0
+    batch: int | None = None
     max_wait_ms: float = 0.0
     queue: int = 256
     timeout: float = 30.0

@@ -63,7 +63,8 @@ def run(job: PredictJob) -> Iterator[Result]:
     Raises:
         NetworkError: The server cannot be reached, or refuses.
     """
-    size = 1 if job.live else job.batch_size if job.batch_size > 1 else GROUP
+    batch = job.batch_size or 1
+    size = 1 if job.live else batch if batch > 1 else GROUP
     groups = batched(iter_sources(job.inputs), size)
     with _client(job.options, job.settings) as client:
         work = functools.partial(_classify, client, job, OutputNames())
@@ -108,9 +109,9 @@ def _classify(
         for source, content in zip(sources, contents, strict=True)
     ]
     if sent:
-        answers = client.classify(
-            sent, job.model.name, topk=job.topk, exact=True, batch=job.batch_size
-        )
+        # Not left to the server: what shares a batch there moves a score's last digit.
+        batch = job.batch_size or 1
+        answers = client.classify(sent, job.model.name, topk=job.topk, exact=True, batch=batch)
         for result in answers:
             place = int(result.input_path)
             found[place].append(_own(result, sources[place], job, saved))

@@ -60,19 +60,6 @@ def listen(host: str, port: int) -> socket.socket:
         ) from None
 
 
-def parse_batch(text: str) -> int:
-    """The number, or 0 for `auto`.
-
-    Raises:
-        UsageError: It is neither (`E_VALUE`).
-    """
-    if text == "auto":
-        return 0
-    if not text.isdecimal() or int(text) < 1:
-        raise UsageError(f"--batch is auto or a number from 1 on, not '{text}'", code="E_VALUE")
-    return int(text)
-
-
 def parse_size(text: str) -> int:
     """The bytes that a text such as `20MB` means.
 

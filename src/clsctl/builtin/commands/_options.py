@@ -121,9 +121,13 @@ Precision = Annotated[
     ),
 ]
 Batch = Annotated[
-    int,
+    str,
     typer.Option(
-        "-b", "--batch", min=1, rich_help_panel=SPEED, help="Images in one run of the network."
+        "-b",
+        "--batch",
+        metavar="N",
+        rich_help_panel=SPEED,
+        help="Images in one run of the network; auto: what is fastest here.",
     ),
 ]
 InputTimeout = Annotated[

@@ -68,7 +68,7 @@ def calibrate(
     ] = "val",
     device: Device = None,
     backend: Backend = None,
-    batch: Batch = 32,
+    batch: Batch = "auto",
 ) -> None:
     """Fit a temperature, and a threshold for a target precision, and store them with the model.
 
@@ -82,12 +82,13 @@ def calibrate(
     from clsctl.evaluation.evaluate import evaluate_scorer
     from clsctl.evaluation.open_scorer import open_scorer
     from clsctl.evaluation.scorer import ScoringSetup
+    from clsctl.inference.batch_size import parse_batch
     from clsctl.settings import load_settings
 
     settings = load_settings(device=device, backend=backend)
     found = read_valid_dataset(dataset)
     samples_of(found, split)  # before a model is loaded or even pulled
-    scorer = open_scorer(model, None, model_dir, ScoringSetup(settings, batch))
+    scorer = open_scorer(model, None, model_dir, ScoringSetup(settings, parse_batch(batch)))
     with count_bar(scorer.name) as progress:
         evaluation = evaluate_scorer(scorer, found, split, progress)
     fitted = fit(evaluation.scores, evaluation.labels, target_precision)

@@ -148,9 +148,12 @@ def _try_backend(backend: Backend, devices: Iterable[Device]) -> Finding:
 
 def _timings() -> Iterator[Finding]:
     from clsctl.inference.backend_benchmark import list_cached
+    from clsctl.inference.batch_size import list_batches
 
     for timings in list_cached():
         yield Finding("measured", timings.model, None, str(timings))
+    for batches in list_batches():
+        yield Finding("measured", batches.model, None, str(batches))
 
 
 def _plugins(registry: Registry) -> Iterator[Finding]:

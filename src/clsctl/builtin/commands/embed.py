@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from clsctl.builtin.commands._options import OUTPUT, AnyModel, Batch, OwnWeights
+from clsctl.builtin.commands._options import OUTPUT, SPEED, AnyModel, OwnWeights
 from clsctl.console.text import print_line
 from clsctl.plugin import Command, hookimpl
 
@@ -44,7 +44,12 @@ def embed(
     ],
     model: AnyModel = None,
     weights: OwnWeights = None,
-    batch: Batch = 16,
+    batch: Annotated[
+        int,
+        typer.Option(
+            "-b", "--batch", min=1, rich_help_panel=SPEED, help="Images in one run of the network."
+        ),
+    ] = 16,
 ) -> None:
     """Compute each image's embedding: what the network hands to its classifier.
 

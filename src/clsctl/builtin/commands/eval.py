@@ -80,7 +80,7 @@ def evaluate(
     device: Device = None,
     backend: Backend = None,
     precision: Precision = None,
-    batch: Batch = 32,
+    batch: Batch = "auto",
     executor: Annotated[str | None, executor_option("Where an exported model runs")] = None,
     offline: Offline = None,
     **own_options: Any,
@@ -96,13 +96,14 @@ def evaluate(
     from clsctl.evaluation.evaluate import evaluate_scorer
     from clsctl.evaluation.open_scorer import open_named, open_scorer
     from clsctl.evaluation.scorer import ScoringSetup
+    from clsctl.inference.batch_size import parse_batch
     from clsctl.prediction.executors import find_executor
     from clsctl.settings import load_settings
     from clsctl.system.memory import reuse_memory
 
     settings = load_settings(device=device, backend=backend, precision=precision, offline=offline)
     options = executor_options(executor, own_options)
-    setup = ScoringSetup(settings, batch, find_executor(executor), options)
+    setup = ScoringSetup(settings, parse_batch(batch), find_executor(executor), options)
     reuse_memory()
     found = read_valid_dataset(dataset, layout=layout)
     print_notes(found)

@@ -99,7 +99,7 @@ def predict(
             "--hpi", rich_help_panel=SPEED, help="The same as --precision auto.", show_default=False
         ),
     ] = False,
-    batch: Batch = 1,
+    batch: Batch = "auto",
     draft: Annotated[
         int | None,
         typer.Option(
@@ -201,6 +201,7 @@ def predict(
     own place; the others are classified all the same, and the exit status is 7.
     """
     from clsctl.console.progress import image_counter
+    from clsctl.inference.batch_size import parse_batch
     from clsctl.prediction.batch import BatchPrediction
     from clsctl.prediction.executors import find_executor
     from clsctl.prediction.job import prepare_job
@@ -220,7 +221,7 @@ def predict(
         inputs,
         output,
         format_,
-        batch,
+        parse_batch(batch),
         shard,
         watching,
         resume,
