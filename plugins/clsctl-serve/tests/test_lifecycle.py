@@ -81,26 +81,31 @@ def test_a_replaced_model_is_taken_up_without_losing_a_request(start, photo, rep
     first, second = replaceable
     extra = {"--reload": ["--reload"], "SIGHUP": [], "SIGHUP to workers": ["--workers", "2"]}[how]
     server = start("--model-dir", first, *extra)
-    over = threading.Event()
+    over, both_asked = threading.Event(), threading.Barrier(3, timeout=60)
 
     def ask(_):
-        names, count = set(), 0
+        names = set()
         while not over.is_set():
             response = server.classify(content=photo)
             assert response.status_code == 200
+            if not names:
+                both_asked.wait()
             names.add(response.json()["results"][0]["label_names"][0])
-            count += 1
             if len(names) == 2:
                 over.set()
         return names
 
     with ThreadPoolExecutor(2) as pool:
         answers = [pool.submit(ask, number) for number in range(2)]
-        first.rename(first.with_name("old"))
-        second.rename(first)
-        if how != "--reload":
-            server.process.send_signal(signal.SIGHUP)
-        names = set.union(*(answer.result(120) for answer in answers))
+        try:
+            both_asked.wait()
+            first.rename(first.with_name("old"))
+            second.rename(first)
+            if how != "--reload":
+                server.process.send_signal(signal.SIGHUP)
+            names = set.union(*(answer.result(120) for answer in answers))
+        finally:
+            over.set()
     assert {name.split(",")[1].split()[0] for name in names} == {"cat", "dog"}
 
 
