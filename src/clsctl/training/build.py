@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 from clsctl.errors import ModelError, UsageError
 from clsctl.networks.build import build
 from clsctl.training.job import TrainJob
-from clsctl.training.probe import fit_head
+from clsctl.training.start.statistics import put
 
 if TYPE_CHECKING:
     from clsctl.networks.base import Network
@@ -29,7 +29,7 @@ def build_network(job: TrainJob) -> Network:
         network: Any = build(
             config.model,
             num_classes=len(job.labels),
-            pretrained=config.weights or config.pretrained,
+            pretrained=job.start is None and (config.weights or config.pretrained),
             seed=config.seed,
             **options,
         )
@@ -40,9 +40,8 @@ def build_network(job: TrainJob) -> Network:
             f"{config.model} has no stochastic depth, so drop_path must not be set",
             code="E_OPTION_UNSUPPORTED",
         ) from None
-    # The others get rank 0's weights.
-    if job.group.is_rank_zero and job.starts_fitted:
-        fit_head(network, job)
+    if job.start is not None:
+        put(job.start.weights, network)
     return network  # type: ignore[no-any-return]
 
 

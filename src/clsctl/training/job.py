@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from clsctl.training.config.train_config import TrainConfig
+    from clsctl.training.start.start import Start
 
 
 @dataclass(frozen=True)
@@ -32,6 +33,7 @@ class TrainJob:
         class_weights: float32 [C] for the loss; None where all count the same.
         group: The processes that train together; each loads its part of the images.
         accelerate: What a network is run in: `with job.accelerate(network): ...`.
+        start: A new network's weights where they were fitted; None where a file has them.
         stop: Once set, the run is saved and ends.
     """
 
@@ -46,6 +48,7 @@ class TrainJob:
     class_weights: NDArray[np.float32] | None
     group: ProcessGroup = SINGLE_PROCESS
     accelerate: Acceleration = NO_ACCELERATION
+    start: Start | None = None
     stop: Stop = field(default_factory=Stop)
 
     @property
@@ -53,14 +56,9 @@ class TrainJob:
         return -(-len(self.train) // self.config.optimizer.accumulate)
 
     @property
-    def few_images(self) -> bool:
-        """Whether there are so few to train with that the weights are to be treated gently."""
-        return len(self.train.samples) < self.config.few_images
-
-    @property
     def starts_fitted(self) -> bool:
-        """Whether the network can classify before the first step: see `fit_head`."""
-        return self.few_images and bool(self.config.weights or self.config.pretrained)
+        """Whether the network can classify before the first step: see `fit_start`."""
+        return self.config.start.fit and bool(self.config.weights or self.config.pretrained)
 
     @property
     def run_dir(self) -> Path:

@@ -18,6 +18,7 @@ from clsctl.training.job import TrainJob
 from clsctl.training.optimization.amp import scaler_state
 from clsctl.training.optimization.losses import classification_loss, distillation_loss
 from clsctl.training.run_dir.checkpoint import TrainProgress
+from clsctl.training.start.statistics import batch_norms
 from clsctl.training.state import TrainState
 
 if TYPE_CHECKING:
@@ -32,18 +33,15 @@ class LossIsNan(Exception):
 
 
 def train_mode(job: TrainJob, network: Network) -> None:
-    """Put a network into training mode; with few images, its statistics stay as they came.
+    """Put a network into training mode; frozen statistics stay as they are.
 
     The fitted classifier relies on batch normalisation's running statistics. Those of the batches
     would make another network of it in the first step, and few images cannot mend that.
     """
-    from paddle import nn
-
     network.train()
-    if job.starts_fitted:
-        for layer in network.sublayers():
-            if isinstance(layer, (nn.BatchNorm1D, nn.BatchNorm2D)):
-                layer.eval()
+    if job.config.batch_norm == "frozen":
+        for layer in batch_norms(network):
+            layer.eval()
 
 
 def step_batches(job: TrainJob, progress: TrainProgress) -> Iterator[list[Batch]]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import functools
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import closing
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -14,7 +14,8 @@ from clsctl.errors import UsageError
 from clsctl.plugin.train_callbacks import Callback
 from clsctl.schema.layers import ConfigSource
 from clsctl.system.os_errors import translate_full_disk
-from clsctl.training.config.recipes import with_fitted_head
+from clsctl.training.build import build_network
+from clsctl.training.config.recipes import Decision, decide
 from clsctl.training.config.run_config import resolve_run
 from clsctl.training.config.sources import ResolvedConfig, file_source, table_source
 from clsctl.training.distributed.devices import device_of
@@ -29,13 +30,16 @@ from clsctl.training.preflight import preflight
 from clsctl.training.reporting.callbacks import CallbackList
 from clsctl.training.reporting.display import append_line, open_display
 from clsctl.training.reporting.eta import EtaReporter
-from clsctl.training.run_dir import files
+from clsctl.training.run_dir import checkpoint, files
 from clsctl.training.setup import prepare
 from clsctl.training.signals import stop_requests
+from clsctl.training.start.fit import fit_start
 
 if TYPE_CHECKING:
     from clsctl.training.config.train_config import TrainConfig
     from clsctl.training.run_dir.checkpoint import TrainProgress
+
+FITTED_HEAD = Decision("optimizer.head_rate", 1.0, "the classifier is fitted first")
 
 
 @dataclass(frozen=True, slots=True)
@@ -113,7 +117,7 @@ def run_training(sources: Sequence[ConfigSource], resume: bool = False) -> Train
     if not resolved.config.batch_size:
         resolved = resolved.replaced({"batch_size": job.config.batch_size}, "found to fit")
     if job.starts_fitted:
-        resolved = with_fitted_head(resolved)
+        resolved = decide(resolved, FITTED_HEAD)
         job = replace(job, config=resolved.config)
     again = f"make room, then resume with `clsctl train --resume {folder}`"
     with stop_requests() as stop, translate_full_disk(folder, again):
@@ -157,6 +161,7 @@ def _lead(job: TrainJob, resolved: ResolvedConfig) -> TrainProgress:
         for line in preflight(job):
             say(line)
         with paddle_for(job):
+            job = _with_start(job, say)
             job, resolved = _with_rate(job, resolved)
             peak = _peak_rate(job)
             eta = EtaReporter(epochs, len(job.val.samples), say)
@@ -170,8 +175,20 @@ def _lead(job: TrainJob, resolved: ResolvedConfig) -> TrainProgress:
 def _follow(job: TrainJob, resolved: ResolvedConfig) -> TrainProgress:
     """Train in step with rank 0."""
     with paddle_for(job):
+        job = _with_start(job)
         job, resolved = _with_rate(job, resolved)
         return fit(job, _peak_rate(job), Callback())
+
+
+def _with_start(job: TrainJob, say: Callable[[str], object] = lambda text: None) -> TrainJob:
+    """The same with a fitted classifier to begin with, unless there is a checkpoint to resume."""
+    latest = job.run_dir / checkpoint.LATEST
+    if not job.starts_fitted or any(job.group.all_reduce([latest.is_dir()])):
+        return job
+    start = job.group.broadcast(lambda: fit_start(build_network(job), job))
+    if start is not None:
+        say(start.report)
+    return replace(job, start=start)
 
 
 def _with_rate(job: TrainJob, resolved: ResolvedConfig) -> tuple[TrainJob, ResolvedConfig]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 from clsctl.errors import UsageError
 from clsctl.schema.documents import load_document
@@ -31,14 +31,22 @@ def recipe(family: str, kind: str) -> list[ConfigSource]:
     ]
 
 
-def with_fitted_head(resolved: ResolvedConfig) -> ResolvedConfig:
-    """Let a classifier that is fitted already learn no faster than the rest.
+class Decision(NamedTuple):
+    """A key whose value follows from the data, and why."""
 
-    What the user said about that holds.
+    key: str
+    value: Any
+    why: str
+
+
+def decide(resolved: ResolvedConfig, decision: Decision) -> ResolvedConfig:
+    """Put a decision in the place of a default or of what the recipe says.
+
+    What the user said holds.
     """
-    name = "optimizer.head_rate"
-    if resolved.origins[name].startswith(TITLES["finetune"]):
-        return resolved.replaced({name: 1.0}, "the classifier is fitted first")
+    origin = resolved.origins[decision.key]
+    if origin == "default" or origin.startswith(tuple(TITLES.values())):
+        return resolved.replaced({decision.key: decision.value}, decision.why)
     return resolved
 
 

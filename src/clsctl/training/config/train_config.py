@@ -45,6 +45,17 @@ class DataConfig:
 
 
 @dataclass(frozen=True, slots=True)
+class StartConfig:
+    fit: bool = key(False, "Start from a classifier that is fitted to the published features")
+    penalty: Annotated[PositiveFloat, AUTO] = key(
+        0, "Of its weights, relative to the features' variance; auto is by cross-validation"
+    )
+    statistics: Literal["auto", "published", "reestimated"] = key(
+        "auto", "Batch norm's statistics at the start; auto is by cross-validation"
+    )
+
+
+@dataclass(frozen=True, slots=True)
 class MixConfig:
     mixup: NonNegativeFloat = key(0.0, "Alpha of mixup; 0 is off")
     cutmix: NonNegativeFloat = key(0.0, "Alpha of CutMix; 0 is off")
@@ -109,8 +120,9 @@ class TrainConfig:
     )
     pretrained: bool = key(True, "Start from published weights")
     weights: str = key("", "Start from this .pdparams instead")
-    few_images: NonNegativeInt = key(
-        0, "With fewer, start from a fitted classifier, keep batch norm's statistics, learn slowly"
+    few_images: NonNegativeInt = key(0, "With fewer, learn more slowly")
+    batch_norm: Literal["adapt", "frozen"] = key(
+        "adapt", "Let batch norm's statistics follow the training images, or keep them"
     )
     freeze_until: str = key("", "Stages before this one keep their weights; `head` is a probe")
     drop_path: Fraction | None = key(None, "Stochastic depth; the model's own by default")
@@ -133,6 +145,7 @@ class TrainConfig:
         "stop", "A loss that is no number: stop, or go back and halve the rate"
     )
     data: DataConfig = field(default_factory=DataConfig)
+    start: StartConfig = field(default_factory=StartConfig)
     augment: AugmentConfig = field(default_factory=AugmentConfig)
     mix: MixConfig = field(default_factory=MixConfig)
     optimizer: OptimizerConfig = field(default_factory=OptimizerConfig)

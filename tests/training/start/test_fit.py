@@ -1,0 +1,135 @@
+"""A run that learns nothing shows the classifier that it starts with; it is the result, too."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from fixtures import Run
+from tiny_training import CLASSES, MODEL, weights_for, write_dataset
+
+import clsctl
+from clsctl.networks.pdparams import read_pdparams
+
+STILL = {
+    "batch_size": 6,
+    "epochs": 1,
+    "data.image_size": 64,
+    "optimizer.learning_rate": 1e-12,
+    "optimizer.weight_decay": 0,
+    "freeze_until": "head",
+}
+
+
+@pytest.fixture
+def data(tmp_path: Path) -> Path:
+    return write_dataset(tmp_path / "data")
+
+
+def test_a_new_classifier_is_fitted_to_the_features(data: Path, tmp_path: Path):
+    weights = str(weights_for(5, tmp_path / "other.pdparams"))
+    fitted = clsctl.train(MODEL, data, tmp_path / "fitted", weights=weights, **STILL)
+    random = clsctl.train(
+        MODEL, data, tmp_path / "no", weights=weights, **{"start.fit": False}, **STILL
+    )
+    assert fitted.top1 > random.top1
+    assert fitted.top1 >= 2 / 3
+
+
+def test_one_line_says_what_was_compared_and_what_was_best(clsctl: Run, tmp_path: Path):
+    """64 images or more: as many as statistics need to be estimated again."""
+    data = write_dataset(tmp_path / "many", 22)
+    weights = weights_for(5, tmp_path / "other.pdparams")
+    tiny = ("-m", MODEL, "--weights", weights, "--epochs", "1", "--lr", "1e-9", "-b", "22")
+    done = clsctl("train", *tiny, "--set", "data.image_size=64", "-d", data, "-o", "run")
+    assert done.returncode == 0, done.stderr
+    lines = (tmp_path / "run" / "train.log").read_text().splitlines()
+    (line,) = (line for line in lines if line.startswith("start: "))
+    found = re.fullmatch(
+        r"start: a classifier fitted to 66 images, left-out top-1 (\S+)% \(95 % \S+% to \S+%\); "
+        r"penalty \S+, temperature \S+, (\w+) statistics "
+        r"\(left-out NLL: published (\S+), reestimated (\S+)\)",
+        line,
+    )
+    assert found, line
+    top1, best, published, reestimated = found.groups()
+    assert float(top1) > 60
+    better = "published" if float(published) <= float(reestimated) else "reestimated"
+    assert best == better
+    assert f"note: {line}\n" in done.stderr
+    assert done.stderr.count("classifier re-initialised") == 1
+
+
+def test_statistics_and_penalty_are_the_users(data: Path, tmp_path: Path):
+    weights = str(weights_for(5, tmp_path / "other.pdparams"))
+    data = write_dataset(tmp_path / "many", 22)
+
+    def started(name: str, **start: object) -> dict[str, Any]:
+        settings = STILL | {"batch_size": 22, "start": start}
+        clsctl.train(MODEL, data, tmp_path / name, weights=weights, **settings)
+        return dict(read_pdparams(tmp_path / name / "latest" / "latest.pdparams"))
+
+    published, again, weak = (
+        started("published", statistics="published", penalty=1.0),
+        started("again", statistics="reestimated", penalty=1.0),
+        started("weak", statistics="published", penalty=1e-4),
+    )
+    means = [name for name in published if name.endswith("_mean")]
+    source = read_pdparams(Path(weights))
+    assert all((published[name] == source[name]).all() for name in means)
+    assert all((again[name] != source[name]).any() for name in means)
+    assert (weak["fc.weight"] != published["fc.weight"]).any()
+
+
+def test_the_start_is_the_result_where_training_only_spoils_it(data: Path, tmp_path: Path):
+    weights = str(weights_for(5, tmp_path / "other.pdparams"))
+    spoiling = STILL | {"optimizer.learning_rate": 1e3, "epochs": 2, "patience": 1}
+    fitted = clsctl.train(MODEL, data, tmp_path / "still", weights=weights, **STILL)
+    result = clsctl.train(MODEL, data, tmp_path / "run", weights=weights, **spoiling)
+    start, spoilt = result.history
+    assert start == {"epoch": 0, "top1": result.top1, "top5": result.top5}
+    assert spoilt["top1"] < start["top1"] == fitted.top1
+    assert result.best_epoch == 0
+    evaluated = clsctl.evaluate(data, weights=tmp_path / "run")
+    assert evaluated.top1 == result.top1
+    assert (tmp_path / "run" / "results.csv").read_text().splitlines()[1].startswith("0,,")
+
+
+@pytest.mark.parametrize("mode", ["frozen", "adapt"])
+def test_frozen_statistics_are_kept(data: Path, tmp_path: Path, mode: str):
+    weights = weights_for(5, tmp_path / "other.pdparams")
+    settings = STILL | {"freeze_until": "", "optimizer.learning_rate": 1e-3, "batch_norm": mode}
+    clsctl.train(MODEL, data, tmp_path / "run", weights=str(weights), **settings)
+    before, after = (
+        read_pdparams(path) for path in (weights, tmp_path / "run" / "latest" / "latest.pdparams")
+    )
+    changed = {name for name in before if not np.array_equal(after[name], before[name])}
+    assert any("conv" in name for name in changed)
+    assert any("_mean" in name for name in changed) == (mode == "adapt")
+
+
+def test_the_fitted_classifier_learns_as_fast_as_a_person_says(data: Path, tmp_path: Path):
+    weights = str(weights_for(5, tmp_path / "other.pdparams"))
+
+    def learnt(name: str, **settings: object) -> object:
+        run = tmp_path / name
+        clsctl.train(MODEL, data, run, weights=weights, **STILL | settings)
+        return read_pdparams(run / "latest" / "latest.pdparams")["fc.weight"]
+
+    moving = {"optimizer.learning_rate": 1e-3}
+    still = learnt("still")
+    assert learnt("fixed", **moving, **{"optimizer.head_rate": 0}) == pytest.approx(still, abs=1e-6)
+    assert learnt("plain", **moving) != pytest.approx(still, abs=1e-6)
+    assert learnt("as_fast", **moving, **{"optimizer.head_rate": 1}) == pytest.approx(
+        learnt("default", **moving), abs=0
+    )
+
+
+def test_a_trained_classifier_is_kept(data: Path, tmp_path: Path):
+    weights = weights_for(len(CLASSES), tmp_path / "same.pdparams")
+    result = clsctl.train(MODEL, data, tmp_path / "run", weights=str(weights), **STILL)
+    before, after = read_pdparams(weights), read_pdparams(result.weights)
+    assert after["fc.weight"] == pytest.approx(before["fc.weight"], abs=1e-6)
