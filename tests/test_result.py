@@ -56,6 +56,18 @@ def test_fields_are_also_keys():
         found["label"]
 
 
+def test_a_score_prints_as_it_was_rounded():
+    found = result(scores=np.array([0.40845, 0.1], np.float32))
+    assert (
+        repr(found)
+        == str(found)
+        == (
+            "Result(input_path='猫.jpg', page_index=None, class_ids=[2, 0], scores=[0.40845, 0.1], "
+            "label_names=['猫, cat', 'ant'])"
+        )
+    )
+
+
 def test_json_is_what_json_can_hold():
     expected = {"input_path": "猫.jpg", "page_index": None, "class_ids": [2, 0]}
     expected |= {"scores": [0.75, 0.1], "label_names": ["猫, cat", "ant"]}

@@ -11,6 +11,8 @@ Importing this package imports nothing heavy: each public name is loaded on firs
 from __future__ import annotations
 
 import importlib
+import os
+import warnings
 from typing import TYPE_CHECKING, Any
 
 from clsctl.values import __version__
@@ -25,6 +27,7 @@ if TYPE_CHECKING:
     from clsctl.prediction.batch import BatchPrediction as BatchPrediction
     from clsctl.prediction.classifier import Classifier as Classifier
     from clsctl.prediction.classifier import create_model as create_model
+    from clsctl.prediction.paddlex_pipeline import create_pipeline as create_pipeline
     from clsctl.quantization.quantize import Quantized as Quantized
     from clsctl.quantization.quantize import quantize as quantize
     from clsctl.result import Result as Result
@@ -41,6 +44,7 @@ _LAZY = {
     "Quantized": "clsctl.quantization.quantize",
     "Result": "clsctl.result",
     "create_model": "clsctl.prediction.classifier",
+    "create_pipeline": "clsctl.prediction.paddlex_pipeline",
     "train": "clsctl.training.train",
     "TrainResult": "clsctl.training.train",
     "evaluate": "clsctl.evaluation.evaluate",
@@ -60,11 +64,21 @@ __all__ = [
     "__version__",
     "build",
     "create_model",
+    "create_pipeline",
     "evaluate",
     "export",
     "quantize",
     "train",
 ]
+
+
+def _quieten_paddle() -> None:
+    """Hide what only those who debug Paddle need: it prints that at its import and at first use."""
+    warnings.filterwarnings("ignore", message="No ccache found")
+    os.environ.setdefault("GLOG_minloglevel", "2")
+
+
+_quieten_paddle()
 
 
 def __getattr__(name: str) -> Any:

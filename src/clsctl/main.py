@@ -279,10 +279,8 @@ def _wants_json(arguments: Sequence[str]) -> bool:
 
 
 def _quieten_libraries() -> None:
-    """Hide what only those who debug Paddle need, and OpenCV's own report of damaged files."""
-    warnings.filterwarnings("ignore", message="No ccache found")
+    """Print warnings of libraries as lines, and hide OpenCV's own report of damaged files."""
     warnings.showwarning = _show_warning
-    os.environ.setdefault("GLOG_minloglevel", "2")
     os.environ.setdefault("OPENCV_LOG_LEVEL", "SILENT")
 
 

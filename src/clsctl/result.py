@@ -78,6 +78,11 @@ class Result:
             raise KeyError(f"a result has {', '.join(fields)}; not '{key}'")
         return fields[key]
 
+    def __repr__(self) -> str:
+        """The fields as plain values: the scores as they are rounded, not as float32 holds them."""
+        fields = ", ".join(f"{name}={value!r}" for name, value in self.as_dict().items())
+        return f"{type(self).__name__}({fields})"
+
     def keys(self) -> Collection[str]:
         """The names of the fields, so that `dict(result)` holds them: a row of a table."""
         return self._fields().keys()

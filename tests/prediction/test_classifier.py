@@ -15,7 +15,7 @@ import pytest
 from PIL import Image
 
 import clsctl
-from clsctl import ClsctlError, create_model
+from clsctl import ClsctlError, create_model, create_pipeline
 
 SCRIPT = """\
 from clsctl import create_model
@@ -64,6 +64,87 @@ def test_the_script_of_the_specification_runs_with_its_import_changed(ready, tmp
     assert saved["class_ids"] == printed["class_ids"].tolist()
     with Image.open(tmp_path / "output" / "general_image_classification_001_res.jpg") as drawn:
         assert drawn.size == (pictures.WIDTH, pictures.HEIGHT)
+
+
+PIPELINE = """\
+pipeline_name: image_classification
+SubModules:
+  ImageClassification:
+    module_name: image_classification
+    model_name: MobileNetV1_x0_25
+    model_dir: {folder}
+    batch_size: 4
+    topk: 2
+"""
+
+
+def test_paddlex_s_pipeline_runs_from_its_file(ready, photo, tmp_path):
+    (tmp_path / "pipeline.yaml").write_text(PIPELINE.format(folder=ready))
+    pipeline = create_pipeline(tmp_path / "pipeline.yaml", device="cpu")
+    [found] = pipeline.predict(str(photo))
+    assert (len(found.class_ids), pipeline.job.batch_size) == (2, 4)
+    [more] = pipeline.predict(input=str(photo), topk=3)
+    assert more.class_ids[:2].tolist() == found.class_ids.tolist()
+
+
+def test_paddlex_s_pipeline_runs_by_name_with_the_model_that_is_here(ready, photo, call):
+    assert call("models", "import", ready, "--name", "PP-LCNet_x1_0").returncode == 0
+    pipeline = create_pipeline(
+        "image_classification", use_hpip=True, hpi_config={"backend": "paddle"}
+    )
+    assert pipeline.model.directory.parent.name == "PP-LCNet_x1_0"
+    assert pipeline.backend == "paddle"
+    module = {"ImageClassification": {"model_dir": str(ready), "topk": 1}}
+    config = {"pipeline_name": "image_classification", "SubModules": module}
+    by_config = create_pipeline(config=config, engine="paddle_static")
+    assert (by_config.topk, by_config.backend) == (1, "paddle")
+
+
+@pytest.mark.parametrize(
+    ("arguments", "code"),
+    [
+        ({"pipeline": "OCR"}, "E_PIPELINE"),
+        ({}, "E_PIPELINE"),
+        ({"config": {"pipeline_name": "OCR"}}, "E_PIPELINE"),
+        ({"config": {"SubModules": {"ImageClassification": 3}}}, "E_CONFIG"),
+        ({"pipeline": "none.yaml"}, "E_CONFIG"),
+        ({"pipeline": "image_classification", "engine": "tensorflow"}, "E_VALUE"),
+    ],
+)
+def test_another_pipeline_is_refused(arguments, code):
+    with pytest.raises(ClsctlError) as caught:
+        create_pipeline(**arguments)
+    assert caught.value.code == code
+
+
+def test_what_of_a_pipeline_has_no_effect_is_noted(ready, capsys):
+    config = {"SubModules": {"ImageClassification": {"model_dir": str(ready), "odd": 1}}}
+    create_pipeline(
+        config=config,
+        engine_config={"run_mode": "paddle"},
+        use_hpip=True,
+        hpi_config={"auto_config": True, "backend_config": {"cpu_num_threads": 8}},
+        engine="paddle",
+    )
+    assert capsys.readouterr().err.splitlines() == [
+        "note: SubModules.ImageClassification.odd has no effect",
+        "note: engine_config of create_pipeline has no effect",
+        "note: backend_config of hpi_config has no effect",
+    ]
+
+
+def test_the_first_call_prints_nothing_of_paddle_s(ready, photo):
+    """In a fresh process, by the backend that imports Paddle, and with the trainable networks."""
+    code = (
+        "import clsctl, sys\n"
+        "model = clsctl.create_model(model_dir=sys.argv[1], backend='paddle')\n"
+        "list(model.predict(sys.argv[2]))\n"
+        "clsctl.build('MobileNetV1_x0_25', num_classes=2)\n"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", code, ready, photo], capture_output=True, text=True, check=True
+    )
+    assert (done.stdout, done.stderr) == ("", "")
 
 
 def test_importing_the_package_imports_nothing_heavy():

@@ -89,7 +89,7 @@ def read_onnx_settings(graph: Path) -> InferenceYml:
         )
         return InferenceYml(
             read(PreProcess, {"transform_ops": transforms}),
-            Global(graph.stem),
+            Global(said.get("model_name") or graph.stem),
             PostProcess(read(Topk, {"label_list": labels})),
         )
     except SchemaError:

@@ -9,6 +9,7 @@ from typing import Any
 
 from clsctl.models.locate import find_model
 from clsctl.plugin.descriptors import PredictJob
+from clsctl.prediction.hpi import backend_of_hpi
 from clsctl.prediction.job import prepare_job, require_positive, run_job, session_factory
 from clsctl.result import Result
 from clsctl.settings import load_settings
@@ -70,9 +71,8 @@ class Classifier:
         Args:
             input: A path (str or Path) of an image, PDF, directory or glob; a URL; a uint8 ndarray
                 [H, W, 3] in OpenCV's BGR order or [H, W] grey; or a list of those.
-            batch_size: Images in one run of the network; None is what is fastest, found out in the
-                first job that is long enough.
-            topk: Classes to report; the model's own default where None.
+            batch_size: Images in one run of the network; that of `create_model` where None.
+            topk: Classes to report; that of `create_model` where None.
 
         Yields:
             One Result for each image or page, in input order. An input that cannot be read yields
@@ -83,7 +83,12 @@ class Classifier:
         """
         require_positive("batch_size", batch_size)
         require_positive("topk", topk)
-        job = replace(self.job, inputs=[input], batch_size=batch_size, topk=topk or self.topk)
+        job = replace(
+            self.job,
+            inputs=[input],
+            batch_size=batch_size or self.job.batch_size,
+            topk=topk or self.topk,
+        )
         return run_job(job, self._open_session)
 
     __call__ = predict
@@ -100,6 +105,8 @@ def create_model(
     precision: str | None = None,
     calibrated: bool = False,
     threshold: float | None = None,
+    batch_size: int | None = None,
+    hpi_config: Any = None,
 ) -> Classifier:
     """Load a model for prediction, downloading it first where that was not done before.
 
@@ -117,6 +124,9 @@ def create_model(
             model's answers on this machine.
         calibrated: Apply the temperature and the threshold that `clsctl calibrate` stored.
         threshold: Leave out classes that score less, 0 to 1; the calibrated one where None.
+        batch_size: Images in one run of the network, where `predict` is not told; None is what is
+            fastest, found out in the first job that is long enough.
+        hpi_config: PaddleX's, as a dict or an object; with `use_hpip` its `backend` is taken.
 
     Raises:
         ModelError: The model is unknown, its weights are not available, or it was never calibrated
@@ -125,8 +135,10 @@ def create_model(
         DeviceError: The device or the backend is not there.
     """
     require_positive("topk", topk)
+    require_positive("batch_size", batch_size)
+    hinted = backend_of_hpi(hpi_config) if use_hpip else None
     precision = precision or ("auto" if use_hpip else None)
-    settings = load_settings(device=device, backend=backend, precision=precision)
+    settings = load_settings(device=device, backend=backend or hinted, precision=precision)
     model = find_model(model_name, model_dir, settings)
     job = prepare_job(model, settings, topk=topk, calibrated=calibrated, threshold=threshold)
-    return Classifier(job)
+    return Classifier(replace(job, batch_size=batch_size))

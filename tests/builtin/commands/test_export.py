@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import ast
 import json
 import re
 import shutil
@@ -11,6 +12,8 @@ import limits
 import pytest
 
 import clsctl as clsctl_package
+
+OLD_KEYS = ("labels", "transform_ops")
 
 
 def test_export_then_predict(clsctl, tmp_path, dataset, run):
@@ -44,6 +47,38 @@ def test_export_to_openvino(clsctl, tmp_path, run):
     assert parity.startswith("inference.xml: log-probabilities within ")
     names = {path.name for path in (tmp_path / "model").iterdir()}
     assert names >= {"inference.json", "inference.xml", "inference.bin"}
+
+
+def test_an_onnx_file_says_what_others_ask_it(clsctl, tmp_path, run, dataset):
+    onnx = pytest.importorskip("onnx")
+    pytest.importorskip("paddle2onnx")
+    assert clsctl("export", "-m", run, "-o", "model", "--to", "onnx").returncode == 0
+    model = onnx.load(tmp_path / "model" / "inference.onnx")
+    ends = [
+        (end.name, end.type.tensor_type.shape.dim[0].dim_param)
+        for end in (*model.graph.input, *model.graph.output)
+    ]
+    assert ends == [("image", "batch"), ("probabilities", "batch")]
+    said = {prop.key: prop.value for prop in model.metadata_props}
+    assert ast.literal_eval(said["names"]) == {0: "red <b>", 1: "green", 2: "blue 蓝"}
+    assert (said["task"], said["imgsz"], said["batch"]) == ("classify", "[32, 32]", "1")
+    assert ast.literal_eval(said["mean"]) == (0.485, 0.456, 0.406)
+    assert said["interpolation"] == "bilinear"
+
+    image = dataset / "val" / "2-2.png"
+    alone = tmp_path / "alone.onnx"
+    shutil.copy(tmp_path / "model" / "inference.onnx", alone)
+    (of_run, of_file) = (
+        json.loads(clsctl("predict", image, "-m", model, "--format", "json").stdout)
+        for model in (run, alone)
+    )
+    assert of_run[0]["label_names"] == of_file[0]["label_names"]
+    # An older export has neither these names nor its own.
+    for prop in [prop for prop in model.metadata_props if prop.key not in OLD_KEYS]:
+        model.metadata_props.remove(prop)
+    onnx.save(model, str(tmp_path / "old.onnx"))
+    old = clsctl("predict", image, "-m", "old.onnx", "--format", "json")
+    assert json.loads(old.stdout)[0]["label_names"] == of_run[0]["label_names"]
 
 
 def test_without_a_check_it_says_so(clsctl, run):

@@ -3,11 +3,19 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Mapping
 from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
+from clsctl.images.transform_arguments import NormalizeImage
 from clsctl.plugin import Exporter, ExportRequest, Session, hookimpl
+from clsctl.schema.read import read
+
+if TYPE_CHECKING:
+    import onnx
 
 GRAPH = "inference.onnx"
+INPUT, OUTPUT, BATCH = "image", "probabilities", "batch"
 
 
 @hookimpl
@@ -23,13 +31,11 @@ def write(request: ExportRequest, folder: Path) -> None:
 
     target = folder / GRAPH
     write_plain_onnx(folder, target)
-    graph = onnx.load(target)
-    facts = {
-        "labels": list(request.labels),
-        "transform_ops": [dict(step) for step in request.transforms],
-    }
-    onnx.helper.set_model_props(graph, {key: json.dumps(facts[key]) for key in facts})
-    onnx.save(graph, str(target))
+    model = onnx.load(target)
+    _name_ends(model)
+    onnx.helper.set_model_props(model, metadata(request))
+    onnx.checker.check_model(model)
+    onnx.save(model, str(target))
 
 
 def open_graph(graph: Path) -> Session:
@@ -37,3 +43,49 @@ def open_graph(graph: Path) -> Session:
     from clsctl.inference.onnx_session import open_file
 
     return open_file(graph, 1)
+
+
+def metadata(request: ExportRequest) -> dict[str, str]:
+    """Say how the model is used: for clsctl, and under the names that other tools read.
+
+    Ultralytics reads `names`, `task`, `imgsz`, `stride` and `batch`, as Python writes them; `mean`,
+    `std`, `input_size` and `interpolation` are timm's names, and hold for pixels in 0 to 1.
+    """
+    ours = {
+        "model_name": request.name,
+        "labels": json.dumps(list(request.labels)),
+        "transform_ops": json.dumps([dict(step) for step in request.transforms]),
+    }
+    side = request.input_size
+    steps = {name: step[name] or {} for step in request.transforms for name in step}
+    normalize = read(NormalizeImage, steps["NormalizeImage"])
+    return ours | {
+        "task": "classify",
+        "names": str(dict(enumerate(request.labels))),
+        "imgsz": str([side, side]),
+        "stride": "1",
+        "batch": "1",
+        "input_size": str((3, side, side)),
+        "interpolation": _interpolation(steps.get("ResizeImage", {})),
+        "mean": str(normalize.mean),
+        "std": str(normalize.std),
+    }
+
+
+def _interpolation(resize: Mapping[str, Any]) -> str:
+    return str(resize.get("interpolation") or "bilinear").lower()
+
+
+def _name_ends(model: onnx.ModelProto) -> None:
+    """Call input and output what they are, and let the batch have any size."""
+    graph = model.graph
+    for end, name in ((graph.input[0], INPUT), (graph.output[0], OUTPUT)):
+        _rename(graph, end.name, name)
+        end.name = name
+        end.type.tensor_type.shape.dim[0].dim_param = BATCH
+
+
+def _rename(graph: onnx.GraphProto, old: str, new: str) -> None:
+    for node in graph.node:
+        for names in (node.input, node.output):
+            names[:] = [new if name == old else name for name in names]
