@@ -4,7 +4,7 @@ VENV ?= .venv
 BIN = $(VENV)/bin
 PIP = $(BIN)/python -m pip --disable-pip-version-check --quiet
 
-.PHONY: demo test test-install lint golden dist clean
+.PHONY: demo test test-install lint golden reference dist clean
 
 PLUGINS = $(wildcard plugins/*)
 
@@ -27,6 +27,10 @@ lint: $(VENV)/dev
 # All 80 networks against the reference: names, logits, export, ONNX parity. Takes long.
 golden: $(VENV)/dev
 	$(BIN)/python benchmarks/golden.py
+
+# The pages of docs/reference that say what the code says. A test fails where they do not.
+reference: $(VENV)/dev
+	$(BIN)/python scripts/write_reference.py
 
 # The packages of clsctl and its plugins, as a package index takes them.
 dist: $(VENV)/dev

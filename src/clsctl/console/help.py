@@ -99,12 +99,12 @@ def render_help(command: TyperCommand | TyperGroup, ctx: Any) -> str:
 
 
 def _print_help(console: Console, command: TyperCommand | TyperGroup, ctx: Any) -> None:
-    console.print(Text.assemble(("Usage: ", "bold"), _usage(command, ctx)))
+    console.print(Text.assemble(("Usage: ", "bold"), usage_line(command, ctx)))
     if command.help:
         console.line()
         for paragraph in command.help.splitlines():
             console.print(paragraph)
-    for title, rows in _sections(command, ctx).items():
+    for title, rows in help_sections(command, ctx).items():
         _print_section(console, title, rows)
     if command.epilog:
         console.line()
@@ -113,7 +113,8 @@ def _print_help(console: Console, command: TyperCommand | TyperGroup, ctx: Any) 
             console.print(Text(f"  {line}"), soft_wrap=True)
 
 
-def _usage(command: TyperCommand | TyperGroup, ctx: Any) -> str:
+def usage_line(command: TyperCommand | TyperGroup, ctx: Any) -> str:
+    """Return how the command is called: `clsctl predict [OPTIONS] INPUT...`."""
     arguments = [p for p in command.get_params(ctx) if p.param_type_name == "argument"]
     words = [
         _metavar(p, ctx) if p.required else f"[{_metavar(p, ctx).strip('[]')}]" for p in arguments
@@ -122,7 +123,7 @@ def _usage(command: TyperCommand | TyperGroup, ctx: Any) -> str:
     return " ".join([ctx.command_path, "[OPTIONS]", *after])
 
 
-def _sections(command: TyperCommand | TyperGroup, ctx: Any) -> dict[str, list[tuple[str, str]]]:
+def help_sections(command: TyperCommand | TyperGroup, ctx: Any) -> dict[str, list[tuple[str, str]]]:
     """Rows of spelling and help by title, in the order in which the titles first occur."""
     sections: dict[str, list[tuple[str, str]]] = {}
     for param in command.get_params(ctx):

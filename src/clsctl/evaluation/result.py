@@ -74,6 +74,7 @@ class Evaluation:
 
     @property
     def top1(self) -> float:
+        """Share of samples whose best class is the right one, 0 to 1."""
         return self.top_k(1)[0]
 
     @property
@@ -83,6 +84,7 @@ class Evaluation:
 
     @property
     def top5_meaningful(self) -> bool:
+        """Whether the model tells more than five classes apart."""
         return len(self.class_names) > 5
 
     @functools.cached_property

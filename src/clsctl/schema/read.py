@@ -62,6 +62,11 @@ def read(kind: type[T], value: object, *, from_text: bool = False, extra_keys: b
     return cast("T", _reader(kind, from_text, extra_keys).read(value))
 
 
+def describe(kind: Any) -> str:
+    """Return in words what an annotation admits: `a whole number, 1 or more`."""
+    return _reader(kind, from_text=True, extra_keys=False).expected
+
+
 def cached(function: F) -> F:
     """Keep what a function returned, as `functools.cache` does, which forgets its signature."""
     return cast("F", functools.cache(function))

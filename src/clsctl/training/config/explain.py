@@ -29,7 +29,7 @@ def print_config(resolved: ResolvedConfig) -> None:
     for item in config_keys(TrainConfig):
         origin = resolved.origins[item.name]
         style = "dim" if origin == DEFAULT else ""
-        value = Text(_shown(values[item.name], item.kind), style)
+        value = Text(format_value(values[item.name], item.kind), style)
         below = [] if wide or origin == DEFAULT else [Text(origin, "dim")]
         beside = [Text(origin, style)] if wide else []
         cells = stack([value, *below]), *beside, Text(item.meaning, "dim")
@@ -37,7 +37,8 @@ def print_config(resolved: ResolvedConfig) -> None:
     console.print(table)
 
 
-def _shown(value: object, kind: Any) -> str:
+def format_value(value: object, kind: Any) -> str:
+    """Return the value of a key of that annotation, as it is shown: `-` where there is none."""
     if value is None:
         return "-"
     if value == AUTO.value and _may_be_auto(kind):
