@@ -33,14 +33,17 @@ def run_python(
     return _run(["-c", code, *map(str, arguments)], memory_mb=memory_mb, cpu_s=cpu_s)
 
 
-def run_clsctl(*arguments: str | Path, file_kb: int | None = None) -> Limited:
+def run_clsctl(
+    *arguments: str | Path, file_kb: int | None = None, cpu_s: int | None = None
+) -> Limited:
     """Run `clsctl ARGUMENTS`.
 
     Args:
+        cpu_s: Seconds of one processor, for each process.
         file_kb: How large a file may become, in units of 1,000 bytes: beyond that the system
             answers as a full disk does.
     """
-    return _run(["-m", "clsctl", *map(str, arguments)], file_kb=file_kb)
+    return _run(["-m", "clsctl", *map(str, arguments)], file_kb=file_kb, cpu_s=cpu_s)
 
 
 def _run(

@@ -63,6 +63,33 @@ def export_golden(folder: Path, name: str) -> None:
     export_network(network, folder, name, transforms, imagenet_labels(), preprocessing.crop)
 
 
+def write_paddle(folder: Path, kind: str) -> None:
+    """A graph of Paddle that is `greedy`, which adds up 12 GB of numbers, or `endless`."""
+    import paddle
+
+    class Network(paddle.nn.Layer):
+        def __init__(self) -> None:
+            super().__init__()
+            self.head = paddle.nn.Linear(3, 3)
+
+        def forward(self, x):
+            pooled = x.mean([2, 3])
+            if kind == "greedy":
+                pooled = pooled + paddle.expand(pooled.sum(), [3_000_000_000]).cumsum()[-1]
+            if kind == "endless":
+                while paddle.isfinite(pooled).all():
+                    pooled = pooled * 0.5
+            return paddle.nn.functional.softmax(self.head(pooled))
+
+    folder.mkdir()
+    spec = [paddle.static.InputSpec([None, 3, 224, 224], "float32", "x")]
+    network = paddle.jit.to_static(Network(), input_spec=spec, full_graph=True)
+    network.eval()
+    paddle.jit.save(network, str(folder / "inference"))
+    transforms = transform_ops(Preprocessing(resize_short=256, crop=224))
+    write_settings(folder, kind, transforms, ["a", "b", "c"])
+
+
 def spread(network: nn.Layer, deviation: float = 8) -> None:
     """Centre and stretch the logits, for images to differ in their classes and in how sure."""
     import paddle

@@ -28,6 +28,29 @@ def write_greedy(folder: Path, values: int) -> None:
     _write(folder, many, [numpy_helper.from_array(np.array([values], np.int64), "size")])
 
 
+def write_endless(folder: Path) -> None:
+    """A loop whose condition stays as it is."""
+    from onnx import TensorProto, helper, numpy_helper
+
+    info = helper.make_tensor_value_info
+    body = helper.make_graph(
+        [
+            helper.make_node("Identity", ["go"], ["again"]),
+            helper.make_node("Mul", ["value", "half"], ["halved"]),
+        ],
+        "body",
+        [
+            info("number", TensorProto.INT64, []),
+            info("go", TensorProto.BOOL, []),
+            info("value", TensorProto.FLOAT, ["n", 3]),
+        ],
+        [info("again", TensorProto.BOOL, []), info("halved", TensorProto.FLOAT, ["n", 3])],
+        [numpy_helper.from_array(np.array(0.5, np.float32), "half")],
+    )
+    loop = helper.make_node("Loop", ["", "yes", "logits"], ["changed"], body=body)
+    _write(folder, [loop], [numpy_helper.from_array(np.array(True), "yes")])
+
+
 def write_single(folder: Path) -> None:
     """A graph that takes one image and no more, PyTorch's default."""
     from onnx import helper

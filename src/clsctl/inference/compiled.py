@@ -9,6 +9,7 @@ try again. What the system refuses, such as room on a disk, says nothing of the 
 from __future__ import annotations
 
 import json
+import signal
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -109,6 +110,10 @@ def _compile_in_child(
             raise _refused(outcome["refused"])
         if "error" in outcome:
             raise ModelError(**outcome["error"])
+        if child.returncode == -signal.SIGXCPU:
+            reason = refusal(compiled, spec, "it computes without end").message
+            write_verdict(target, reason, _versions(compiled))
+            raise _refused(reason)
         if child.returncode or "difference" not in outcome:
             raise refusal(compiled, spec, failure_of(child))
         if not target.name.startswith(fresh_weights_sha256(spec)):

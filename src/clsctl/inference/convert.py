@@ -8,7 +8,6 @@ several inputs.
 from __future__ import annotations
 
 import json
-import os
 import sys
 from collections.abc import Callable, Mapping
 from pathlib import Path
@@ -21,20 +20,13 @@ from clsctl.inference.int8_cache import int8_path, is_in_integers
 from clsctl.inference.onnx_session import open_file
 from clsctl.inference.paddle2onnx import CONVERTER, onnx_bytes
 from clsctl.inference.paddle_session import PaddleSession
-from clsctl.inference.parity import compare_scores
+from clsctl.inference.parity import compare_scores, sample_inputs
+from clsctl.inference.trial import limit_process
 from clsctl.models.directory import read_model_dir
-from clsctl.models.integrity import model_files
 from clsctl.plugin.descriptors import CompiledModel
 from clsctl.plugin.registry import default_registry
 from clsctl.system.files import require_writable
-from clsctl.system.memory import limit_memory
 from clsctl.values import HOST, ModelSpec, Placement, ScoreFunction
-
-MEMORY = {"paddle": 640 << 20, "onnx": 512 << 20, "openvino": 512 << 20}
-"""Bytes that the libraries and a small model's arithmetic take, by the format of the model."""
-
-MEMORY_PER_CORE, MEMORY_PER_BYTE = 64 << 20, 16
-"""What more a thread takes, and what each byte of weights: six were measured with large ones."""
 
 
 class Reference(NamedTuple):
@@ -79,9 +71,11 @@ def _difference(
 ) -> float:
     """Compare what lies at `target` with the reference, where there is one; see `convert`."""
     reference = None if placement.precision == "int8" else _reference(spec)
+    run = compiled.load(target, placement).run
     if reference is None:
+        run(sample_inputs(spec.transforms)[0])  # here, where memory and time have bounds
         return 0.0
-    runs = reference.run, compiled.load(target, placement).run
+    runs = reference.run, run
     first, second = map(_one_by_one, runs) if reference.one_by_one else runs
     parity = compare_scores(first, second, spec.transforms)
     if not parity.holds:
@@ -134,13 +128,6 @@ def _one_by_one(run: ScoreFunction) -> ScoreFunction:
     return lambda images: np.concatenate([run(image[None]) for image in images])
 
 
-def _allowance(spec: ModelSpec) -> int:
-    """Bytes of memory to convert a model with: a graph can ask for any amount."""
-    size = sum(path.stat().st_size for path in model_files(spec))
-    cores = os.cpu_count() or 1
-    return MEMORY[spec.format] + MEMORY_PER_CORE * cores + MEMORY_PER_BYTE * size
-
-
 def _main(backend: str, device: str, precision: str, graph: str, target: str) -> None:
     """Convert, and print the outcome as JSON for `clsctl.inference.compiled`."""
     registry = default_registry()
@@ -150,7 +137,7 @@ def _main(backend: str, device: str, precision: str, graph: str, target: str) ->
     try:
         spec = read_model_dir(Path(graph))
         if placement.device == HOST:
-            limit_memory(_allowance(spec))
+            limit_process(spec)
         outcome = {"difference": convert(compiled, spec, placement, Path(target))}
     except ClsctlError as error:
         refused = error.code == "E_CONVERSION"

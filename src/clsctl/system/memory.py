@@ -41,18 +41,6 @@ def _available(default: int) -> int:
     return default
 
 
-def limit_memory(size: int) -> None:
-    """Let this process allocate so many bytes and no more, where the system can see to that.
-
-    Beyond them Python meets a MemoryError, and a library whatever it makes of that.
-    """
-    with contextlib.suppress(ImportError, AttributeError, ValueError, OSError):
-        import resource
-
-        _, most = resource.getrlimit(resource.RLIMIT_DATA)
-        resource.setrlimit(resource.RLIMIT_DATA, (size, most))
-
-
 @functools.cache
 def reuse_memory() -> None:
     """Keep the memory of large images for the next one, for as long as this process runs.

@@ -6,6 +6,7 @@ from importlib import import_module
 
 from clsctl.errors import require_library
 from clsctl.inference.paddle_session import PaddleSession
+from clsctl.inference.trial import require_bounded
 from clsctl.installation import install_hint
 from clsctl.plugin import Backend, hookimpl
 
@@ -18,6 +19,7 @@ def clsctl_backends() -> list[Backend]:
             "Paddle Inference, with oneDNN on CPU; the reference.",
             _check,
             PaddleSession,
+            prepare=require_bounded,
             packages=("paddlepaddle", "paddlepaddle-gpu"),
             import_library=lambda: import_module("paddle"),
         )
