@@ -21,6 +21,7 @@ import clsctl
 from clsctl.exporting.network import export_network
 from clsctl.images.preprocess import transform_ops
 from clsctl.models.catalog import get_entry
+from clsctl.models.directory import write_settings
 from clsctl.models.imagenet_labels import imagenet_labels
 from clsctl.system.cpu import multiplies_int8
 from clsctl.values import Preprocessing
