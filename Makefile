@@ -4,7 +4,7 @@ VENV ?= .venv
 BIN = $(VENV)/bin
 PIP = $(BIN)/python -m pip --disable-pip-version-check --quiet
 
-.PHONY: demo test test-install lint golden reference dist clean
+.PHONY: demo test test-install lint golden reference docs dist clean
 
 PLUGINS = $(wildcard plugins/*)
 
@@ -32,6 +32,11 @@ golden: $(VENV)/dev
 reference: $(VENV)/dev
 	$(BIN)/python scripts/write_reference.py
 
+# The documentation as a site in site/, which search works in once it is served.
+docs: $(VENV)/docs
+	NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --quiet --strict
+	@echo "$(BIN)/python -m http.server --directory site   shows it"
+
 # The packages of clsctl and its plugins, as a package index takes them.
 dist: $(VENV)/dev
 	rm -f dist/*.whl dist/*.tar.gz
@@ -55,5 +60,9 @@ $(VENV)/dev: $(VENV)/bin/python pyproject.toml $(PLUGINS:%=%/pyproject.toml)
 	$(PIP) install --group dev
 	touch $@
 
+$(VENV)/docs: $(VENV)/bin/python pyproject.toml
+	$(PIP) install --group docs
+	touch $@
+
 clean:
-	rm -rf $(VENV) dist
+	rm -rf $(VENV) dist site

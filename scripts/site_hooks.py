@@ -1,0 +1,54 @@
+"""What the site needs beyond mkdocs.yml: links into the source tree, anchors, languages."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path, PurePosixPath
+from typing import Any
+
+from mkdocs.config.defaults import MkDocsConfig
+from mkdocs.structure.files import Files
+from mkdocs.structure.pages import Page
+from pymdownx.slugs import slugify
+
+LANGUAGES = {"en": ("English", ""), "zh": ("简体中文", "zh/")}
+"""Name and folder of each language; pages have the same path in all of them."""
+
+_LINK = re.compile(r"\[([^\]]+)\]\(((?:\.\./)+[^)#]*)[^)]*\)")
+
+
+def on_config(config: MkDocsConfig) -> MkDocsConfig:
+    """Make anchors of headings as forges do, of Chinese ones too."""
+    config.mdx_configs["toc"]["slugify"] = slugify(case="lower")
+    return config
+
+
+def on_page_markdown(markdown: str, page: Page, config: MkDocsConfig, files: Files) -> str:
+    """Keep the text alone of a link that leaves docs/: the site has no source tree."""
+    depth = len(PurePosixPath(page.file.src_uri).parent.parts)
+
+    def kept(link: re.Match[str]) -> str:
+        return link[1] if link[2].count("../") > depth else link[0]
+
+    return _LINK.sub(kept, markdown)
+
+
+def on_page_context(
+    context: dict[str, Any], page: Page, config: MkDocsConfig, nav: object
+) -> dict[str, Any]:
+    """Give a page its language, and a switch to the same page in the others."""
+    path = page.file.dest_uri
+    own = "zh" if path.startswith("zh/") else "en"
+    stem = path.removeprefix(LANGUAGES[own][1])
+    config.theme["language"] = own
+    config.extra["alternate"] = [
+        {"name": name, "lang": language, "link": _counterpart(folder, stem, config)}
+        for language, (name, folder) in LANGUAGES.items()
+    ]
+    return context
+
+
+def _counterpart(folder: str, stem: str, config: MkDocsConfig) -> str:
+    """Find the page of that language, or its first page where it lacks this one."""
+    source = Path(config.docs_dir, folder, stem).with_suffix(".md")
+    return folder + (stem if source.is_file() else "index.html")
