@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import pickle
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -276,3 +278,36 @@ def test_the_environment_and_the_allocator_are_left_as_they_are(ready, photo, tm
     command = [sys.executable, "-c", SIDE_EFFECTS, ready, photo, broken]
     done = subprocess.run(command, capture_output=True, check=True, text=True)
     assert done.stdout == "set() 0\n"
+
+
+# ---- other processes ---------------------------------------------------------------------------
+
+ELSEWHERE = """
+import os, pickle, sys
+os.chdir("/")
+model = pickle.loads(sys.stdin.buffer.read())
+results = list(model.predict([sys.argv[1], "/nowhere.jpg"]))
+sys.stdout.buffer.write(pickle.dumps(results))
+"""
+
+
+def test_a_pickled_model_gives_equal_results(ready, photo, monkeypatch):
+    monkeypatch.chdir(ready.parent)
+    model = create_model(model_dir=ready.name, topk=3, threshold=0.01)
+    expected = [result.as_dict() for result in model.predict([str(photo), "/nowhere.jpg"])]
+    copy = pickle.loads(pickle.dumps(model))
+    assert [result.as_dict() for result in copy.predict([str(photo), "/nowhere.jpg"])] == expected
+    assert (copy.topk, copy.threshold, copy.backend) == (3, 0.01, model.backend)
+    command = [sys.executable, "-c", ELSEWHERE, str(photo)]
+    done = subprocess.run(command, input=pickle.dumps(model), capture_output=True, check=True)
+    results = pickle.loads(done.stdout)
+    assert [result.as_dict() for result in results] == expected
+    assert results[0].img["res"].size == (pictures.WIDTH, pictures.HEIGHT)
+
+
+def test_a_pickled_model_whose_folder_is_gone_says_so_in_one_error(tmp_path, ready, photo):
+    folder = shutil.copytree(ready, tmp_path / "model")
+    content = pickle.dumps(create_model(model_dir=folder))
+    shutil.rmtree(folder)
+    with pytest.raises(ClsctlError):
+        list(pickle.loads(content).predict(str(photo)))

@@ -17,7 +17,7 @@ from clsctl.values import DeviceId, ModelSpec
 
 
 class Classifier:
-    """A model loaded for prediction.
+    """A model loaded for prediction; it can be pickled, for `multiprocessing` and Ray.
 
     Args:
         job: How to run it, of `clsctl.prediction.job.prepare_job`; its inputs do not matter.
@@ -29,6 +29,10 @@ class Classifier:
     def __init__(self, job: PredictJob) -> None:
         self.job = job
         self._open_session = session_factory(job)
+
+    def __reduce__(self) -> tuple[type[Classifier], tuple[PredictJob]]:
+        """Pickle the job, by absolute paths: another process opens the model for itself."""
+        return Classifier, (replace(self.job, inputs=(), model=_absolute(self.model)),)
 
     @property
     def model(self) -> ModelSpec:
@@ -92,6 +96,15 @@ class Classifier:
         return run_job(job, self._open_session)
 
     __call__ = predict
+
+
+def _absolute(model: ModelSpec) -> ModelSpec:
+    return replace(
+        model,
+        directory=model.directory.absolute(),
+        graph=model.graph.absolute(),
+        params=model.params and model.params.absolute(),
+    )
 
 
 def create_model(
