@@ -8,6 +8,8 @@ from __future__ import annotations
 
 import logging
 import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
 from clsctl.console.text import printable_text, to_json
@@ -24,6 +26,17 @@ if _LOGGER.level == logging.NOTSET:
 def set_level(level: int) -> None:
     """Choose how much is said: one of the levels of `logging`."""
     _LOGGER.setLevel(level)
+
+
+@contextmanager
+def at_level(level: int) -> Iterator[None]:
+    """Say less, or more, inside the block."""
+    before = _LOGGER.level
+    set_level(level)
+    try:
+        yield
+    finally:
+        set_level(before)
 
 
 def says(level: int) -> bool:

@@ -7,6 +7,7 @@ import hashlib
 import os
 import shutil
 import sys
+import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -137,6 +138,21 @@ def _require_nothing_at(path: Path) -> None:
             code="E_EXISTS",
             hint="name a folder that does not exist yet, or move that one away",
         )
+
+
+def require_output_folder(folder: Path) -> None:
+    """Find out before the work whether files can be written into a folder, which need not exist.
+
+    Nothing is left behind.
+
+    Raises:
+        UsageError: They cannot (`E_OUTPUT`).
+    """
+    with translate_os_errors(folder, hint="choose another folder with -o"):
+        # The folder's parents are made when it is.
+        there = next(path for path in (folder, *folder.absolute().parents) if path.exists())
+        with tempfile.TemporaryFile(dir=there):
+            pass
 
 
 def require_writable(path: Path) -> None:

@@ -13,6 +13,7 @@ from clsctl.console.messages import note
 from clsctl.errors import UsageError
 from clsctl.plugin.train_callbacks import Callback
 from clsctl.schema.layers import ConfigSource
+from clsctl.system.files import require_output_folder
 from clsctl.system.os_errors import translate_full_disk
 from clsctl.training.build import build_network
 from clsctl.training.config.recipes import Decision, decide
@@ -91,7 +92,8 @@ def train(
         settings: Keys of the configuration (`clsctl train --explain-config`), sections as dicts.
 
     Raises:
-        UsageError: A setting is wrong, or the folder already holds a run (`E_RUN_EXISTS`).
+        UsageError: A setting is wrong, the folder already holds a run (`E_RUN_EXISTS`), or cannot
+            be written (`E_OUTPUT`).
         DataError: The dataset is not valid.
         ModelError: Weights are missing or do not fit; a checkpoint cannot be written.
         DeviceError: The device is not there.
@@ -109,6 +111,7 @@ def run_training(sources: Sequence[ConfigSource], resume: bool = False) -> Train
     launched = ConfigSource("launcher", {"processes": rank.size})
     resolved = resolve_run([launched, *sources], resume)
     folder = Path(resolved.config.output)
+    require_output_folder(folder)
     if not resume:
         files.refuse_to_overwrite(folder)
     job = prepare(resolved.config, _connect(rank, resolved.config))

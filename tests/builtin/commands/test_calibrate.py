@@ -61,7 +61,7 @@ def test_what_was_stored_before_is_kept(clsctl, model, dataset):
     assert stored["calibration"]["threshold"] is None
 
 
-def test_a_precision_out_of_reach_stores_nothing(clsctl, tmp_path, model, dataset):
+def test_a_precision_out_of_reach_leaves_the_temperature_alone(clsctl, tmp_path, model, dataset):
     wrong = shutil.copytree(dataset, tmp_path / "wrong")
     (wrong / "val.txt").write_text("val/2-2.png 0\nval/2-3.png 2\n", encoding="utf-8")
     options = ("--backend", "paddle", "--model-dir", model, "--target-precision", "1")
@@ -69,7 +69,12 @@ def test_a_precision_out_of_reach_stores_nothing(clsctl, tmp_path, model, datase
     assert done.returncode == 3
     assert "no threshold gives a precision of 1: the best is 0.5000, on 2 images" in done.stderr
     assert "[E_PRECISION]" in done.stderr
-    assert not (model / "clsctl.json").exists()
+    stored = json.loads((model / "clsctl.json").read_text())["calibration"]
+    assert stored["temperature"] > 0
+    assert stored["threshold"] is None
+    image = dataset / "val/2-2.png"
+    used = clsctl("predict", image, "-m", model, "--calibrated", "--backend", "paddle")
+    assert used.returncode == 0, used.stderr
 
 
 def test_predict_with_a_model_that_was_never_calibrated(clsctl, model, dataset):

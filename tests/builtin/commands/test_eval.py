@@ -177,3 +177,14 @@ def test_m_names_a_run_a_model_directory_or_weights(call, dataset, run, what):
     done = call("eval", "-d", dataset, "-m", run / what, "-o", "out", "--backend", "auto")
     assert done.returncode == 0, done.stderr
     assert "val.top1  72.22 %" in done.stdout
+
+
+def test_an_output_that_cannot_be_written_is_found_before_anything_is_measured(call, run, tmp_path):
+    """The dataset is not even looked for."""
+    (tmp_path / "file").touch()
+    done = call("eval", "-m", run, "-d", "nowhere", "-o", "file/out")
+    assert done.returncode == 2
+    assert done.stderr.splitlines()[0].startswith("error: cannot write file/out: ")
+    assert "[E_OUTPUT]" in done.stderr
+    assert call("eval", "-m", run, "-d", "nowhere", "-o", "new/out").returncode == 3
+    assert not (tmp_path / "new").exists()

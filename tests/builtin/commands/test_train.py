@@ -98,6 +98,17 @@ def test_what_cannot_start_says_why(clsctl: Run, arguments: tuple[str, ...], cod
     assert done.returncode in (2, 3, 4)
 
 
+@pytest.mark.parametrize("processes", ["1", "2"])
+def test_a_folder_that_cannot_be_written_is_one_line(clsctl: Run, data, tmp_path, processes: str):
+    (tmp_path / "file").touch()
+    done = clsctl("train", *TINY, "-d", data, "-o", "file/run", "--processes", processes)
+    assert done.returncode == 2
+    error, hint = done.stderr.splitlines()
+    assert error.startswith(f"error: cannot write {Path('file/run')}: Not a directory")
+    assert error.endswith("[E_OUTPUT]")
+    assert hint == "hint: choose another folder with -o"
+
+
 def test_a_batch_and_a_rate_that_are_found(clsctl: Run, data: Path, tmp_path: Path):
     options = ("train", *TINY, "-d", data, "--epochs", "1")
     done = clsctl(*options, "-b", "auto", "--lr", "auto", "-o", "found")

@@ -155,6 +155,7 @@ def bench(
     from clsctl.inference.devices import select_device
     from clsctl.plugin.registry import default_registry
     from clsctl.settings import load_settings
+    from clsctl.system.files import require_output_folder
     from clsctl.system.temporary import scratch_folder
 
     settings, registry = load_settings(device=device), default_registry()
@@ -166,7 +167,9 @@ def bench(
         _precisions(precisions),
         _batches(batches),
     )
-    save_measurements([])  # fails now, not after minutes of measuring
+    # These fail now, not after minutes of measuring.
+    save_measurements([])
+    require_output_folder(output)
     with scratch_folder() as folder, count_bar("measuring", "measurements") as progress:
         pictures = _pictures(folder, dataset, split)
         method = Method(folder, pictures, images, rounds, dataset and dataset.absolute(), split)

@@ -19,6 +19,7 @@ from clsctl.builtin.commands._options import (
     renamed_option,
 )
 from clsctl.console.text import print_line
+from clsctl.errors import DataError
 from clsctl.plugin import Command, hookimpl
 
 if TYPE_CHECKING:
@@ -72,7 +73,8 @@ def calibrate(
 ) -> None:
     """Fit a temperature, and a threshold for a target precision, and store them with the model.
 
-    `clsctl predict --calibrated` applies them. The model's files stay as they are.
+    `clsctl predict --calibrated` applies them. The model's files stay as they are. Where no
+    threshold reaches the target, the temperature is stored alone, and the exit status is 3.
     """
     from clsctl.console.progress import count_bar
     from clsctl.datasets.layouts.detect import read_valid_dataset
@@ -91,11 +93,18 @@ def calibrate(
     scorer = open_scorer(model, None, model_dir, ScoringSetup(settings, parse_batch(batch)))
     with count_bar(scorer.name) as progress:
         evaluation = evaluate_scorer(scorer, found, split, progress)
-    fitted = fit(evaluation.scores, evaluation.labels, target_precision)
+    scored, failure = (evaluation.scores, evaluation.labels), None
+    try:
+        fitted = fit(*scored, target_precision)
+    except DataError as error:
+        # The temperature helps although no threshold is high enough.
+        fitted, failure = fit(*scored), error
     facts = {"dataset": found.root.resolve().name, "split": split}
     save_calibration(scorer.source, fitted, facts)
     _show(fitted)
     print_line(f"Stored in {scorer.source}/clsctl.json; `clsctl predict --calibrated` applies it.")
+    if failure is not None:
+        raise failure
 
 
 def _show(fitted: Calibration) -> None:

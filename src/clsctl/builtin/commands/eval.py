@@ -99,12 +99,14 @@ def evaluate(
     from clsctl.inference.batch_size import parse_batch
     from clsctl.prediction.executors import find_executor
     from clsctl.settings import load_settings
+    from clsctl.system.files import require_output_folder
     from clsctl.system.memory import reuse_memory
 
     settings = load_settings(device=device, backend=backend, precision=precision, offline=offline)
     options = executor_options(executor, own_options)
     setup = ScoringSetup(settings, parse_batch(batch), find_executor(executor), options)
     reuse_memory()
+    require_output_folder(output)
     found = read_valid_dataset(dataset, layout=layout)
     print_notes(found)
     samples_of(found, split)  # before a model is loaded or even pulled

@@ -17,6 +17,7 @@ from clsctl.builtin.commands._options import (
     Layout,
     Model,
 )
+from clsctl.builtin.commands._paddlex_modes import run_mode, split_overrides
 from clsctl.console.text import print_line
 from clsctl.errors import UsageError
 from clsctl.plugin import Command, hookimpl
@@ -61,13 +62,13 @@ def train(
     ] = None,
     layout: Layout = None,
     output: Annotated[
-        Path | None,
+        list[str] | None,
         typer.Option(
             "-o",
             "--output",
             metavar="DIR",
             rich_help_panel=OUTPUT,
-            help="The run's folder.",
+            help="The run's folder; KEY.SUB=VALUE is taken as --set.",
             show_default="output",
         ),
     ] = None,
@@ -213,18 +214,26 @@ def train(
     """
     from clsctl.schema.layers import ConfigSource
     from clsctl.training.config.run_config import resolve_run
-    from clsctl.training.config.sources import file_source, option_source
+    from clsctl.training.config.sources import file_sources, load_paddlex, option_source
+    from clsctl.training.distributed import environment
     from clsctl.training.train import run_training
 
     if run_folder is not None and not resume:
         raise UsageError(
             f"'{run_folder}' needs --resume", code="E_USAGE", hint="datasets are given with -d"
         )
+    with environment.noting_once():
+        folder, overrides = split_overrides(output or ())
+    texts = [*(set_ or ()), *overrides]
+    theirs = {"Global.model": model, "Global.dataset_dir": dataset, "Global.output": folder}
+    peer = dict(load_paddlex(config, texts))
+    if run_mode(peer | {name: value for name, value in theirs.items() if value is not None}):
+        return
     options = {
         "model": model,
         "data.path": dataset,
         "data.layout": layout,
-        "output": run_folder or output,
+        "output": run_folder or folder,
         "epochs": epochs,
         "batch_size": batch,
         "optimizer.learning_rate": lr,
@@ -240,14 +249,14 @@ def train(
     given = {
         key: str(v) if isinstance(v, Path) else v for key, v in options.items() if v is not None
     }
-    sources = [] if config is None else [file_source(config)]
-    sources += [option_source(set_ or ()), ConfigSource("option", given)]
+    with environment.noting_once():
+        sources = [*file_sources(config, texts), option_source(texts)]
+    sources.append(ConfigSource("option", given))
     if explain_config:
         from clsctl.training.config.explain import print_config
 
         print_config(resolve_run(sources, resume))
         return
-    from clsctl.training.distributed import environment
     from clsctl.training.distributed.launch import supervise
     from clsctl.training.distributed.nodes import Nodes
 

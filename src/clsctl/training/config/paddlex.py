@@ -1,8 +1,14 @@
-"""Read a PaddleX configuration (`Global`, `Train`, ...) as a source of ours."""
+"""Read a PaddleX configuration (`Global`, `Train`, ...) as a source of ours.
+
+paddlex.toml holds every key that PaddleX has, and what it stands for here.
+"""
 
 from __future__ import annotations
 
+import functools
+import sys
 from collections.abc import Iterator, Mapping
+from importlib.resources import files
 from typing import Any
 
 from clsctl.console.messages import note
@@ -12,38 +18,19 @@ from clsctl.schema.layers import ConfigSource, config_keys
 from clsctl.schema.read import read
 from clsctl.training.config.train_config import TrainConfig
 
+if sys.version_info >= (3, 11):
+    import tomllib
+else:
+    import tomli as tomllib
+
 # PaddleX's learning rates are for this many devices, each with the batch that the file says.
 DEVICES = 4
 
-# Sections of other commands; nothing in them concerns training.
-OTHER_SECTIONS = ("CheckDataset", "Evaluate", "Export", "Predict", "Benchmark")
-
-KEYS = {
-    "Global.model": "model",
-    "Global.dataset_dir": "data.path",
-    "Global.device": "device",
-    "Global.output": "output",
-    "Train.num_classes": "data.num_classes",
-    "Train.epochs_iters": "epochs",
-    "Train.batch_size": "batch_size",
-    "Train.learning_rate": "optimizer.base_learning_rate",
-    "Train.warmup_steps": "schedule.warmup_epochs",
-    "Train.save_interval": "checkpoint.save_every",
-}
-
-# Keys that clsctl ignores, and the values with which that makes no difference.
-WITHOUT_EFFECT: Mapping[str, tuple[Any, ...]] = {
-    "Global.mode": ("check_dataset", "train", "evaluate", "export", "predict"),
-    "Global.export_with_pir": (True, False, None),
-    "Train.log_interval": (1, 10),
-    "Train.eval_interval": (1,),
-    "Train.resume_path": (None, ""),
-    "Train.dy2st": (False, None),
-    "Train.dist_ips": (None, ""),
-    "Train.uniform_output_enabled": (True, None),
-    "Train.basic_config_path": (None, ""),
-}
+SECTIONS = ("Global", "CheckDataset", "Train", "Evaluate", "Export", "Predict", "Benchmark")
 WEIGHTS, AMP = "Train.pretrain_weight_path", "Train.amp"
+
+PaddlexKeys = Mapping[str, Any]
+"""Values by dotted key, such as `Train.epochs_iters`."""
 
 
 def is_paddlex_config(document: Mapping[str, Any]) -> bool:
@@ -51,46 +38,90 @@ def is_paddlex_config(document: Mapping[str, Any]) -> bool:
     return "Global" in document
 
 
-def paddlex_source(document: Mapping[str, Any], origin: str) -> ConfigSource:
-    """Take what a PaddleX file says about training.
+def is_paddlex_key(name: str) -> bool:
+    """Whether a dotted key is of one of PaddleX's sections."""
+    return name.partition(".")[0] in SECTIONS
+
+
+def paddlex_keys(document: Mapping[str, Any], origin: str) -> PaddlexKeys:
+    """Return what a PaddleX file says, by dotted key.
 
     Raises:
-        UsageError: It has a key that PaddleX does not have, or a wrong value (`E_CONFIG`).
+        UsageError: It has a key that PaddleX does not have (`E_CONFIG`).
     """
-    values: dict[str, Any] = {"recipe": "family"}
     try:
-        for name, value in _items(document):
+        found = dict(_flattened(document, ""))
+        for name in found:
+            if name not in _known():
+                raise SchemaError(unknown_name("key", label(name), _known()))
+    except SchemaError as error:
+        raise UsageError(f"{origin}: {error}", code="E_CONFIG") from None
+    return found
+
+
+def paddlex_source(keys: PaddlexKeys, origin: str, whole: bool = True) -> ConfigSource:
+    """Take what PaddleX's keys say about training.
+
+    Args:
+        whole: Whether these are a whole configuration, whose learning rate is for its batch on
+            PaddleX's number of devices.
+
+    Raises:
+        UsageError: A value is wrong, or a key is set that clsctl has something else for
+            (`E_CONFIG`).
+    """
+    values: dict[str, Any] = {"recipe": "family"} if whole else {}
+    try:
+        for name, value in keys.items():
             values |= _translated(name, value, origin)
     except SchemaError as error:
         raise UsageError(f"{origin}: {error}", code="E_CONFIG") from None
-    if values.get("batch_size"):
+    if whole and values.get("batch_size"):
         values["optimizer.base_batch_size"] = DEVICES * values["batch_size"]
     return ConfigSource(origin, values)
 
 
-def _items(document: Mapping[str, Any]) -> Iterator[tuple[str, Any]]:
-    """Every key of the sections that concern training, dotted."""
-    for section, items in document.items():
-        if section in OTHER_SECTIONS:
-            continue
-        if not isinstance(items, Mapping | None):
-            raise unexpected("a table", items).below(label(str(section)))
-        for name, value in (items or {}).items():
-            yield f"{section}.{name}", value
+@functools.cache
+def _tables() -> Mapping[str, Mapping[str, Any]]:
+    text = files("clsctl.training.config").joinpath("paddlex.toml").read_text(encoding="utf-8")
+    return tomllib.loads(text)
+
+
+@functools.cache
+def _known() -> tuple[str, ...]:
+    return (*dict.fromkeys(name for table in _tables().values() for name in table), WEIGHTS, AMP)
+
+
+def _flattened(document: Mapping[str, Any], prefix: str) -> Iterator[tuple[str, Any]]:
+    """Every key, dotted; a table that is a value itself, as of an engine, stays one."""
+    for name, value in document.items():
+        dotted = f"{prefix}{name}"
+        if isinstance(value, Mapping) and dotted not in ("Predict.engine_config",):
+            yield from _flattened(value, f"{dotted}.")
+        elif not prefix and value is not None:
+            raise unexpected("a table", value).below(label(str(name)))
+        elif prefix:
+            yield dotted, value
 
 
 def _translated(name: str, value: Any, origin: str) -> dict[str, Any]:
-    known = [*KEYS, *WITHOUT_EFFECT, WEIGHTS, AMP]
-    if name not in known:
-        raise SchemaError(unknown_name("key", label(name), known))
+    tables = _tables()
     if name == WEIGHTS:
         return _weights(value)
     if name == AMP:
         return {"amp": "off" if value in ("OFF", False, None) else _checked(name, "amp", value)}
-    if name in KEYS:
-        return {KEYS[name]: _checked(name, KEYS[name], value)}
-    if value not in WITHOUT_EFFECT[name]:
-        note(f"{name} = {value} in {origin} has no effect")
+    if name in tables["keys"]:
+        ours = tables["keys"][name]
+        return {ours: _checked(name, ours, value)}
+    if name in tables["modes"] or value in (None, "", {}, *tables["ignored"].get(name, ())):
+        return {}
+    if name in tables["instead"]:
+        raise UsageError(
+            f"{origin}: {name} = {value} is not followed",
+            code="E_CONFIG",
+            hint=f"use {tables['instead'][name]}",
+        )
+    note(f"{name} = {value} in {origin} has no effect")
     return {}
 
 
@@ -105,6 +136,11 @@ def _checked(name: str, ours: str, value: Any) -> Any:
 
 def _weights(value: Any) -> dict[str, Any]:
     """A URL is where the published weights are; the catalog knows that too."""
-    if not value or str(value).startswith(("http://", "https://")):
+    if not value or is_url(value):
         return {"pretrained": True}
     return {"weights": _checked(WEIGHTS, "weights", value)}
+
+
+def is_url(value: object) -> bool:
+    """Whether weights are named by an address, as PaddleX names the published ones."""
+    return str(value).startswith(("http://", "https://"))

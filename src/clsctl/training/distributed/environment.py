@@ -7,11 +7,14 @@ Only the command line does this; `clsctl.train` changes no variable.
 
 from __future__ import annotations
 
+import logging
 import os
 import platform
 import sys
+from contextlib import AbstractContextManager, nullcontext
 from pathlib import Path
 
+from clsctl.console.messages import at_level
 from clsctl.settings import load_settings
 from clsctl.system.cpu import available_cores
 
@@ -37,6 +40,11 @@ def restart_with_variables() -> None:
     sys.stdout.flush()
     sys.stderr.flush()
     os.execve(sys.executable, [sys.executable, *sys.orig_argv[1:]], environment)
+
+
+def noting_once() -> AbstractContextManager[None]:
+    """Leave out notes inside the block in a process that was restarted, which has said them."""
+    return at_level(logging.WARNING) if MARK in os.environ else nullcontext()
 
 
 def threads(processes: int) -> int:

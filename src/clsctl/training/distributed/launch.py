@@ -22,6 +22,7 @@ from pathlib import Path
 from clsctl.console.messages import note, status
 from clsctl.errors import Interrupted, ProcessLost
 from clsctl.schema.layers import ConfigSource
+from clsctl.system.files import require_output_folder
 from clsctl.training.config.run_config import CONFIG, resolve_run
 from clsctl.training.distributed import environment
 from clsctl.training.distributed.devices import device_of
@@ -66,6 +67,7 @@ def supervise(sources: Sequence[ConfigSource], resume: bool, nodes: Nodes) -> bo
     size = wanted_processes(config, nodes.count)
     if size == 1 and not nodes.restarts:
         return False
+    require_output_folder(Path(config.output))
     if not resume:
         files.refuse_to_overwrite(Path(config.output))
     for local in range(size // nodes.count):
