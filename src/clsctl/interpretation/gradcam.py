@@ -95,24 +95,40 @@ def network_view(
 
 
 def draw_heatmap(view: NDArray[np.uint8], heatmap: NDArray[np.float32], caption: str) -> Image:
-    """Draw the view beside itself under the heat map, dark to bright, and a caption above both.
+    """Draw the view beside itself under the heat map, and a caption above both.
 
     Args:
         view: uint8 [SIDE, SIDE, 3], RGB, of `network_view`.
         heatmap: float32 [h, w] in 0..1, of an `ActivationMap`.
         caption: Any text.
     """
-    import cv2
     import numpy as np
 
     from clsctl.images.caption import PAPER, draw_label
 
+    bar = np.full((BAR, 2 * SIDE, 3), PAPER, np.uint8)
+    views = np.concatenate([view, mix_heatmap(view, heatmap)], axis=1)
+    return draw_label(np.concatenate([bar, views]), caption)
+
+
+def mix_heatmap(view: NDArray[np.uint8], heatmap: NDArray[np.float32]) -> NDArray[np.uint8]:
+    """Lay the heat map, dark to bright, over the view in grey.
+
+    Args:
+        view: uint8 [SIDE, SIDE, 3], RGB, of `network_view`.
+        heatmap: float32 [h, w] in 0..1, of an `ActivationMap`.
+
+    Returns:
+        uint8 [SIDE, SIDE, 3], RGB.
+    """
+    import cv2
+    import numpy as np
+
     heat = cv2.resize(heatmap, (SIDE, SIDE), interpolation=cv2.INTER_CUBIC).clip(0, 1)
     colours = cv2.applyColorMap((heat * 255).astype(np.uint8), cv2.COLORMAP_INFERNO)[:, :, ::-1]
     grey = view.mean(axis=2, keepdims=True)
-    mixed = (grey * (1 - STRENGTH) + colours * STRENGTH).astype(np.uint8)
-    bar = np.full((BAR, 2 * SIDE, 3), PAPER, np.uint8)
-    return draw_label(np.concatenate([bar, np.concatenate([view, mixed], axis=1)]), caption)
+    mixed: NDArray[np.uint8] = (grey * (1 - STRENGTH) + colours * STRENGTH).astype(np.uint8)
+    return mixed
 
 
 def class_named(text: str, labels: Sequence[str]) -> int:

@@ -86,6 +86,16 @@ def find(text: str | None, weights: Path | None, settings: Settings) -> TrainedM
     return load(found)
 
 
+def find_here(model: ModelSpec, settings: Settings) -> TrainedModel | None:
+    """Find the training weights of an exported model, where they are on this machine already."""
+    beside = _beside_exported(model.directory)
+    if beside is not None:
+        return load(beside)
+    store = open_store(settings)
+    ours = store.find(model.name) == model.directory and store.find(model.name, "training")
+    return _published(model.name, settings) if ours else None
+
+
 def load(path: Path, name: str | None = None) -> TrainedModel:
     """Find out what a .pdparams file, or a run's folder with its best weights, stands for.
 

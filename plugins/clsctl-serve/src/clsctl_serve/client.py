@@ -37,6 +37,7 @@ class ModelFacts(TypedDict):
         preprocessing: `transform_ops`, in PaddleX's words.
         provenance: Where the weights came from, and the SHA256 of each file.
         labels: Class names by id.
+        explains: Whether the server can show what speaks for a class.
     """
 
     name: str
@@ -52,6 +53,7 @@ class ModelFacts(TypedDict):
     preprocessing: list[dict[str, Any]]
     provenance: dict[str, Any]
     labels: list[str]
+    explains: bool
 
 
 class Client:

@@ -21,6 +21,7 @@ from clsctl.inference.batch_size import AutoBatch
 from clsctl.models.integrity import weights_sha256
 from clsctl.models.locate import find_model
 from clsctl.models.provenance import read_facts
+from clsctl.networks.trained_weights import TrainedModel, find_here
 from clsctl.paths import is_file
 from clsctl.plugin import PredictJob, Session
 from clsctl.prediction.job import prepare_job, session_factory
@@ -74,12 +75,14 @@ class ServedModel:
         version: SHA256 of its weights, which tells two versions of a model apart.
         job: How it runs: the model, the backend, device and precision, the classes to report.
         batch: Images that are run together at most.
+        trained: Its training weights, where they are on this machine.
     """
 
     name: str
     version: str
     job: PredictJob
     batch: int
+    trained: TrainedModel | None
     session: Session
     preprocess: Preprocessor
 
@@ -209,6 +212,7 @@ def load_served(name: str, path: Path, options: ServeOptions) -> ServedModel:
         version=weights_sha256(spec),
         job=job,
         batch=options.batch or 1,
+        trained=find_here(spec, settings),
         session=session_factory(job)(1, worker_threads(options)),
         preprocess=compile_transforms(spec.transforms),
     )
@@ -243,6 +247,7 @@ def describe(model: ServedModel) -> dict[str, Any]:
         "preprocessing": list(spec.transforms),
         "provenance": {"source": source, **{key: facts[key] for key in PUBLIC if key in facts}},
         "labels": list(spec.labels),
+        "explains": model.trained is not None,
     }
 
 

@@ -72,6 +72,19 @@ class ClassifyResponse(BaseModel):
     ms: Milliseconds
 
 
+class ExplainResponse(BaseModel):
+    """What speaks for a class."""
+
+    model: str
+    class_id: int
+    label_name: Annotated[str | None, Field(description="Where the model names its classes.")]
+    score: float
+    image: Annotated[
+        str,
+        Field(description="JPEG in base64: what the network saw, the brighter the more it spoke."),
+    ]
+
+
 class Refused(BaseModel):
     """What is answered where nothing was classified."""
 
@@ -146,6 +159,34 @@ def v1_routes(service: Service) -> APIRouter:
             wanted = Wanted(topk or model.topk, exact)
             call = await service.classify(model, uploads, wanted, request.receive, deadline, batch)
             return _answer(call)
+
+    @router.post(
+        "/models/{name}:explain",
+        operation_id="explain",
+        summary="Show what speaks for a class",
+        description="Send one image as the body itself. Only of models whose training weights are "
+        "on the server: `explains` in their description.",
+        response_model=ExplainResponse,
+        responses={status: {"model": Refused} for status in (401, 404, 408, 413, 422, 503, 504)},
+        openapi_extra={
+            "requestBody": {"required": True, "content": {"image/*": _IMAGES["image/*"]}}
+        },
+    )
+    async def explain(
+        request: Request,
+        name: str,
+        class_id: Annotated[int | None, Query(ge=0, description="The best if left out.")] = None,
+    ) -> Response:
+        deadline, model = service.deadline(), service.model(name)
+        length = request.headers.get("content-length")
+        async with service.bodies.body(request.receive, length) as body:
+            found = await service.explainer.explain(
+                model, Upload("image", body), class_id, deadline
+            )
+            labels = model.job.model.labels
+            label = labels[found.class_id] if found.class_id < len(labels) else None
+            content = {"model": model.name, "label_name": label, **found._asdict()}
+            return json_response(200, content)
 
     @router.get(
         "/models", operation_id="listModels", summary="List the models", response_model=ModelList

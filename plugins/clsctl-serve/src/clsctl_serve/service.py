@@ -20,6 +20,7 @@ from clsctl_serve.engine import (
     load_served,
     worker_threads,
 )
+from clsctl_serve.explain import Explainer
 from clsctl_serve.limits import BodyReader, ClientGone, Receive
 from clsctl_serve.metrics import Metrics
 from clsctl_serve.options import ServeOptions
@@ -63,6 +64,7 @@ class Service:
         self.bodies = BodyReader(self.options.max_body, self.options.timeout)
         threads, wait = worker_threads(self.options), self.options.max_wait_ms / 1000
         self.scheduler = Scheduler(threads, self.options.queue, wait, self.metrics.observe_batch)
+        self.explainer = Explainer(self.options.timeout)
         self.fetcher = Fetcher(self.options.allow_urls, self.options.max_body)
         self.metrics.watch_queue(lambda: self.scheduler.depth)
         self._reloading = asyncio.Lock()
@@ -106,6 +108,7 @@ class Service:
         self.draining = True
         for task in self._tasks:
             task.cancel()
+        self.explainer.stop()
         await asyncio.to_thread(self.scheduler.stop, self.options.timeout)
 
     def summary(self) -> str:
