@@ -10,6 +10,7 @@ from clsctl.training.config.sources import (
     option_source,
     resolve_config,
     table_source,
+    writable_values,
 )
 
 
@@ -74,7 +75,7 @@ def test_what_is_wrong_is_named(text: str, message: str):
 
 def test_a_configuration_survives_being_written_and_read():
     resolved = resolve_config([ConfigSource("a", {"augment.crop_scale": [0.2, 0.9], "ema": 0.99})])
-    again = resolve_config([table_source("b", nest(resolved.values()))])
+    again = resolve_config([table_source("b", nest(writable_values(resolved)))])
     assert again.config == resolved.config
 
 

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from typing import Any, get_args
+from typing import Any
 
 from clsctl.schema.layers import config_keys
-from clsctl.training.config.sources import ResolvedConfig
+from clsctl.training.config.sources import ResolvedConfig, may_be_auto
 from clsctl.training.config.train_config import AUTO, TrainConfig
 
 WIDE = 120
@@ -41,12 +41,8 @@ def format_value(value: object, kind: Any) -> str:
     """Return the value of a key of that annotation, as it is shown: `-` where there is none."""
     if value is None:
         return "-"
-    if value == AUTO.value and _may_be_auto(kind):
+    if value == AUTO.value and may_be_auto(kind):
         return AUTO.word
     if isinstance(value, tuple):
         return ", ".join(f"{item:.4g}" for item in value)
     return f"{value:g}" if isinstance(value, float) else str(value) or "-"
-
-
-def _may_be_auto(kind: Any) -> bool:
-    return kind == AUTO or any(_may_be_auto(part) for part in get_args(kind))

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any, TypeAlias
+from typing import Any, TypeAlias, get_args
 
 from clsctl.errors import UsageError
 from clsctl.schema.documents import load_document, parse_document
 from clsctl.schema.errors import SchemaError
-from clsctl.schema.layers import ConfigSource, Resolved, flatten, resolve
+from clsctl.schema.layers import ConfigSource, Resolved, config_keys, flatten, resolve
 from clsctl.training.config.paddlex import (
     PaddlexKeys,
     is_paddlex_config,
@@ -17,7 +17,7 @@ from clsctl.training.config.paddlex import (
     paddlex_keys,
     paddlex_source,
 )
-from clsctl.training.config.train_config import TrainConfig
+from clsctl.training.config.train_config import AUTO, TrainConfig
 
 HINT = "`clsctl train --explain-config` shows every key with its meaning"
 
@@ -31,6 +31,20 @@ def resolve_config(sources: Sequence[ConfigSource]) -> ResolvedConfig:
         UsageError: A key is unknown, or a value is not what it may be (`E_CONFIG`).
     """
     return resolve(TrainConfig, sources, hint=HINT)
+
+
+def writable_values(resolved: ResolvedConfig) -> dict[str, Any]:
+    """Return every value by dotted key as a file holds it: `auto` where that is the value."""
+    kinds = {item.name: item.kind for item in config_keys(TrainConfig)}
+    return {
+        name: AUTO.word if value == AUTO.value and may_be_auto(kinds[name]) else value
+        for name, value in resolved.values().items()
+    }
+
+
+def may_be_auto(kind: Any) -> bool:
+    """Whether a value of that annotation may be `auto`."""
+    return kind == AUTO or any(may_be_auto(part) for part in get_args(kind))
 
 
 def table_source(origin: str, table: Mapping[str, Any]) -> ConfigSource:

@@ -21,7 +21,7 @@ from clsctl.paths import without_folders
 from clsctl.schema.layers import nest
 from clsctl.system.files import atomic_replace
 from clsctl.training.config.run_config import CONFIG
-from clsctl.training.config.sources import ResolvedConfig
+from clsctl.training.config.sources import ResolvedConfig, writable_values
 from clsctl.training.job import TrainJob
 from clsctl.training.run_dir import run_card
 from clsctl.training.run_dir.checkpoint import BEST, LATEST, TrainProgress
@@ -125,7 +125,7 @@ def _write_start(job: TrainJob, resolved: ResolvedConfig) -> None:
     }
     _write_json(job.run_dir / run_card.NAME, without_folders(card))
     # Last: a folder with a configuration counts as a run.
-    text = yaml.safe_dump(nest(resolved.values()), sort_keys=False, allow_unicode=True)
+    text = yaml.safe_dump(nest(writable_values(resolved)), sort_keys=False, allow_unicode=True)
     _write(job.run_dir / CONFIG, text)
 
 
