@@ -147,6 +147,9 @@ def test_a_name_cannot_leave_the_store(store, tmp_path, file, name):
             "E_MODEL_DIR_INVALID",
         ),
         ("page.pdparams", b"<html>", "E_WEIGHTS_INVALID"),
+        ("memo.pdparams", b"\x80\x04}r\0\0\0\x10.", "E_WEIGHTS_INVALID"),
+        ("deep.pdparams", b"\x80\x04}K\x01" + b"\x85" * 5000 + b"K\x01s.", "E_WEIGHTS_INVALID"),
+        ("large.pdparams", b"\x80\x04}B\xff\xff\xff\xffK\x01s.", "E_WEIGHTS_INVALID"),
     ],
 )
 def test_what_cannot_be_used_leaves_nothing(store, tmp_path, name, content, code):

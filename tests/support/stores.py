@@ -6,6 +6,7 @@ import io
 import json
 import math
 import os
+import pickle
 import random
 import struct
 import tarfile
@@ -79,8 +80,8 @@ def varint(value: int) -> bytes:
 
 
 def pdparams(seed: int = 0) -> bytes:
-    """What begins and ends as a pickle."""
-    return b"\x80\x04" + random.Random(seed).randbytes(50_000) + b"."
+    """A pickle of the kind that holds weights."""
+    return pickle.dumps({"weights": random.Random(seed).randbytes(50_000)}, protocol=4)
 
 
 def tar_of(files: Mapping[str, bytes], top: str = f"{NAME}_infer/") -> bytes:

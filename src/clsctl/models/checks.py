@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
-import os
 import re
 from pathlib import Path
+from pickle import UnpicklingError
 
 from clsctl.errors import ModelError, UsageError
 from clsctl.models import provenance
 from clsctl.models.directory import read_model_dir
 from clsctl.models.integrity import require_complete
+from clsctl.models.pickle_scan import scan
+from clsctl.paths import open_regular
 from clsctl.values import Artifact, ModelEntry, WeightKind
 
 _SAFE_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,99}")
@@ -25,17 +27,21 @@ def check_weights(folder: Path, name: str, kind: WeightKind) -> None:
     if kind == "inference":
         require_complete(read_model_dir(folder))
         return
-    path = pdparams_path(folder, name)
-    # The protocol mark and the STOP of a pickle: an error page or a cut-off file lacks them.
-    if not path.is_file() or _first_and_last_byte(path) != b"\x80.":
-        raise ModelError("this is no complete .pdparams file", code="E_WEIGHTS_INVALID")
+    reason = _fault(pdparams_path(folder, name))
+    if reason:
+        raise ModelError(f"this is no .pdparams file: {reason}", code="E_WEIGHTS_INVALID")
 
 
-def _first_and_last_byte(path: Path) -> bytes:
-    with path.open("rb") as stream:
-        first = stream.read(1)
-        stream.seek(-1 if first else 0, os.SEEK_END)
-        return first + stream.read(1)
+def _fault(path: Path) -> str:
+    """Say what is wrong with training weights as far as shows without loading them, if anything."""
+    try:
+        with open_regular(path) as stream:
+            scan(stream)
+            return ""
+    except UnpicklingError as error:
+        return str(error)
+    except Exception:  # noqa: BLE001 - a hostile or broken pickle may end in any exception
+        return "it is cut off, or no file that paddle.save wrote"
 
 
 def safe_name(name: str) -> str:

@@ -1,7 +1,7 @@
 """Load a pickle of arrays, whoever wrote it, without executing anything of it.
 
 A pickle may name any function to call, in any number. It is looked through first, by
-`clsctl.networks.pickle_scan`. The unpickler then admits arrays, numbers and plain containers: every
+`clsctl.models.pickle_scan`. The unpickler then admits arrays, numbers and plain containers: every
 name it knows maps to a harmless stand-in, every other name is refused before anything runs. What
 they make together is no larger than the file.
 """
@@ -13,7 +13,7 @@ import reprlib
 from pickle import Unpickler, UnpicklingError
 from typing import TYPE_CHECKING, Any, BinaryIO
 
-from clsctl.networks.pickle_scan import scan
+from clsctl.models.pickle_scan import scan
 
 if TYPE_CHECKING:
     import numpy as np

@@ -18,7 +18,7 @@ from clsctl.datasets.samples import SPLITS, Dataset, Sample
 
 LABEL_FILE = "label.txt"
 _LIST_NAMES = ("{}.txt", "{}_list.txt")
-_WHOLE = re.compile(r"[+-]?[0-9]+")
+_WHOLE = re.compile(r"[+-]?0*[0-9]{1,18}")
 _FIRST_FIELD = re.compile(r"([^ \t]+)[ \t]+(.+)")
 _LAST_FIELD = re.compile(r"(.*[^ \t])[ \t]+([^ \t]+)")
 
