@@ -146,6 +146,21 @@ def test_the_contracts_see_an_import_that_leads_upward(copy, module, line, contr
     assert f"{contract} BROKEN" in done.stdout
 
 
+def test_paths_are_asked_about_by_what_never_raises():
+    """`Path.is_file` raises where a name is too long or a folder may not be entered."""
+    found = [
+        f"{path.relative_to(ROOT)}:{node.lineno}"
+        for path in [*SOURCE.rglob("*.py"), *ROOT.glob("plugins/*/src/**/*.py")]
+        for node in ast.walk(ast.parse(path.read_text("utf-8")))
+        if isinstance(node, ast.Call)
+        and isinstance(node.func, ast.Attribute)
+        and node.func.attr in ("is_file", "is_dir", "exists")
+        and not node.args
+        and not node.keywords  # those of os.DirEntry have one
+    ]
+    assert found == []
+
+
 def test_every_public_name_is_still_itself_after_every_module_was_imported():
     """A package of the same name would take the place of a function."""
     done = subprocess.run(

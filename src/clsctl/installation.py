@@ -14,6 +14,8 @@ from importlib.util import find_spec
 from pathlib import Path
 from typing import Literal
 
+from clsctl.paths import is_file
+
 Kind = Literal["pip", "pipx", "uv"]
 
 PIPX_FACTS = "pipx_metadata.json"
@@ -86,9 +88,9 @@ def find_installation(
     Args:
         has_pip: Whether pip can be imported in it; looked up where None.
     """
-    if (environment / PIPX_FACTS).is_file():
+    if is_file(environment / PIPX_FACTS):
         return Installation("pipx", environment)
-    if (environment / "uv-receipt.toml").is_file():
+    if is_file(environment / "uv-receipt.toml"):
         return Installation("uv", environment)
     if find_spec("pip") is not None if has_pip is None else has_pip:
         return Installation("pip", environment, _own_pip(environment))

@@ -10,8 +10,10 @@ import errno
 import io
 import os
 import re
+import shutil
 import stat
 from collections.abc import Mapping
+from pathlib import Path
 from typing import Any, BinaryIO, TypeAlias
 
 AnyPath: TypeAlias = "str | os.PathLike[str]"
@@ -71,12 +73,12 @@ def without_folders(value: Any) -> Any:
 def why_missing(path: AnyPath) -> str:
     """Say why a path is not there, or cannot be looked at, in the system's words, in lower case."""
     try:
-        os.stat(path)  # noqa: PTH116 - Path(path) would make "" the current folder
+        mode = os.stat(path).st_mode  # noqa: PTH116 - Path(path) would make "" the current folder
     except OSError as error:
         return (error.strerror or str(error)).lower()
     except ValueError as error:  # a null character
         return str(error)
-    return "it is of another kind"
+    return f"it is {_KINDS.get(stat.S_IFMT(mode), 'of another kind')}"
 
 
 def open_regular(path: AnyPath, buffering: int = -1) -> BinaryIO:
@@ -98,6 +100,17 @@ def open_regular(path: AnyPath, buffering: int = -1) -> BinaryIO:
     except BaseException:
         os.close(descriptor)
         raise
+
+
+def copy_file(source: AnyPath, target: Path) -> None:
+    """Copy the content of a regular file.
+
+    Raises:
+        OSError: The source cannot be read (see `open_regular`), or the target not be written.
+        ValueError: As `open_regular`.
+    """
+    with open_regular(source) as stream, target.open("wb") as copy:
+        shutil.copyfileobj(stream, copy, _CHUNK)
 
 
 def read_bytes(path: AnyPath, limit: int = MAX_TEXT) -> bytes:

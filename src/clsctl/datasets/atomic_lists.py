@@ -25,6 +25,7 @@ from hashlib import sha256
 from pathlib import Path
 
 from clsctl.datasets.folder import translate_write_errors
+from clsctl.paths import exists, is_file
 from clsctl.settings import folders
 from clsctl.system.files import sync, sync_tree
 from clsctl.system.locks import locked
@@ -47,7 +48,7 @@ def replace_lists(root: Path, lists: Mapping[str, str | None]) -> dict[str, str]
     """
     with _alone_in(root):
         _settle(root)
-        backups = {name: _backup_name(root / name) for name in lists if (root / name).is_file()}
+        backups = {name: _backup_name(root / name) for name in lists if is_file(root / name)}
         try:
             _stage(root, lists, backups)
             for name in (*lists, *backups.values()):
@@ -67,7 +68,7 @@ def recover(root: Path) -> None:
     Raises:
         DataError: The folder cannot be written (`E_DATASET_WRITE`).
     """
-    if (root / UPDATE).exists():
+    if exists(root / UPDATE):
         with _alone_in(root):
             _settle(root)
 
@@ -101,13 +102,13 @@ def _switch(root: Path) -> None:
 def _settle(root: Path) -> None:
     """Make plain files of the links, whichever side of the switch they are on."""
     update = root / UPDATE
-    if not update.exists():
+    if not exists(update):
         return
     for name in {path.name for path in update.glob("*/*")}:
         path = root / name
         if not path.is_symlink() or path.readlink() != Path(_target(name)):
             continue
-        if path.exists():
+        if exists(path):
             path.resolve().replace(path)
         else:
             path.unlink()

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import shutil
 from collections.abc import Iterable, Mapping
 from pathlib import Path
 from posixpath import normpath
@@ -10,6 +9,7 @@ from typing import Literal
 
 from clsctl.datasets.samples import Dataset
 from clsctl.errors import DataError
+from clsctl.paths import copy_file
 from clsctl.values import Progress
 
 
@@ -38,7 +38,7 @@ def copy_images(
         target = folder / name
         target.parent.mkdir(parents=True, exist_ok=True)
         if mode == "copy":
-            shutil.copyfile(dataset.root / path, target)
+            copy_file(dataset.root / path, target)
         else:
             _hard_link(dataset.root / path, target)
         done += sizes[path]

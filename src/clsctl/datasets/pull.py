@@ -22,6 +22,7 @@ from clsctl.models import provenance
 from clsctl.models.archive import extract
 from clsctl.models.directory import PROVENANCE
 from clsctl.models.mirrors import first_success, weight_source
+from clsctl.paths import is_dir, is_file
 from clsctl.plugin.descriptors import FetchRequest
 from clsctl.settings import Settings, folders, load_settings
 from clsctl.system.files import require_space
@@ -86,7 +87,7 @@ def pull_dataset(
     """
     dataset, settings = _find(name), settings or load_settings()
     root = Path(target or name)
-    if (root / PROVENANCE).is_file():
+    if is_file(root / PROVENANCE):
         return root
     partial = folders().data / "partial" / f"dataset-{name}"
     request = FetchRequest(
@@ -149,7 +150,7 @@ def _unpack(dataset: Published, archive: Path, url: str, max_bytes: int, root: P
 def _lift(folder: Path) -> None:
     """Take the content out of the one folder that an archive has at its top."""
     inside = list(folder.iterdir())
-    if len(inside) == 1 and inside[0].is_dir():
+    if len(inside) == 1 and is_dir(inside[0]):
         top = inside[0].rename(folder / ".top")
         for path in top.iterdir():
             path.rename(folder / path.name)

@@ -11,6 +11,7 @@ from clsctl.evaluation.scorer import Scorer, ScoringSetup
 from clsctl.models.inference_yml import SETTINGS
 from clsctl.models.locate import find_model, resolve_model
 from clsctl.networks import trained_weights
+from clsctl.paths import exists, is_file
 
 
 def open_scorer(
@@ -47,9 +48,9 @@ def open_scorer(
 def open_named(text: str, setup: ScoringSetup) -> Scorer:
     """Open the model that one word stands for: a folder, weights, a run, or a catalog name."""
     path = Path(text)
-    if (path / SETTINGS).is_file():
+    if is_file(path / SETTINGS):
         return open_scorer(None, None, path, setup)
-    if path.exists():
+    if exists(path):
         return open_scorer(None, path, None, setup)
     return open_scorer(text, None, None, setup)
 

@@ -8,6 +8,7 @@ from typing import Any
 
 from clsctl.errors import ModelError
 from clsctl.models.integrity import weights_sha256
+from clsctl.paths import exists
 from clsctl.schema.constraints import Fraction
 from clsctl.schema.documents import read_document
 from clsctl.schema.errors import SchemaError
@@ -22,7 +23,7 @@ def int8_path(spec: ModelSpec) -> Path:
         ModelError: It was not quantised (`E_PRECISION_MISSING`).
     """
     path = int8_target(spec)
-    if not path.exists():
+    if not exists(path):
         in_store = spec.directory.absolute().is_relative_to(folders().data)
         which = f"-m {spec.name}" if in_store else f"--model-dir {spec.directory}"
         raise ModelError(

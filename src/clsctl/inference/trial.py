@@ -19,6 +19,7 @@ from clsctl.inference.parity import sample_inputs
 from clsctl.inference.verdicts import read_verdict, versions_of, write_verdict
 from clsctl.models.directory import read_model_dir
 from clsctl.models.integrity import model_files, weights_sha256
+from clsctl.paths import exists
 from clsctl.plugin.registry import default_registry
 from clsctl.settings import folders
 from clsctl.system.files import atomic_replace
@@ -55,7 +56,7 @@ def require_bounded(spec: ModelSpec, placement: Placement) -> None:
     """
     key = weights_sha256(spec)
     target, versions = folders().cache / "paddle" / f"{key}.tried", versions_of(PACKAGES)
-    if placement.device != HOST or target.exists() or _was_compiled(key):
+    if placement.device != HOST or exists(target) or _was_compiled(key):
         return
     if reason := read_verdict(target, versions):
         raise _refused(spec, reason)

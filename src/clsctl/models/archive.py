@@ -15,6 +15,7 @@ from typing import cast
 
 from clsctl.errors import ModelError
 from clsctl.models.directory import PARAMS
+from clsctl.paths import open_regular
 from clsctl.schema.errors import brief
 
 MAX_MEMBERS = 10_000
@@ -34,7 +35,7 @@ def extract(archive: Path, into: Path, max_bytes: int) -> None:
     """
     try:
         with (
-            _BoundedReads(io.FileIO(archive)) as stream,
+            _BoundedReads(cast("io.FileIO", open_regular(archive, buffering=0))) as stream,
             tarfile.open(fileobj=stream, mode="r:") as tar,
         ):
             for member, path in _safe_members(tar, max_bytes):

@@ -22,6 +22,7 @@ from clsctl.models.checks import check_weights, pdparams_path, repair_hint
 from clsctl.models.directory import PROVENANCE, read_model_dir
 from clsctl.models.provenance import ListedFile, as_portable, origin, read_facts
 from clsctl.models.store import KINDS, Store
+from clsctl.paths import copy_file, is_dir, is_file, open_regular
 from clsctl.schema.documents import read_document
 from clsctl.schema.errors import SchemaError
 from clsctl.system.files import FileFacts, atomic_output, file_facts, stream_sha256
@@ -63,7 +64,7 @@ def import_path(store: Store, path: Path, name: str = "") -> Imported:
         content = scratch / (path.resolve().stem or "model")
         content.mkdir(parents=True)
         try:
-            if path.is_dir():
+            if is_dir(path):
                 return _import_directory(store, path, name, content)
             if path.suffix == ".pdparams":
                 return _import_pdparams(store, path, name, content)
@@ -96,20 +97,20 @@ def write_bundle(store: Store, names: Iterable[str], out: Path) -> None:
 def _import_directory(store: Store, path: Path, name: str, content: Path) -> Imported:
     name = name or read_model_dir(path).name
     for file in path.iterdir():
-        if file.is_file():
+        if is_file(file):
             shutil.copyfile(file, content / file.name)
     return _install(store, name, "inference", content, _source(path))
 
 
 def _import_pdparams(store: Store, path: Path, name: str, content: Path) -> Imported:
     name = name or path.stem.removesuffix("_pretrained")
-    shutil.copyfile(path, pdparams_path(content, name))
+    copy_file(path, pdparams_path(content, name))
     return _install(store, name, "training", content, _source(path))
 
 
 def _import_tar(store: Store, path: Path, name: str, content: Path) -> Imported:
     extract(path, content, store.max_bytes)
-    if (content / MANIFEST).is_file():
+    if is_file(content / MANIFEST):
         if name:
             raise UsageError("a bundle keeps the names of its models", hint="leave out --name")
         return _import_bundle(store, content)
@@ -124,7 +125,7 @@ def _import_bundle(store: Store, content: Path) -> Imported:
         (path.name, kind, path / kind)
         for path in sorted(content.iterdir())
         for kind in KINDS
-        if (path / kind).is_dir()
+        if is_dir(path / kind)
     ]
     for name, kind, folder in models:
         check_weights(folder, name, kind)
@@ -183,7 +184,7 @@ def _intact_files(store: Store, name: str) -> list[tuple[str, Path]]:
         (f"{name}/{kind}/{path.relative_to(folder).as_posix()}", path)
         for kind, folder in folders.items()
         for path in sorted(folder.rglob("*"))
-        if path.is_file()
+        if is_file(path)
     ]
 
 
@@ -202,7 +203,7 @@ def _open(path: Path) -> BinaryIO:
     """Open a file as a bundle holds it: a record may stem from a version that kept paths."""
     if path.name == PROVENANCE:
         return io.BytesIO(as_portable(read_facts(path.parent)))
-    return path.open("rb")
+    return open_regular(path)
 
 
 def _listed(path: Path) -> FileFacts:

@@ -15,6 +15,7 @@ from typing import TypeVar
 from clsctl.errors import ModelError, UsageError, unknown_name
 from clsctl.installation import install_hint
 from clsctl.models.catalog_schema import CatalogFile, Model
+from clsctl.paths import is_file
 from clsctl.plugin.registry import Contribution, Registry, default_registry
 from clsctl.schema.documents import parse_document, read_document
 from clsctl.schema.errors import SchemaError
@@ -104,7 +105,7 @@ def catalog_path() -> Path:
     """Find the catalog in the box: in the package once installed, else on top of the checkout."""
     package = Path(__file__).resolve().parents[1]
     installed = package / "model_catalog.toml"
-    return installed if installed.is_file() else package.parents[1] / installed.name
+    return installed if is_file(installed) else package.parents[1] / installed.name
 
 
 def read_catalog(source: Path | str, catalog: str) -> list[ModelEntry]:

@@ -23,6 +23,7 @@ from clsctl.models.directory import PROVENANCE
 from clsctl.models.onnx_metadata import external_data
 from clsctl.models.parameters import missing_parameters
 from clsctl.models.provenance import recorded_files
+from clsctl.paths import exists, is_file
 from clsctl.settings import folders
 from clsctl.system.files import atomic_replace, file_sha256, require_writable
 from clsctl.values import ModelSpec
@@ -145,7 +146,7 @@ def _onnx_fault(spec: ModelSpec) -> str:
         path = spec.directory / name
         if Path(name).is_absolute() or ".." in Path(name).parts:
             return f"{spec.graph.name} takes parameters from outside its folder"
-        if not path.is_file() or path.stat().st_size < end:
+        if not is_file(path) or path.stat().st_size < end:
             return f"{spec.graph.name} needs {end:,} bytes of '{name}'"
     return ""
 
@@ -210,7 +211,7 @@ def _remember(spec: ModelSpec, states: Mapping[str, _State], key: str) -> None:
 
 def _is_of_a_file(memory: Path) -> bool:
     try:
-        return all(map(Path.exists, map(Path, json.loads(memory.read_text())["files"])))
+        return all(map(exists, json.loads(memory.read_text())["files"]))
     except (OSError, ValueError, LookupError, TypeError, RecursionError):
         return False
 

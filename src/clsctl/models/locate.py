@@ -11,6 +11,7 @@ from clsctl.errors import ModelError, UsageError
 from clsctl.images.preprocess import compile_transforms
 from clsctl.models.directory import GRAPHS, read_model_dir
 from clsctl.models.store import Store, open_store
+from clsctl.paths import exists, is_dir, is_file
 from clsctl.settings import Settings
 from clsctl.values import MODEL_FORMATS, ModelSpec, Progress, WeightKind
 
@@ -53,7 +54,7 @@ def resolve_model(text: str) -> ModelReference:
     name = _known_name(text)
     if name is not None:
         return ModelReference(name=name)
-    if os.path.exists(text):  # noqa: PTH110 - Path.exists raises where a name is too long
+    if exists(text):
         return _on_disk(Path(text))
     from clsctl.models.catalog import get_entry
 
@@ -122,7 +123,7 @@ def _known_name(text: str) -> str | None:
 
 
 def _on_disk(path: Path) -> ModelReference:
-    if path.is_file():
+    if is_file(path):
         if path.suffix == WEIGHTS_SUFFIX:
             return ModelReference(weights=path)
         if path.suffix in MODEL_FORMATS:
@@ -133,9 +134,9 @@ def _on_disk(path: Path) -> ModelReference:
             code="E_MODEL_UNKNOWN",
             hint="`clsctl models list` shows every model",
         )
-    best = path / BEST if (path / BEST).is_dir() else path
+    best = path / BEST if is_dir(path / BEST) else path
     weights = best / f"{best.absolute().name}{WEIGHTS_SUFFIX}"
-    if weights.is_file():
+    if is_file(weights):
         exported = best / EXPORTED
         return ModelReference(
             exported=exported if _holds_graph(exported) else None, weights=weights
@@ -144,13 +145,13 @@ def _on_disk(path: Path) -> ModelReference:
 
 
 def _holds_graph(folder: Path) -> bool:
-    return any((folder / name).is_file() for name in GRAPHS)
+    return any(is_file(folder / name) for name in GRAPHS)
 
 
 def _exported(text: str | None, settings: Settings, progress: Progress) -> Path:
     store = open_store(settings)
     text = text or settings.model or default_name(store)
-    is_path = os.sep in text or os.path.exists(text)  # noqa: PTH110 - as in `resolve_model`
+    is_path = os.sep in text or exists(text)
     found = None if is_path else store.find(text)  # The usual case, without reading a catalog.
     if found is not None:
         return found

@@ -12,6 +12,7 @@ from typing import IO
 
 from clsctl.errors import ModelError
 from clsctl.models.protobuf import content, fields
+from clsctl.paths import open_regular
 
 METADATA_PROPS, EXTERNAL_DATA, KEY, VALUE = 14, 13, 1, 2
 LONGEST_TEXT = 16 << 20
@@ -34,7 +35,7 @@ def read_metadata(path: Path) -> dict[str, str]:
         ModelError: The file is not ONNX, is cut off, or cannot be read (`E_MODEL_UNREADABLE`).
     """
     try:
-        with path.open("rb") as stream:
+        with open_regular(path) as stream:
             return _entries(stream, os.fstat(stream.fileno()).st_size, METADATA_PROPS)
     except (OSError, ValueError) as error:
         raise ModelError(
@@ -51,7 +52,7 @@ def external_data(path: Path) -> dict[str, int]:
     """
     ends: dict[str, int] = {}
     try:
-        with path.open("rb") as stream:
+        with open_regular(path) as stream:
             for entry in _external_entries(stream, os.fstat(stream.fileno()).st_size, "model"):
                 name = entry["location"]
                 end = int(entry.get("offset", 0)) + int(entry.get("length", 0))

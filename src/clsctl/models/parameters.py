@@ -19,6 +19,7 @@ from pathlib import Path
 from typing import IO, Any
 
 from clsctl.models.protobuf import fields
+from clsctl.paths import open_regular
 
 Shape = tuple[int, ...]
 
@@ -64,7 +65,7 @@ def graph_shapes(path: Path) -> list[Shape]:
     """
     read = _program_shapes if path.suffix == ".pdmodel" else _pir_shapes
     try:
-        with path.open("rb") as stream:
+        with open_regular(path) as stream:
             return list(read(stream, os.fstat(stream.fileno()).st_size))
     except (ValueError, LookupError, TypeError, AttributeError, RecursionError):
         raise ValueError(f"{path.name} is no graph of Paddle, or cut off") from None
@@ -78,7 +79,7 @@ def stored_shapes(path: Path, most: int) -> list[Shape]:
         OSError: It cannot be read.
     """
     shapes: list[Shape] = []
-    with path.open("rb") as stream:
+    with open_regular(path) as stream:
         size = os.fstat(stream.fileno()).st_size
         while stream.tell() < size:
             if len(shapes) == most:

@@ -19,7 +19,7 @@ from typing import Annotated, Any
 
 from clsctl.errors import ModelError
 from clsctl.models.directory import PROVENANCE
-from clsctl.paths import exists, last_name, without_folders
+from clsctl.paths import exists, is_file, last_name, without_folders
 from clsctl.schema.constraints import NonNegativeInt, Pattern
 from clsctl.schema.documents import load_document
 from clsctl.schema.errors import SchemaError
@@ -52,7 +52,7 @@ def origin(url: str, path: Path, **facts: str) -> dict[str, str]:
         facts: What else is known of it.
     """
     date = datetime.now(timezone.utc).isoformat(timespec="seconds")
-    checksum = {"sha256": file_sha256(path)} if path.is_file() else {}
+    checksum = {"sha256": file_sha256(path)} if is_file(path) else {}
     shown = url if "://" in url and not url.startswith("file:") else f"file:{last_name(url)}"
     return {"url": shown, **facts, "date": date, **checksum}
 

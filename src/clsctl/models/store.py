@@ -38,6 +38,7 @@ from clsctl.models.checks import (
 from clsctl.models.directory import PROVENANCE, read_model_dir
 from clsctl.models.integrity import weights_sha256
 from clsctl.models.mirrors import first_success, weight_source
+from clsctl.paths import exists, is_file
 from clsctl.plugin.descriptors import FetchRequest
 from clsctl.settings import Settings, folders, load_settings
 from clsctl.system.files import sync, sync_tree
@@ -82,7 +83,7 @@ class Store:
         """Find the model directory, or the folder with the .pdparams file; None if not pulled."""
         folder = self.folder(name, kind)
         with translate_store_errors(self.root):
-            return folder if (folder / PROVENANCE).is_file() else None
+            return folder if is_file(folder / PROVENANCE) else None
 
     def pulled(self, kind: WeightKind = "inference") -> list[str]:
         """List the models whose weights of that kind are in the store, sorted."""
@@ -176,7 +177,7 @@ class Store:
             ModelError: There is nothing of that name (`E_MODEL_NOT_PULLED`).
         """
         places = {kind: (self.folder(name, kind), self._partial(name, kind)) for kind in KINDS}
-        kinds = [kind for kind in KINDS if any(path.exists() for path in places[kind])]
+        kinds = [kind for kind in KINDS if any(exists(path) for path in places[kind])]
         if not kinds:
             raise not_pulled(name)
         for kind in kinds:
@@ -199,7 +200,7 @@ class Store:
         folder = self.folder(name, kind)
         provenance.record(content, source)
         check_weights(content, name, kind)
-        if (folder / PROVENANCE).is_file():
+        if is_file(folder / PROVENANCE):
             require_unchanged(name, folder, content)
         sync_tree(content)
         self._retire(name, kind)
@@ -218,7 +219,7 @@ class Store:
         staged = request.workdir / "staged"
         shutil.rmtree(staged, ignore_errors=True)
         try:
-            if fetched.is_file():
+            if is_file(fetched):
                 require_pinned(source["sha256"], pin)
                 content = self._unpack(fetched, staged, name, kind)
             return self.install(name, kind, content, source)
@@ -239,7 +240,7 @@ class Store:
         folder, old = self.folder(name, kind), self._partial(name, kind) / "old"
         shutil.rmtree(old, ignore_errors=True)
         old.parent.mkdir(parents=True, exist_ok=True)
-        if folder.exists():
+        if exists(folder):
             folder.rename(old)
 
     def _partial(self, name: str, kind: WeightKind) -> Path:

@@ -16,7 +16,7 @@ from clsctl.models.directory import read_model_dir
 from clsctl.models.inference_yml import SETTINGS
 from clsctl.models.locate import BEST, EXPORTED, WEIGHTS_SUFFIX, default_name, resolve_model
 from clsctl.models.store import open_store
-from clsctl.paths import exists
+from clsctl.paths import exists, is_dir, is_file
 from clsctl.schema.documents import load_document
 from clsctl.schema.errors import SchemaError
 from clsctl.values import ModelSpec
@@ -139,9 +139,9 @@ def _published(name: str, settings: Settings) -> TrainedModel:
 
 def _beside_exported(exported: Path) -> Path | None:
     """Return the weights of the run that an exported model lies in."""
-    folder = exported.absolute() if exported.is_dir() else exported.absolute().parent
+    folder = exported.absolute() if is_dir(exported) else exported.absolute().parent
     weights = folder.parent / f"{folder.parent.name}{WEIGHTS_SUFFIX}"
-    return weights if folder.name == EXPORTED and weights.is_file() else None
+    return weights if folder.name == EXPORTED and is_file(weights) else None
 
 
 def _bare(weights: Path, name: str | None) -> TrainedModel:
@@ -158,12 +158,12 @@ def _bare(weights: Path, name: str | None) -> TrainedModel:
 
 
 def _weights_file(path: Path) -> Path:
-    if path.is_dir():
+    if is_dir(path):
         # A run's folder, or one inside it, which calls its weights by its own name.
         for folder in (path / BEST, path.absolute()):
-            if (folder / f"{folder.name}{WEIGHTS_SUFFIX}").is_file():
+            if is_file(folder / f"{folder.name}{WEIGHTS_SUFFIX}"):
                 return folder / f"{folder.name}{WEIGHTS_SUFFIX}"
-    elif path.is_file():
+    elif is_file(path):
         return path
     raise ModelError(
         f"there are no weights at '{path}'",
@@ -174,7 +174,7 @@ def _weights_file(path: Path) -> Path:
 
 def _exported_beside(weights: Path) -> ModelSpec | None:
     folders = _neighbours(weights.absolute().parent)
-    return next((read_model_dir(f) for f in folders if (f / SETTINGS).is_file()), None)
+    return next((read_model_dir(f) for f in folders if is_file(f / SETTINGS)), None)
 
 
 def _neighbours(folder: Path) -> Iterator[Path]:

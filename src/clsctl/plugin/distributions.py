@@ -9,6 +9,8 @@ from collections.abc import Iterable, Iterator, Mapping
 from importlib import metadata
 from pathlib import Path
 
+from clsctl.paths import is_file
+
 GROUP = "clsctl"
 
 
@@ -64,7 +66,7 @@ def back_up(distribution: metadata.Distribution, folder: Path) -> dict[Path, Pat
     copies: dict[Path, Path] = {}
     for number, file in enumerate(distribution.files or ()):
         path = Path(str(file.locate())).resolve()
-        if path.is_file():
+        if is_file(path):
             copies[path] = Path(shutil.copy2(path, folder / str(number)))
     return copies
 

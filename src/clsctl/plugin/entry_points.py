@@ -16,6 +16,8 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import NamedTuple
 
+from clsctl.paths import is_file
+
 SUFFIXES = (".dist-info", ".egg-info")
 FILE = "entry_points.txt"
 
@@ -65,7 +67,7 @@ def _files(folder: str) -> Iterator[Path]:
         return
     for name in names:
         file = Path(folder, name, FILE)
-        if file.is_file():
+        if is_file(file):
             yield file
 
 

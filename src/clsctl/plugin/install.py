@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 from clsctl.console.messages import status
 from clsctl.errors import UsageError
 from clsctl.installation import Installation, find_installation
+from clsctl.paths import exists
 from clsctl.plugin import distributions
 from clsctl.plugin.inspection import Inspection, inspect_plugins
 from clsctl.settings import folders
@@ -121,7 +122,7 @@ def _requirement(word: str) -> str:
     if not is_path:
         return word
     path = Path(word).expanduser().absolute()
-    if not path.exists():
+    if not exists(path):
         raise UsageError(f"there is no {path}", code="E_PLUGIN_PATH")
     return str(path)
 

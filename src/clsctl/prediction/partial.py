@@ -10,6 +10,7 @@ from typing import NamedTuple, TextIO
 
 from clsctl.console.messages import note
 from clsctl.errors import Interrupted
+from clsctl.paths import exists
 from clsctl.plugin.descriptors import Writer
 from clsctl.system.files import open_output, sync
 
@@ -71,7 +72,7 @@ def _keep(
     if not temporary.stat().st_size:
         return None
     resumable = resumable and writer.read is not None
-    if not resumable or target.exists():
+    if not resumable or exists(target):
         target = target.with_name(f"{target.stem}.partial{target.suffix}")
     temporary.replace(target)
     sync(target.parent)

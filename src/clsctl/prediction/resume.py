@@ -14,6 +14,7 @@ from typing import IO, TextIO
 from clsctl.console.messages import note
 from clsctl.errors import UsageError
 from clsctl.images.sources import Source
+from clsctl.paths import exists, is_file, open_regular
 from clsctl.plugin.descriptors import RecordWriter, StoredResult, Writer
 from clsctl.plugin.registry import default_registry
 from clsctl.result import Result
@@ -109,7 +110,7 @@ def reader_of(path: Path, writer: Writer) -> _Reader:
     Raises:
         UsageError: The format cannot be resumed, or the path is no file (`E_RESUME`).
     """
-    if path.exists() and not path.is_file():
+    if exists(path) and not is_file(path):
         raise UsageError(f"{path} cannot be resumed, because it is no file", code="E_RESUME")
     if writer.read is None:
         writers: Iterable[Writer] = default_registry().items("writers").values()
@@ -133,7 +134,7 @@ def _lock(stream: TextIO, path: Path) -> None:
 def _read(path: Path, read: _Reader) -> ResumeState:
     state = ResumeState()
     try:
-        with path.open("rb") as stream:
+        with open_regular(path) as stream:
             for stored in read(stream):
                 state.add(stored)
     except (ValueError, KeyError, TypeError):

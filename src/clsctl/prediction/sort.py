@@ -11,7 +11,7 @@ import re
 from collections.abc import Callable
 from pathlib import Path
 
-from clsctl.paths import is_file
+from clsctl.paths import exists, is_file
 from clsctl.result import LONGEST_STEM, Result, stem_of
 from clsctl.system.files import atomic_replace
 from clsctl.system.os_errors import translate_os_errors
@@ -79,7 +79,7 @@ def _link_or_copy(source: Path, path: Path) -> None:
 
 
 def _write(path: Path, content: bytes) -> None:
-    if path.exists():
+    if exists(path):
         raise FileExistsError
     with atomic_replace(path) as part:
         part.write_bytes(content)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from clsctl.errors import UsageError
+from clsctl.paths import exists, is_dir, is_file
 from clsctl.plugin.descriptors import Writer
 from clsctl.plugin.registry import default_registry
 
@@ -41,13 +42,13 @@ def require_format(output: Path, name: str | None) -> None:
     """
     example = find_writer(folder=True).name
     suffixes = ", ".join(f".{writer}" for writer in default_registry().items("writers"))
-    if output.is_dir():
+    if is_dir(output):
         raise UsageError(
             f"results are written to one file, and {output} is a folder",
             code="E_OUTPUT_FORMAT",
             hint=f"name a file in it, such as {output / 'results'}.{example}; suffixes: {suffixes}",
         )
-    if name or suffix_format(output) or (output.exists() and not output.is_file()):
+    if name or suffix_format(output) or (exists(output) and not is_file(output)):
         return
     raise UsageError(
         f"{output} says no format by its suffix; there are {suffixes}",

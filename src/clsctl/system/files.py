@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import BinaryIO, TextIO, TypedDict
 
 from clsctl.errors import ClsctlError, DataError, UsageError
+from clsctl.paths import exists, is_file, open_regular
 from clsctl.system.os_errors import translate_os_errors
 from clsctl.system.temporary import temporary_file, temporary_folder
 
@@ -44,10 +45,10 @@ def atomic_output(path: Path) -> Iterator[Path]:
         UsageError: The system refused, for instance because the disk is full (`E_OUTPUT`).
     """
     with translate_os_errors(path):
-        if path.exists() and not path.is_file():
+        if exists(path) and not is_file(path):
             yield path
             return
-        if not path.parent.exists():
+        if not exists(path.parent):
             path.parent.mkdir(parents=True, exist_ok=True)
         with atomic_replace(path.resolve()) as part:
             yield part
@@ -93,7 +94,7 @@ def new_folder(
     """
     _require_nothing_at(path)
     with translate_os_errors(path, error, code, hint):
-        if not path.parent.exists():
+        if not exists(path.parent):
             path.parent.mkdir(parents=True, exist_ok=True)
         with temporary_folder(path.parent) as temporary:
             yield temporary
@@ -150,7 +151,7 @@ def require_output_folder(folder: Path) -> None:
     """
     with translate_os_errors(folder, hint="choose another folder with -o"):
         # The folder's parents are made when it is.
-        there = next(path for path in (folder, *folder.absolute().parents) if path.exists())
+        there = next(path for path in (folder, *folder.absolute().parents) if exists(path))
         with tempfile.TemporaryFile(dir=there):
             pass
 
@@ -187,13 +188,13 @@ def file_facts(folder: Path, skip: str) -> dict[str, FileFacts]:
             "sha256": file_sha256(path),
         }
         for path in sorted(folder.rglob("*"))
-        if path.is_file() and path != folder / skip
+        if is_file(path) and path != folder / skip
     }
 
 
 def file_sha256(path: Path) -> str:
     """Compute the SHA256 of a file, in hex."""
-    with path.open("rb") as stream:
+    with open_regular(path) as stream:
         return stream_sha256(stream)
 
 

@@ -19,6 +19,8 @@ from contextlib import contextmanager
 from pathlib import Path
 from tempfile import gettempdir
 
+from clsctl.paths import is_dir
+
 PATTERN = ".clsctl-*.tmp"
 _RENEWED = os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC
 _PRESENT = os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC
@@ -102,7 +104,7 @@ def _remove_abandoned(path: Path) -> None:
         fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
         if not _is_at(path, descriptor):
             return
-        if path.is_dir():
+        if is_dir(path):
             shutil.rmtree(path)
         else:
             path.unlink()

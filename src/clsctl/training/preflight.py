@@ -8,6 +8,7 @@ from collections.abc import Iterator
 from clsctl.errors import ModelError
 from clsctl.inference.devices import get_device
 from clsctl.networks.build import build_lazy
+from clsctl.paths import is_file
 from clsctl.plugin.registry import default_registry
 from clsctl.training.job import TrainJob
 from clsctl.training.memory_estimate import MemoryEstimate, estimate_memory
@@ -69,7 +70,7 @@ def _disk(job: TrainJob, taken: MemoryEstimate) -> str:
     options = job.config.checkpoint
     kept = options.save_every and min(options.keep, job.config.epochs // options.save_every)
     needed = (kept + 3) * taken.checkpoint + 2 * taken.model
-    there = sum(path.stat().st_size for path in job.run_dir.rglob("*") if path.is_file())
+    there = sum(path.stat().st_size for path in job.run_dir.rglob("*") if is_file(path))
     free = shutil.disk_usage(job.run_dir).free
     if needed > there + free:
         raise ModelError(

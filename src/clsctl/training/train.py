@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 from clsctl.console.messages import note
 from clsctl.errors import UsageError
+from clsctl.paths import is_dir
 from clsctl.plugin.train_callbacks import Callback
 from clsctl.schema.layers import ConfigSource
 from clsctl.system.files import require_output_folder
@@ -134,7 +135,7 @@ def run_training(sources: Sequence[ConfigSource], resume: bool = False) -> Train
         top5=best["top5"],
         best_epoch=progress.best_epoch,
         weights=folder / "best_model" / "best_model.pdparams",
-        model_dir=exported if exported.is_dir() else None,
+        model_dir=exported if is_dir(exported) else None,
         history=tuple(progress.history),
     )
 
@@ -169,7 +170,8 @@ def _lead(job: TrainJob, resolved: ResolvedConfig) -> TrainProgress:
             peak = _peak_rate(job)
             eta = EtaReporter(epochs, len(job.val.samples), say)
             callbacks = CallbackList([open_display(log, epochs), eta])
-            with closing(callbacks), files.started(job, resolved):
+            with closing(callbacks):
+                files.write_start(job, resolved)
                 progress = fit(job, peak, callbacks)
         files.write_end(job, progress)
     return progress
@@ -186,7 +188,7 @@ def _follow(job: TrainJob, resolved: ResolvedConfig) -> TrainProgress:
 def _with_start(job: TrainJob, say: Callable[[str], object] = lambda text: None) -> TrainJob:
     """The same with a fitted classifier to begin with, unless there is a checkpoint to resume."""
     latest = job.run_dir / checkpoint.LATEST
-    if not job.starts_fitted or any(job.group.all_reduce([latest.is_dir()])):
+    if not job.starts_fitted or any(job.group.all_reduce([is_dir(latest)])):
         return job
     start = job.group.broadcast(lambda: fit_start(build_network(job), job))
     if start is not None:

@@ -34,7 +34,24 @@ def test_a_listed_file_that_cannot_be_read_is_named(clsctl: Run, data: Path, kin
     done = clsctl("train", *TINY, "-d", data)
     assert done.returncode == 3, done.stderr
     assert f"error: train.txt, line 7: {listed}: " in done.stderr
+    assert not Path(data.parent / "output").exists()
     assert clsctl("dataset", "check", data).returncode == 3
+
+
+def test_what_a_failed_start_leaves_in_a_folder_is_what_was_there(clsctl: Run, data: Path):
+    (data / "images" / "0_0.png").unlink()
+    kept = data.parent / "kept"
+    kept.mkdir()
+    (kept / "notes.txt").touch()
+    for output in ("kept", "new/run"):
+        assert clsctl("train", *TINY, "-d", data, "-o", output).returncode == 3
+    assert [path.name for path in kept.iterdir()] == ["notes.txt"]
+    assert not (data.parent / "new").exists()
+
+
+def test_a_folder_that_cannot_be_made_is_said(clsctl: Run, data: Path):
+    done = clsctl("train", *TINY, "-d", data, "-o", "n" * 300)
+    assert (done.returncode, "[E_OUTPUT]" in done.stderr) == (2, True)
 
 
 @pytest.fixture

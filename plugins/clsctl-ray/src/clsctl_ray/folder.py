@@ -19,6 +19,7 @@ from pathlib import Path
 from typing import Any, TypedDict
 
 from clsctl.errors import DataError, UsageError
+from clsctl.paths import exists, is_dir, is_file
 from clsctl.system.files import atomic_output, open_output
 from clsctl_ray.shards import Shard
 from clsctl_ray.worker import Encoded
@@ -121,7 +122,7 @@ def open_folder(path: Path, job: Mapping[str, Any], resume: bool) -> Iterator[Ou
         UsageError: It was begun by another job, or its files were changed since (`E_RESUME`);
             another process fills it (`E_OUTPUT_BUSY`), or it cannot be written (`E_OUTPUT`).
     """
-    if not resume and path.exists() and (not path.is_dir() or any(path.iterdir())):
+    if not resume and exists(path) and (not is_dir(path) or any(path.iterdir())):
         raise DataError(
             f"'{path}' exists, and is never overwritten",
             code="E_EXISTS",
@@ -165,7 +166,7 @@ def _append(path: Path, facts: Mapping[str, Any]) -> None:
 def _read_progress(folder: Path) -> list[Any]:
     """Read the lines that are whole; one that was cut short is removed."""
     path = folder / PROGRESS
-    if not path.exists():
+    if not exists(path):
         return []
     content = path.read_bytes()
     whole = content[: content.rfind(b"\n") + 1]
@@ -175,7 +176,7 @@ def _read_progress(folder: Path) -> list[Any]:
 
 def _require_whole(folder: Path, part: Part) -> None:
     path = folder / part["file"]
-    if not path.is_file() or path.stat().st_size != part["size"]:
+    if not is_file(path) or path.stat().st_size != part["size"]:
         raise UsageError(
             f"'{path}' is not the file that was written there",
             code="E_RESUME",

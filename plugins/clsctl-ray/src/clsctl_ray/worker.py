@@ -11,6 +11,7 @@ from dataclasses import dataclass, replace
 from clsctl import __version__
 from clsctl.errors import DeviceError
 from clsctl.images.sources import Source
+from clsctl.paths import exists, is_file
 from clsctl.plugin import ModelSpec, PredictJob
 from clsctl.plugin.registry import default_registry
 from clsctl.prediction.job import run_job, session_factory
@@ -88,7 +89,7 @@ class Worker:
 
 def pack_model(model: ModelSpec) -> dict[str, bytes]:
     """Read the files of a model directory by name, to be sent to nodes that do not have it."""
-    return {path.name: path.read_bytes() for path in model.directory.iterdir() if path.is_file()}
+    return {path.name: path.read_bytes() for path in model.directory.iterdir() if is_file(path)}
 
 
 def _set_up_process() -> None:
@@ -103,7 +104,7 @@ def _unpack_model(model: ModelSpec, files: Mapping[str, bytes]) -> ModelSpec:
     with locked(folders().cache, f"ray-{folder.name}"):
         folder.mkdir(parents=True, exist_ok=True)
         for name, content in files.items():
-            if not (folder / name).exists():
+            if not exists(folder / name):
                 with atomic_replace(folder / name) as part:
                     part.write_bytes(content)
     params = folder / model.params.name if model.params else None

@@ -22,7 +22,7 @@ from clsctl.models.integrity import weights_sha256
 from clsctl.models.locate import find_model
 from clsctl.models.provenance import read_facts
 from clsctl.networks.trained_weights import TrainedModel, find_here
-from clsctl.paths import is_file
+from clsctl.paths import exists, is_file
 from clsctl.plugin import PredictJob, Session
 from clsctl.prediction.job import prepare_job, session_factory
 from clsctl.prediction.pipeline import run_batch
@@ -302,7 +302,7 @@ def _sample_pixels() -> NDArray[np.uint8]:
 
 def _named_directory(text: str) -> tuple[str, Path]:
     name, equals, path = text.partition("=")
-    return (name, Path(path)) if equals and not Path(text).exists() else ("", Path(text))
+    return (name, Path(path)) if equals and not exists(text) else ("", Path(text))
 
 
 def _claim(found: dict[str, Path | ClsctlError], name: str) -> None:

@@ -11,6 +11,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from clsctl.errors import ClsctlError
+from clsctl.paths import is_dir, is_file
 from clsctl_serve.batching import Call, Scheduler
 from clsctl_serve.engine import (
     ServedModel,
@@ -255,9 +256,9 @@ def _complete(future: asyncio.Future[None]) -> None:
 
 def _stamp(path: Path) -> object:
     """What the files of a model directory are like; None where it is not there."""
-    folder = path if path.is_dir() else path.parent
+    folder = path if is_dir(path) else path.parent
     try:
-        found = [(entry.name, entry.stat()) for entry in folder.iterdir() if entry.is_file()]
+        found = [(entry.name, entry.stat()) for entry in folder.iterdir() if is_file(entry)]
     except OSError:
         return None
     return sorted((name, stat.st_ino, stat.st_size, stat.st_mtime_ns) for name, stat in found)

@@ -10,8 +10,10 @@ from typing import Any
 
 from clsctl.console.text import print_line
 from clsctl.errors import UsageError
+from clsctl.paths import read_text
 from clsctl_serve.options import ServeOptions
 
+_MAX_KEY = 1 << 16
 BACKLOG = 1024
 KEY_VARIABLE = "CLSCTL_API_KEY"
 _UNITS = {"": 1, "K": 10**3, "M": 10**6, "G": 10**9, "KI": 2**10, "MI": 2**20, "GI": 2**30}
@@ -81,8 +83,8 @@ def read_key(path: Path | None) -> str:
     if path is None:
         return os.environ.get(KEY_VARIABLE, "").strip()
     try:
-        key = path.read_text(encoding="utf-8").strip()
-    except (OSError, UnicodeDecodeError) as error:
+        key = read_text(path, limit=_MAX_KEY).strip()
+    except (OSError, ValueError) as error:
         reason = getattr(error, "strerror", None) or "it is no text"
         raise UsageError(f"cannot read {path}: {reason.lower()}", code="E_API_KEY") from None
     if not key:

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from clsctl.builtin.commands._options import PlainFormat
+from clsctl.paths import exists
 from clsctl.plugin import Command, hookimpl
 
 if TYPE_CHECKING:
@@ -172,7 +173,7 @@ def _store(settings: Settings) -> Iterator[Finding]:
     from clsctl.settings import folders
 
     folder = folders().data
-    there = next(path for path in (folder, *folder.parents) if path.exists())
+    there = next(path for path in (folder, *folder.parents) if exists(path))
     free = shutil.disk_usage(there).free / 2**30
     writable = os.access(there, os.W_OK)
     state = f"{free:.0f} GiB free" if writable else "not writable"

@@ -8,6 +8,7 @@ from pathlib import Path
 from clsctl.builtin.train_callbacks import jsonl
 from clsctl.console.messages import note
 from clsctl.errors import ClsctlError
+from clsctl.paths import exists
 from clsctl.plugin import Callback, EpochInfo, StepInfo, TrainCallback, hookimpl
 
 FILE = "curves.png"
@@ -28,7 +29,7 @@ class Curves(Callback):
         from clsctl.training.reporting.plots import plot_training_curves
 
         metrics = self._run_dir / jsonl.FILE
-        if not metrics.exists():  # that callback is switched off
+        if not exists(metrics):  # that callback is switched off
             return
         records = [json.loads(line) for line in metrics.read_text(encoding="utf-8").splitlines()]
         steps = [StepInfo(**record) for record in records if "batch" in record]

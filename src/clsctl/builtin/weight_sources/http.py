@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING
 
 from clsctl.errors import NetworkError
 from clsctl.models.archive import too_large
+from clsctl.paths import exists
 from clsctl.plugin import FetchRequest, WeightSource, hookimpl
 from clsctl.schema.constraints import NonNegativeInt
 from clsctl.schema.documents import read_document
@@ -94,7 +95,7 @@ def _attempt(client: httpx.Client, request: FetchRequest, part: Path) -> None:
     import httpx
 
     identity = _read_identity(part)
-    if part.exists() and _size(part) == identity.total:
+    if exists(part) and _size(part) == identity.total:
         return  # arrived earlier, and the run ended before it could be unpacked
     headers = {"Accept-Encoding": "identity"} | _resume_headers(part, identity)
     with client.stream("GET", request.url, headers=headers) as response:
@@ -196,7 +197,7 @@ def _identity_path(part: Path) -> Path:
 
 
 def _size(part: Path) -> int:
-    return part.stat().st_size if part.exists() else 0
+    return part.stat().st_size if exists(part) else 0
 
 
 # ---- what went wrong ---------------------------------------------------------------------------

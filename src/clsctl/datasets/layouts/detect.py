@@ -24,6 +24,7 @@ from clsctl.datasets.problems import Problem, problem
 from clsctl.datasets.samples import Dataset, Layout
 from clsctl.errors import DataError
 from clsctl.images.junk import is_ignored, is_leftover
+from clsctl.paths import is_dir, is_file, why_missing
 
 
 def read_dataset(path: Path, layout: Layout | None = None) -> Dataset:
@@ -83,15 +84,15 @@ def require_valid(root: Path, errors: Sequence[Problem], path: Path) -> None:
 
 
 def _read(path: Path, layout: Layout | None) -> Dataset:
-    if path.is_file():
+    if is_file(path):
         if path.suffix.lower() in TABLE_SUFFIXES and layout in (None, "table"):
             return read_tables(path.parent, [path])
         if layout in (None, "table"):
             raise _no_layout(path, f"a file that is no {', '.join(TABLE_SUFFIXES)} table")
         raise _no_layout(path, "a file", layout)
-    if not path.is_dir():
+    if not is_dir(path):
         raise DataError(
-            f"there is no dataset at {path}",
+            f"there is no dataset at {path}: {why_missing(path)}",
             code="E_DATASET_NOT_FOUND",
             hint="give the folder that holds label.txt, a folder of class folders, or a table",
         )
@@ -114,7 +115,7 @@ def _read_folder(folder: Path, layout: Layout | None) -> Dataset | None:
         dataset: Dataset | None = read_tables(folder, _choose(folder, tables))
     elif "folders" in allowed and holds_tree(folder):
         dataset = read_folders(folder)
-    elif "lists" in allowed and (folder / LABEL_FILE).is_file():
+    elif "lists" in allowed and is_file(folder / LABEL_FILE):
         dataset = read_lists(folder)
     elif len(children) == 1:
         dataset = _read_wrapped(folder, children[0], layout)
@@ -190,7 +191,7 @@ def _no_layout(path: Path, found: str, layout: Layout | None = None) -> DataErro
 
 
 def _contents(folder: Path) -> str:
-    names = sorted(f"{path.name}/" if path.is_dir() else path.name for path in folder.iterdir())
+    names = sorted(f"{path.name}/" if is_dir(path) else path.name for path in folder.iterdir())
     if not names:
         return "an empty folder"
     more = f" and {len(names) - 5} more" if len(names) > 5 else ""

@@ -11,7 +11,7 @@ from clsctl.datasets.problems import Problem, problem
 from clsctl.datasets.samples import SPLITS, Dataset, Sample
 from clsctl.images.formats import SUFFIXES
 from clsctl.images.junk import is_ignored, is_leftover
-from clsctl.paths import printable
+from clsctl.paths import is_dir, printable
 
 SPLIT_NAMES: Mapping[str, str] = {
     **dict.fromkeys(("train", "training"), "train"),
@@ -78,7 +78,7 @@ def split_of(folder: str) -> str | None:
 
 def subfolders(folder: Path) -> list[Path]:
     """List the folders directly below a folder, by name, without hidden and left over ones."""
-    return [path for path in _entries(folder) if path.is_dir() and not is_ignored(path.name)]
+    return [path for path in _entries(folder) if is_dir(path) and not is_ignored(path.name)]
 
 
 def holds_image(folder: Path) -> bool:
@@ -187,7 +187,7 @@ def _image_files(folder: Path, leftovers: list[Path]) -> Iterator[Path]:
 
 def _loose(base: Path) -> list[Path]:
     """List the images that lie in a folder directly."""
-    return [path for path in _entries(base) if _is_image(path.name) and not path.is_dir()]
+    return [path for path in _entries(base) if _is_image(path.name) and not is_dir(path)]
 
 
 def _entries(folder: Path) -> list[Path]:

@@ -15,6 +15,7 @@ from pathlib import Path, PurePosixPath
 
 from clsctl.datasets.problems import Problem, problem
 from clsctl.datasets.samples import SPLITS, Dataset, Sample
+from clsctl.paths import exists, is_dir, is_file, read_bytes
 
 LABEL_FILE = "label.txt"
 _LIST_NAMES = ("{}.txt", "{}_list.txt")
@@ -32,7 +33,7 @@ def find_lists(root: Path) -> dict[str, Path]:
     """Find the list of each split: `train.txt` and so on, or else PaddleClas's `train_list.txt`."""
     for name in _LIST_NAMES:
         paths = {split: root / name.format(split) for split in SPLITS}
-        found = {split: path for split, path in paths.items() if path.is_file()}
+        found = {split: path for split, path in paths.items() if exists(path) and not is_dir(path)}
         if found:
             return found
     return {}
@@ -42,7 +43,7 @@ def read_lists(root: Path) -> Dataset:
     """Read label.txt and the lists of a folder; what is wrong becomes a problem."""
     problems: list[Problem] = []
     found = find_lists(root)
-    named = (root / LABEL_FILE).is_file() or not _of_paddleclas(found)
+    named = is_file(root / LABEL_FILE) or not _of_paddleclas(found)
     class_names, class_lines = read_class_names(root, problems) if named else ({}, {})
     splits: dict[str, tuple[Sample, ...]] = {}
     for split in SPLITS:
@@ -62,7 +63,7 @@ def read_lists(root: Path) -> Dataset:
 def read_class_names(root: Path, problems: list[Problem]) -> tuple[dict[int, str], dict[int, int]]:
     """Read names and lines by class id from label.txt; the first line of an id counts."""
     path = root / LABEL_FILE
-    if not path.is_file():
+    if not is_file(path):
         problems.append(problem("D_LABEL_FILE_MISSING", f"there is no {LABEL_FILE}", LABEL_FILE))
         return {}, {}
     names: dict[int, str] = {}
@@ -182,7 +183,7 @@ def _repeated_names(names: Mapping[int, str], lines: Mapping[int, int]) -> Itera
 
 def _lines(path: Path, problems: list[Problem]) -> Iterator[tuple[int, str]]:
     """Read numbered lines that hold something, without surrounding blanks."""
-    content = path.read_bytes()
+    content = read_bytes(path)
     if content.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)):
         problems.append(problem("D_ENCODING", f"{path.name} is UTF-16", path.name, 1))
         return

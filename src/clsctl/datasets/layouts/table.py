@@ -25,6 +25,7 @@ from clsctl.datasets.problems import Problem, problem
 from clsctl.datasets.samples import SPLITS, Dataset, Sample
 from clsctl.errors import DataError
 from clsctl.installation import install_hint
+from clsctl.paths import is_file, open_regular, read_text
 
 TABLE_SUFFIXES = (".csv", ".tsv", ".parquet")
 COLUMNS: Mapping[str, Sequence[str]] = {
@@ -32,6 +33,9 @@ COLUMNS: Mapping[str, Sequence[str]] = {
     "label": ("label", "class", "class_id", "class_name", "category", "target", "label_name"),
     "split": ("split", "subset", "set", "partition"),
 }
+
+_LONGEST_HEADER = 1 << 20
+"""Bytes of a table's first line; longer ones hold no names of columns."""
 
 
 class _Row(NamedTuple):
@@ -106,8 +110,7 @@ def _rows(table: Path, problems: list[Problem]) -> Iterator[_Row]:
 def _csv(table: Path, rows: bool) -> Iterator[tuple[int, Sequence[str]]]:
     """Read rows with the line they end in, the header first; `,`, `;` or tab, as in the header."""
     try:
-        with table.open(encoding="utf-8-sig") as stream:
-            text = stream.read() if rows else stream.readline()
+        text = read_text(table, "utf-8-sig") if rows else _first_line(table)
     except UnicodeDecodeError as error:
         raise _unreadable(table, f"it is not UTF-8: {error}") from None
     delimiter = max(",;\t", key=text.partition("\n")[0].count)
@@ -117,6 +120,11 @@ def _csv(table: Path, rows: bool) -> Iterator[tuple[int, Sequence[str]]]:
             yield reader.line_num, [field.strip() for field in record]
     except csv.Error as error:
         raise _unreadable(table, str(error)) from None
+
+
+def _first_line(table: Path) -> str:
+    with open_regular(table) as stream:
+        return stream.readline(_LONGEST_HEADER).decode("utf-8-sig")
 
 
 def _parquet(table: Path, rows: bool) -> Iterator[tuple[int, Sequence[str]]]:
@@ -131,7 +139,11 @@ def _parquet(table: Path, rows: bool) -> Iterator[tuple[int, Sequence[str]]]:
             hint=install_hint("pyarrow"),
         ) from None
     try:
-        content = parquet.read_table(table) if rows else parquet.read_schema(table).empty_table()
+        with open_regular(table) as stream:
+            if rows:
+                content = parquet.read_table(stream)
+            else:
+                content = parquet.read_schema(stream).empty_table()
     except (arrow.ArrowException, OSError) as error:
         raise _unreadable(table, str(error)) from None
     yield 0, content.column_names
@@ -168,7 +180,7 @@ def _classes(
     if None in numbers or not numbers:
         names = dict(enumerate(sorted(first)))
         return names, {name: class_id for class_id, name in names.items()}
-    if (root / LABEL_FILE).is_file():
+    if is_file(root / LABEL_FILE):
         return read_class_names(root, problems)[0], None
     lines = {int(label): row.line for label, row in first.items() if int(label) >= 0}
     problems += gaps(lines, rows[0].file)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import io
 import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
@@ -11,6 +12,7 @@ from typing import NamedTuple
 
 from clsctl.datasets.split.pool import Pool
 from clsctl.errors import DataError, UsageError
+from clsctl.paths import read_text
 from clsctl.settings import load_settings
 from clsctl.values import Progress
 
@@ -145,11 +147,11 @@ def _matches(paths: Iterable[str], expression: str) -> dict[str, str]:
 def _read_objects(file: Path) -> dict[str, str]:
     """Read objects by path from a CSV file; a header `path,group` may be there."""
     try:
-        with file.open(encoding="utf-8-sig", newline="") as stream:
-            reader = csv.reader(stream)
-            rows = [(reader.line_num, row) for row in reader if any(row)]
-    except (OSError, UnicodeDecodeError, csv.Error) as error:
-        raise DataError(f"cannot read {file}: {error}", code="E_SPLIT_GROUP") from None
+        reader = csv.reader(io.StringIO(read_text(file, "utf-8-sig"), newline=""))
+        rows = [(reader.line_num, row) for row in reader if any(row)]
+    except (OSError, ValueError, csv.Error) as error:
+        reason = getattr(error, "strerror", None) or error
+        raise DataError(f"cannot read {file}: {reason}", code="E_SPLIT_GROUP") from None
     for line, row in rows:
         if len(row) < 2 or not row[1].strip():
             raise DataError(

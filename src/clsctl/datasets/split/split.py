@@ -25,6 +25,7 @@ from clsctl.datasets.split.pool import Pool, read_pool
 from clsctl.datasets.split.stratify import assign
 from clsctl.datasets.split.warnings import find_warnings
 from clsctl.errors import DataError, UsageError
+from clsctl.paths import is_file
 from clsctl.values import Progress
 
 
@@ -232,9 +233,9 @@ def _files(result: SplitResult, pool: Pool) -> dict[str, str | None]:
     files: dict[str, str | None] = {
         list_file(name): list_text(lines) for name, lines in result.splits.items()
     }
-    if pool.layout != "lists" or not (pool.root / LABEL_FILE).is_file():
+    if pool.layout != "lists" or not is_file(pool.root / LABEL_FILE):
         files[LABEL_FILE] = label_text(result.class_names)
-    if result.held_out and not (pool.layout == "lists" and (pool.root / test).is_file()):
+    if result.held_out and not (pool.layout == "lists" and is_file(pool.root / test)):
         files[test] = list_text(result.held_out)
     if pool.layout == "lists" and pool.includes_test:
         files.setdefault(test, None)

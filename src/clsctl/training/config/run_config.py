@@ -7,6 +7,7 @@ from pathlib import Path
 
 from clsctl.console.messages import note
 from clsctl.errors import UsageError
+from clsctl.paths import is_file
 from clsctl.schema.layers import ConfigSource
 from clsctl.training.config.recipes import configure
 from clsctl.training.config.sources import ResolvedConfig, file_source, resolve_config
@@ -33,7 +34,7 @@ def resolve_run(
         return _absolute(configure(sources))
     folder = Path(resolve_config(sources).config.output)
     path = folder / CONFIG
-    if not path.is_file():
+    if not is_file(path):
         raise UsageError(
             f"there is no run to resume in {folder}",
             code="E_RUN_MISSING",

@@ -21,6 +21,7 @@ from pathlib import Path
 
 from clsctl.console.messages import note, status
 from clsctl.errors import Interrupted, ProcessLost
+from clsctl.paths import is_file
 from clsctl.schema.layers import ConfigSource
 from clsctl.system.files import require_output_folder
 from clsctl.training.config.run_config import CONFIG, resolve_run
@@ -97,7 +98,7 @@ def _attempt(
     logs = run_dir / "logs"
     logs.mkdir(parents=True, exist_ok=True)
     command = [sys.executable, *sys.orig_argv[1:]]
-    if attempt and (run_dir / CONFIG).is_file() and "--resume" not in command:
+    if attempt and is_file(run_dir / CONFIG) and "--resume" not in command:
         command.append("--resume")
     with _started(command, _environments(size, nodes, attempt), logs) as workers:
         ended = _watch(workers, stop)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from pathlib import Path
 
+from clsctl.paths import exists
 from clsctl.system.files import atomic_replace
 
 Key = tuple[float, float]
@@ -39,7 +40,7 @@ class ResumableLog:
             stream.write(f"{line}\n")
 
     def _read(self) -> list[str]:
-        if not self._path.exists():
+        if not exists(self._path):
             return []
         whole = self._path.read_text(encoding="utf-8").split("\n")[:-1]
         return whole[bool(self._header) :]

@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING, Any
 
 from clsctl.errors import ModelError
 from clsctl.networks.pdparams import read_pdparams
+from clsctl.paths import exists, is_dir, is_file
 from clsctl.schema import read as schema
 from clsctl.schema.documents import parse_document
 from clsctl.schema.errors import SchemaError
@@ -114,9 +115,9 @@ def write(
 def settle(run_dir: Path, name: str) -> None:
     """Put a checkpoint that was written whole in its place, and remove the one it replaces."""
     place, new, old = run_dir / name, run_dir / f".{name}.new", run_dir / f".{name}.old"
-    if new.exists():
+    if exists(new):
         shutil.rmtree(old, ignore_errors=True)
-        if place.exists():
+        if exists(place):
             place.rename(old)
         new.rename(place)
         sync(run_dir)
@@ -130,14 +131,14 @@ def read(run_dir: Path, name: str = LATEST) -> Checkpoint | None:
         ModelError: A file of it is damaged (`E_CHECKPOINT`).
     """
     settle(run_dir, name)
-    if not (run_dir / name).is_dir():
+    if not is_dir(run_dir / name):
         return None
     stem = run_dir / name / name
     optimizer, average = stem.with_suffix(".pdopt"), stem.with_suffix(".pdema")
     return Checkpoint(
         weights=read_pdparams(stem.with_suffix(".pdparams")),
-        optimizer=read_pdparams(optimizer) if optimizer.is_file() else {},
-        average=read_pdparams(average) if average.is_file() else None,
+        optimizer=read_pdparams(optimizer) if is_file(optimizer) else {},
+        average=read_pdparams(average) if is_file(average) else None,
         progress=_read_states(stem.with_suffix(".pdstates")),
     )
 
@@ -145,7 +146,7 @@ def read(run_dir: Path, name: str = LATEST) -> Checkpoint | None:
 def read_progress(run_dir: Path, name: str = LATEST) -> TrainProgress | None:
     """Read how far the checkpoint of that name is; None where there is none."""
     path = run_dir / name / f"{name}.pdstates"
-    return _read_states(path) if path.is_file() else None
+    return _read_states(path) if is_file(path) else None
 
 
 def rotate(run_dir: Path, keep: int) -> None:

@@ -8,8 +8,8 @@ from __future__ import annotations
 
 import json
 import shutil
-from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import AbstractContextManager, contextmanager, suppress
 from itertools import zip_longest
 from pathlib import Path
 from typing import Any
@@ -17,9 +17,10 @@ from typing import Any
 from clsctl.console.messages import note
 from clsctl.console.text import to_json
 from clsctl.errors import DataError, UsageError
-from clsctl.paths import without_folders
+from clsctl.paths import exists, is_dir, is_file, read_text, without_folders
 from clsctl.schema.layers import nest
 from clsctl.system.files import atomic_replace
+from clsctl.system.os_errors import translate_os_errors
 from clsctl.training.config.run_config import CONFIG
 from clsctl.training.config.sources import ResolvedConfig, writable_values
 from clsctl.training.job import TrainJob
@@ -33,7 +34,7 @@ LISTED = 5
 
 def refuse_to_overwrite(run_dir: Path) -> None:
     """Raise UsageError where the folder holds a run (`E_RUN_EXISTS`)."""
-    if (run_dir / CONFIG).exists() or (run_dir / LATEST).exists():
+    if exists(run_dir / CONFIG) or exists(run_dir / LATEST):
         raise UsageError(
             f"{run_dir} already holds a run",
             code="E_RUN_EXISTS",
@@ -48,7 +49,7 @@ def require_same_classes(job: TrainJob) -> None:
         DataError: A class was added, removed, renamed or numbered differently (`E_RESUME_CLASSES`).
     """
     path = job.run_dir / LABELS
-    if not path.is_file():
+    if not is_file(path):
         return
     lines = path.read_text(encoding="utf-8").splitlines()
     before = tuple(line.partition(" ")[2] for line in lines)
@@ -76,15 +77,30 @@ def _difference(before: Sequence[str], now: Sequence[str]) -> str:
 def exclusive(run_dir: Path) -> Iterator[None]:
     """Make the run's folder, and keep a second process out of it.
 
+    What a run wrote that ended before its first checkpoint is removed again.
+
     Raises:
-        UsageError: Another process works in it (`E_RUN_BUSY`).
+        UsageError: Another process works in it (`E_RUN_BUSY`), or it cannot be made (`E_OUTPUT`).
     """
+    made = [folder for folder in (run_dir, *run_dir.parents) if not exists(folder)]
+    with translate_os_errors(run_dir):
+        run_dir.mkdir(parents=True, exist_ok=True)
+        before = set(run_dir.iterdir())
+        lock = _lock(run_dir)
+    with lock:
+        try:
+            yield
+        finally:
+            if not exists(run_dir / LATEST):
+                _remove(set(run_dir.iterdir()) - before, made)
+
+
+def _lock(run_dir: Path) -> AbstractContextManager[object]:
     from filelock import FileLock, Timeout
 
-    run_dir.mkdir(parents=True, exist_ok=True)
+    lock = FileLock(run_dir / ".lock", blocking=False)
     try:
-        with FileLock(run_dir / ".lock", blocking=False):
-            yield
+        return lock.acquire()
     except Timeout:
         raise UsageError(
             f"another process is training in {run_dir}",
@@ -93,23 +109,24 @@ def exclusive(run_dir: Path) -> Iterator[None]:
         ) from None
 
 
-@contextmanager
-def started(job: TrainJob, resolved: ResolvedConfig) -> Iterator[None]:
-    """Write what is known before training; a run that fails before its first checkpoint is none.
+def _remove(paths: Iterable[Path], folders: Iterable[Path]) -> None:
+    """Remove paths, and then the folders that are empty without them, the innermost first."""
+    for path in paths:
+        if is_dir(path):
+            shutil.rmtree(path, ignore_errors=True)
+        else:
+            path.unlink(missing_ok=True)
+    for folder in folders:
+        with suppress(OSError):
+            folder.rmdir()
 
-    The command that began it can then simply be given again.
+
+def write_start(job: TrainJob, resolved: ResolvedConfig) -> None:
+    """Write configuration, class names and run card.
+
+    Raises:
+        DataError: An image cannot be read; the message says where it is listed.
     """
-    new = not (job.run_dir / CONFIG).exists()
-    _write_start(job, resolved)
-    try:
-        yield
-    finally:
-        if new and not (job.run_dir / LATEST).exists():
-            (job.run_dir / CONFIG).unlink(missing_ok=True)
-
-
-def _write_start(job: TrainJob, resolved: ResolvedConfig) -> None:
-    """Write configuration, class names and run card."""
     import yaml
 
     job.run_dir.mkdir(parents=True, exist_ok=True)
@@ -140,7 +157,7 @@ def _describe_dataset(job: TrainJob) -> dict[str, Any]:
 def _note_changes(run_dir: Path, dataset: Mapping[str, Any]) -> None:
     """Tell the user where a run is resumed with other images than before."""
     try:
-        before = json.loads((run_dir / run_card.NAME).read_text(encoding="utf-8"))["dataset"]
+        before = json.loads(read_text(run_dir / run_card.NAME))["dataset"]
         unchanged = before["fingerprint"] == dataset["fingerprint"]
         sizes = [f"{name} {size}" for name, size in before["images"].items()]
     except (OSError, ValueError, LookupError, TypeError, AttributeError):
@@ -152,7 +169,7 @@ def _note_changes(run_dir: Path, dataset: Mapping[str, Any]) -> None:
 
 def write_end(job: TrainJob, progress: TrainProgress) -> None:
     """Write what is known after training: the result, and the outputs' hashes."""
-    card = json.loads((job.run_dir / run_card.NAME).read_text(encoding="utf-8"))
+    card = json.loads(read_text(job.run_dir / run_card.NAME))
     card["history"] = progress.history
     card["outputs"] = run_card.output_hashes(job.run_dir)
     _write_json(job.run_dir / run_card.NAME, card)
@@ -182,9 +199,7 @@ def _result(job: TrainJob, progress: TrainProgress) -> dict[str, Any]:
 def _last(run_dir: Path, progress: TrainProgress) -> list[dict[str, Any]]:
     """The newest checkpoints: kept epochs, or the latest one where none is kept."""
     scores = {int(figures["epoch"]): figures["top1"] for figures in progress.history}
-    kept = [
-        epoch for epoch in sorted(scores, reverse=True) if (run_dir / f"epoch_{epoch}").is_dir()
-    ]
+    kept = [epoch for epoch in sorted(scores, reverse=True) if is_dir(run_dir / f"epoch_{epoch}")]
     entries = [_entry(run_dir, f"epoch_{epoch}", scores[epoch]) for epoch in kept[:LISTED]]
     return entries or [_entry(run_dir, LATEST, scores[progress.epoch])]
 
@@ -200,7 +215,7 @@ def _entry(run_dir: Path, name: str, score: float) -> dict[str, Any]:
     }
     paths = {key: f"{name}/{file}" for key, file in files.items()}
     return {"score": score} | {
-        key: path if (run_dir / path).is_file() else "" for key, path in paths.items()
+        key: path if is_file(run_dir / path) else "" for key, path in paths.items()
     }
 
 

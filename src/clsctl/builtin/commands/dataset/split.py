@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from collections import Counter
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
@@ -13,6 +12,7 @@ from clsctl.builtin.commands._options import PlainFormat
 from clsctl.builtin.commands.dataset._arguments import Dataset, Layout
 from clsctl.console.text import print_line
 from clsctl.errors import UsageError
+from clsctl.paths import is_file
 from clsctl.plugin import Command, hookimpl
 
 if TYPE_CHECKING:
@@ -102,7 +102,7 @@ def split(
             "layout": layout,
             "seed": seed,
             "stratify": stratify,
-            "group": (Path(group) if os.path.isfile(group) else group) or None,  # noqa: PTH113 - never raises
+            "group": (Path(group) if is_file(group) else group) or None,
             "dedupe_groups": dedupe_groups,
             "dry_run": dry_run,
             "progress": progress,
