@@ -40,8 +40,9 @@ def test_figures_follow_from_the_scores(dataset, run):
     assert found.as_dict()["mistakes"] == len(wrong)
     assert found.top5 == 1
     assert not found.top5_meaningful
-    mislabelled = [s.path for s in found.samples].index(evaluating.MISLABELLED)
-    assert mislabelled in found.suspects.indices
+    # A model of 72 % on 36 images cannot tell a wrong label from its own mistakes.
+    assert len(found.suspects.indices) == 0
+    assert found.suspects.withheld > 0
 
 
 def test_another_split_has_other_images(dataset, run):

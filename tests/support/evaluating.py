@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import functools
+from collections.abc import Collection
 from pathlib import Path
 
 import cv2
@@ -34,26 +35,31 @@ def run(factory: pytest.TempPathFactory) -> Path:
     return models.once(factory, "evaluating-run", functools.partial(make_run, dataset=data))
 
 
-def make_dataset(root: Path) -> None:
-    """Tinted noise by class; in val, one red image is listed as blue."""
+def make_dataset(
+    root: Path,
+    wrong: Collection[str] = (MISLABELLED,),
+    val: int = VAL,
+    tint: tuple[float, float] = (10, 90),
+) -> None:
+    """Tinted noise by class; in val, some images are listed as blue, though they are not."""
     rng = np.random.default_rng(0)
-    for split, count in (("train", TRAIN), ("val", VAL)):
+    for split, count in (("train", TRAIN), ("val", val)):
         (root / split).mkdir(parents=True)
         lines = []
         for label in range(len(CLASSES)):
             for number in range(count):
                 path = f"{split}/{label}-{number}.png"
-                cv2.imwrite(str(root / path), tinted(rng, label))
-                lines.append(f"{path} {2 if path == MISLABELLED else label}\n")
+                cv2.imwrite(str(root / path), tinted(rng, label, tint))
+                lines.append(f"{path} {2 if path in wrong else label}\n")
         (root / f"{split}.txt").write_text("".join(lines), encoding="utf-8")
     names = "".join(f"{label} {name}\n" for label, name in enumerate(CLASSES))
     (root / "label.txt").write_text(names, encoding="utf-8")
 
 
-def tinted(rng: np.random.Generator, label: int) -> np.ndarray:
+def tinted(rng: np.random.Generator, label: int, tint: tuple[float, float]) -> np.ndarray:
     """Noise uint8 [40, 48, 3], BGR, brighter in the channel of its class by a random amount."""
     pixels = rng.normal(110, 40, (40, 48, 3))
-    pixels[..., 2 - label] += rng.uniform(10, 90)
+    pixels[..., 2 - label] += rng.uniform(*tint)
     return pixels.clip(0, 255).astype(np.uint8)
 
 

@@ -120,7 +120,8 @@ def _predictions(evaluation: Evaluation) -> Iterable[Row]:
 def _suspects(evaluation: Evaluation) -> Iterable[Row]:
     names = evaluation.class_names
     yield ("path", "listed_in", "line", "label", "probability", "suggested", "its_probability")
-    for place, other in zip(*(column.tolist() for column in evaluation.suspects), strict=True):
+    found = evaluation.suspects
+    for place, other in zip(found.indices.tolist(), found.suggested.tolist(), strict=True):
         sample, scores = evaluation.samples[place], evaluation.scores[place]
         label = int(evaluation.labels[place])
         own, theirs = (f"{float(scores[class_id]):.6f}" for class_id in (label, other))

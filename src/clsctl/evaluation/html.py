@@ -23,6 +23,8 @@ THUMBNAIL = 240
 """Longer side in pixels."""
 QUALITY = 80
 
+TOO_WEAK = "None: this model cannot tell wrong labels from its own mistakes."
+
 
 def render_gallery(evaluation: Evaluation) -> str:
     """The page as text."""
@@ -47,20 +49,25 @@ def _mistakes(evaluation: Evaluation) -> str:
 
 
 def _suspects(evaluation: Evaluation) -> str:
-    indices, suggested = evaluation.suspects
+    indices, suggested, wrong, withheld = evaluation.suspects
+    if withheld:
+        return _section("Labels worth checking", "", 0, (), TOO_WEAK)
     pairs = zip(indices[:SHOWN].tolist(), suggested[:SHOWN].tolist(), strict=True)
     text = (
         "Another class scores at least as high here as it does on average where it is the label "
-        "(confident learning, arXiv:1911.00068). Many of these labels are right and the model is "
-        "wrong: look before you change any."
+        f"(confident learning, arXiv:1911.00068). About {wrong:.0f} of these labels are wrong, by "
+        "how well the model predicts labels that it was not fitted to; with the others the model "
+        "is wrong: look before you change any."
     )
     cards = _cards(evaluation, pairs)
     return _section("Labels worth checking", text, len(indices), cards)
 
 
-def _section(title: str, text: str, total: int, cards: Iterable[str]) -> str:
+def _section(
+    title: str, text: str, total: int, cards: Iterable[str], nothing: str = "None."
+) -> str:
     if total == 0:
-        return f"<h2>{title}</h2>\n<p>None.</p>\n"
+        return f"<h2>{title}</h2>\n<p>{nothing}</p>\n"
     count = f"{SHOWN} of {total:,}" if total > SHOWN else f"{total}"
     body = "\n".join(cards)
     return f'<h2>{title} ({count})</h2>\n<p>{text}</p>\n<div class="cards">\n{body}\n</div>\n'

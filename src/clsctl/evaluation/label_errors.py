@@ -4,11 +4,16 @@ A class's threshold is the mean probability that the model gives it on samples t
 how sure the model usually is when it is right. A sample is suspected where the most probable class
 among those that reach their own threshold is not the one on its label. The model must not have been
 trained on these samples, or it will have learnt the wrong labels by heart.
+
+A weak model suspects right labels, too. So none is named unless it can tell wrong labels from its
+own mistakes, by the rule of `clsctl.evaluation.label_noise`, which also says how many are wrong.
 """
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, NamedTuple
+
+from clsctl.evaluation.label_noise import estimate_noise
 
 if TYPE_CHECKING:
     import numpy as np
@@ -21,13 +26,33 @@ class Suspects(NamedTuple):
     Attributes:
         indices: int64 [M], places of the samples.
         suggested: int64 [M], the class that the model takes each for.
+        wrong: How many of these labels are expected to be wrong.
+        withheld: How many there would be if the model could tell wrong labels from its mistakes.
     """
 
     indices: NDArray[np.int64]
     suggested: NDArray[np.int64]
+    wrong: float = 0.0
+    withheld: int = 0
 
 
 def suspected_labels(scores: NDArray[Any], labels: NDArray[np.int64]) -> Suspects:
+    """Find labels worth checking, and say how many of them are wrong.
+
+    Args and result are those of `doubted_labels`; there is none where the model is too weak to
+    tell wrong labels from its own mistakes.
+    """
+    doubted = doubted_labels(scores, labels)
+    if len(doubted.indices) == 0:
+        return doubted
+    noise = estimate_noise(scores, labels)
+    if not noise.is_told:
+        nothing = doubted.indices[:0]
+        return Suspects(nothing, nothing, withheld=len(doubted.indices))
+    return doubted._replace(wrong=float(noise.wrong[doubted.indices].sum()))
+
+
+def doubted_labels(scores: NDArray[Any], labels: NDArray[np.int64]) -> Suspects:
     """Find samples for which another class scores as high as it usually does for its own.
 
     Args:

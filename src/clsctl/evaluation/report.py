@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 from rich.table import Table
 
 from clsctl.console.tables import Text, new_table, open_console
+from clsctl.console.text import count
 from clsctl.evaluation import metrics
 
 if TYPE_CHECKING:
@@ -38,10 +39,16 @@ def print_evaluation(evaluation: Evaluation) -> None:
         console.line()
         console.print(f"{hidden} classes with a higher F1 are in per_class.csv", style="dim")
     console.line()
-    console.print(
-        f"{len(evaluation.mistakes)} mistakes and {len(evaluation.suspects.indices)} labels "
-        "worth checking: see mistakes.html"
-    )
+    console.print(f"{_findings(evaluation)}: see mistakes.html", soft_wrap=True)
+
+
+def _findings(evaluation: Evaluation) -> str:
+    """Count what is worth looking at; labels only where the model can tell wrong ones."""
+    mistakes, suspects = count(len(evaluation.mistakes), "mistake"), evaluation.suspects
+    if len(suspects.indices) == 0:
+        return mistakes
+    labels = count(len(suspects.indices), "label")
+    return f"{mistakes} and {labels} worth checking, of which about {suspects.wrong:.0f} are wrong"
 
 
 def print_comparison(

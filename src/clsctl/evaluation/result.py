@@ -144,6 +144,7 @@ class Evaluation:
             "expected_calibration_error": self.ece,
             "mistakes": len(self.mistakes),
             "suspected_labels": len(self.suspects.indices),
+            "suspected_labels_wrong": self.suspects.wrong,
             "per_class": [self._class_figures(class_id) for class_id in self.occurring],
         }
 
