@@ -177,6 +177,7 @@ _IR = (
 
 def _datasets() -> Iterator[tuple]:
     from clsctl.datasets.check.check import check_dataset
+    from clsctl.datasets.convert import export_dataset
     from clsctl.datasets.layouts.detect import read_dataset
     from clsctl.datasets.split.groups import find_groups
 
@@ -184,6 +185,8 @@ def _datasets() -> Iterator[tuple]:
         read_dataset(path.parent)
         with _refused():
             check_dataset(path.parent)
+        with _refused():
+            export_dataset(path.parent, path.with_name("out"))
 
     def groups(path: Path) -> None:
         find_groups(["a.jpg"], path)

@@ -66,14 +66,14 @@ def _sizes(dataset: Dataset, paths: Iterable[str]) -> dict[str, int]:
     for path in paths:
         try:
             sizes[path] = (dataset.root / path).stat().st_size
-        except OSError as error:
+        except (OSError, ValueError) as error:
             place = next(
                 f"{sample.file}:{sample.line}"
                 for _, sample in dataset.samples()
                 if normpath(sample.path) == path
             )
             raise DataError(
-                f"{place}: {path} cannot be read: {error.strerror}",
+                f"{place}: {path} cannot be read: {getattr(error, 'strerror', None) or error}",
                 code="E_IMAGE_MISSING",
                 hint=f"`clsctl dataset check {dataset.root}` lists every missing image",
             ) from None

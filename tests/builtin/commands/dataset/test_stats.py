@@ -49,3 +49,11 @@ def test_json(clsctl, root):
         "missing": 1,
         "problems": 0,
     }
+
+
+def test_without_a_class(call, tmp_path):
+    (tmp_path / "data").mkdir()
+    (tmp_path / "data" / "data.csv").write_text('path,label\n"a,b\n')
+    done = call("dataset", "stats", "data")
+    assert done.returncode in (0, 3)
+    assert "Traceback" not in done.stderr

@@ -73,7 +73,8 @@ def _print(found: Counts) -> None:
     print_line()
     print_line(
         f"{count(len(found.classes), 'class', 'classes')}, as {LAYOUTS[found.layout]}. "
-        f"The largest has {max(totals):,} samples, the smallest {min(totals):,}."
+        f"The largest has {max(totals, default=0):,} samples, the smallest "
+        f"{min(totals, default=0):,}."
     )
     if found.missing or found.problems:
         note(
