@@ -49,7 +49,7 @@ def compare(model: str, batch: int, rounds: int, folder: Path) -> None:
 
 
 def measure(model: str, batch: int, processes: int, data: Path, run_dir: Path) -> float:
-    """Images a second in the second epoch."""
+    """Images per second in the second epoch."""
     command = [sys.executable, "-m", "clsctl", "train", "-m", model, "-d", str(data)]
     command += [
         "-o",

@@ -2,8 +2,8 @@
 
     python benchmarks/golden.py [--force] [NAME ...]
 
-Writes docs/reference/networks.md, a row at a time, and leaves rows that are there already, so an
-interrupted run goes on where it stopped; `--force` begins anew. Every network runs in a process of
+Writes docs/reference/networks.md, row by row, and leaves rows that are there already, so an
+interrupted run resumes where it stopped; `--force` begins again. Every network runs in a process of
 its own. The weights and images are those of tests/golden, by rule and not trained. Without the
 package `openvino` its column stays empty.
 """

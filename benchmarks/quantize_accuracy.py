@@ -2,7 +2,7 @@
 
     python benchmarks/quantize_accuracy.py MODEL_DIR DATASET [SEED...]
 
-Each precision is run by every backend that has it. int8 is quantised anew for each seed, that is,
+Each precision is run by every backend that has it. int8 is quantised again for each seed, that is,
 with other images for calibration, which shows how much of a difference is chance.
 """
 

@@ -51,7 +51,7 @@ def main() -> None:
 
 
 def in_child(model: str, batch: int, way: str) -> float:
-    """Images a second, measured in a process with the variables of that way."""
+    """Images per second, measured in a process with the variables of that way."""
     from clsctl.training.distributed.environment import variables
 
     environment = {**os.environ, **(variables() if way != "stock" else {})}
@@ -61,7 +61,7 @@ def in_child(model: str, batch: int, way: str) -> float:
 
 
 def measure(model: str, batch: int, way: str) -> float:
-    """Images a second of a plain training loop."""
+    """Images per second of a plain training loop."""
     import paddle
     from paddle.nn import functional as F
 

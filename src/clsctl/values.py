@@ -189,7 +189,7 @@ class Placement:
 
     Attributes:
         threads: CPU threads of one run; 0 means every core.
-        streams: Runs that go on at the same time, each in a thread of the caller's.
+        streams: Runs that are under way at the same time, each in a thread of the caller's.
         precision: Of the arithmetic, one of PRECISIONS; less than fp32 only where asked for.
     """
 
@@ -199,7 +199,7 @@ class Placement:
     precision: str = "fp32"
 
     def __str__(self) -> str:
-        """As a person reads it: `cpu`, or `cpu in bf16`."""
+        """As the user reads it: `cpu`, or `cpu in bf16`."""
         return (
             f"{self.device}" if self.precision == "fp32" else f"{self.device} in {self.precision}"
         )

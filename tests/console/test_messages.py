@@ -22,7 +22,7 @@ def image(tmp_path):
 
 def test_quiet_prints_the_results_alone(call, ready, image):
     said = call("predict", image, "-m", ready, "-o", "r.csv")
-    assert "1 results in r.csv" in said.stderr
+    assert "1 result in r.csv" in said.stderr
     done = call("predict", image, "-m", ready, "-o", "q.csv", "-q")
     assert (done.returncode, done.stdout, done.stderr) == (0, "", "")
     assert call("predict", "none.png", "-m", ready, "-q").stderr.startswith("error: 1 of 1 inputs")

@@ -30,7 +30,7 @@ class Workload:
         workers: Machines, each like the one that was measured.
         image_kb: Mean size of an image file, in units of 1000 bytes.
         bandwidth: Of the link of one worker, in Mbit/s.
-        store_requests: Requests a second that the object store answers; 0 for local disks.
+        store_requests: Requests per second that the object store can serve; 0 for local disks.
         mtbf_hours: Mean time between failures of one worker.
         cost_per_hour: Of one worker; None where it does not matter.
     """
@@ -91,7 +91,7 @@ class Plan:
         repeated_images: Images expected to be classified twice for that reason.
         input_bytes: Read, each image once.
         output_bytes: Of the results as JSON lines.
-        traffic: Mean rate at which all workers read, in bytes a second.
+        traffic: Mean rate at which all workers read, in bytes per second.
         worker_hours: Hours of all workers together.
         cost: Of the workers; None where no price was given.
         useful_workers: More of them make nothing faster.
@@ -232,5 +232,5 @@ def _useful_workers(job: Workload, rate: Rate, shards: int) -> int:
 
 
 def _per_link(job: Workload) -> float:
-    """Images a second that a worker's link carries."""
+    """Images per second that a worker's link carries."""
     return job.bandwidth * 1e6 / 8 / (job.image_kb * 1000)

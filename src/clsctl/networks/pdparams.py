@@ -23,7 +23,7 @@ LISTED = 8
 LONGEST_NAME = 500
 
 # Shape and type of a tensor.
-Form = tuple[tuple[int, ...], str]
+ShapeAndType = tuple[tuple[int, ...], str]
 
 
 def read_pdparams(path: Path) -> dict[str, NDArray[np.generic]]:
@@ -95,7 +95,7 @@ def load_weights(
 
 
 def _faults(
-    expected: Mapping[str, Form], found: Mapping[str, Form], fresh: Set[str]
+    expected: Mapping[str, ShapeAndType], found: Mapping[str, ShapeAndType], fresh: Set[str]
 ) -> dict[str, list[str]]:
     """What does not fit, by kind of fault; `fresh` is let through."""
     common = sorted((expected.keys() & found.keys()) - fresh)

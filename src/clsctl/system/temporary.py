@@ -1,6 +1,6 @@
 """Temporary files and folders that nobody can plant, and that no killed process leaves for ever.
 
-A name is `.clsctl-RANDOM.tmp`, made anew beside the target. Whoever makes one holds a lock on it,
+A name is `.clsctl-RANDOM.tmp`, made beside the target. Whoever makes one holds a lock on it,
 which the system releases when the process ends, however it ends: what can be locked belongs to no
 running process and is removed. Locks tell this also where process ids do not, in containers and on
 network disks.

@@ -4,7 +4,7 @@
     progress.jsonl     the job, then a line for each file, written when that file is complete
     manifest.json      the same and the totals; there as soon as all files are
 
-Only the driver writes here, a file at a time and each under its name only when it is whole, so
+Only the driver writes here, file by file, each under its name only when it is whole, so
 that every input is in exactly one file whoever is killed when.
 """
 

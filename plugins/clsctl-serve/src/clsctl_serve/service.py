@@ -97,7 +97,7 @@ class Service:
         self._spawn(self.reload())
 
     async def reload(self) -> None:
-        """Take up the model directories that have changed; requests go on meanwhile."""
+        """Take up the model directories that have changed; requests are answered meanwhile."""
         async with self._reloading:
             for name, slot in self.slots.items():
                 if slot.path is not None and (stamp := _stamp(slot.path)) != slot.stamp:

@@ -33,6 +33,7 @@ from clsctl.builtin.commands._options import (
     Precision,
 )
 from clsctl.console.messages import status
+from clsctl.console.text import count
 from clsctl.errors import ClsctlError, SomeInputsFailed
 from clsctl.paths import is_file
 from clsctl.plugin import Command, hookimpl
@@ -293,4 +294,4 @@ def _print_summary(counts: Counts, seconds: float, output: Path) -> None:
     """Say how many results there are, how fast they came, and where they are."""
     done = counts.results - counts.resumed
     rate = f"{done / seconds:.3g} images/s" if done else "nothing was left to do"
-    status(f"{counts.results} results in {output}: {done} in {seconds:.1f} s, {rate}")
+    status(f"{count(counts.results, 'result')} in {output}: {done} in {seconds:.1f} s, {rate}")
