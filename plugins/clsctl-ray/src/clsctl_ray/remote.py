@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from clsctl.settings import Settings
 
 THREADS = 8
-"""Objects that a worker fetches at the same time; an object store has a high latency, but serves many."""
+"""Objects that a worker fetches at the same time: an object store answers late, but serves many."""
 
 _URL = re.compile(r"(?!https?:)[a-z][a-z0-9+.-]*://", re.IGNORECASE)
 
