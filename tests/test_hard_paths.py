@@ -56,7 +56,7 @@ PLACES = ("", "folder/", "file/", "forbidden/", "loop/", "dangling/")
 NAMES = ("", ".", "..", "n" * 300, "data:image/png;base64," + "A" * 5000, "caf\udce9", "two\nlines")
 NAMES += ("file", "pipe", "zero", "loop", "dangling", "@file", "*", "[", "~nobody/x")
 OUTPUTS = {"output", "target", "save_img", "save_json", "sort_into"}
-ANY = st.text(st.characters(exclude_characters="\0/-"), max_size=5)
+ANY = st.text(st.characters(exclude_categories=["Cs"], exclude_characters="\0/-"), max_size=5)
 HARD = st.tuples(st.sampled_from(PLACES), st.sampled_from(NAMES) | ANY).map("".join)
 
 
@@ -121,7 +121,7 @@ def arguments(command: str, tested: str, path: str, place: Mapping[str, str]) ->
 @pytest.mark.parametrize(("command", "tested"), CASES)
 def test_any_path_is_answered(call: Run, place: dict[str, str], command: str, tested: str) -> None:
     @settings(
-        max_examples=2 if command in SLOW else 10,
+        max_examples=1 if command in SLOW else 10,
         deadline=None,
         suppress_health_check=[HealthCheck.too_slow],
         database=None,

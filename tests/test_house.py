@@ -19,6 +19,7 @@ TOP_MODULES = {
     "__init__",
     "__main__",
     "errors",
+    "http_client",
     "installation",
     "main",
     "paths",
@@ -159,6 +160,26 @@ def test_paths_are_asked_about_by_what_never_raises():
         and not node.keywords  # those of os.DirEntry have one
     ]
     assert found == []
+
+
+def test_the_http_client_is_imported_in_one_place():
+    """`clsctl.http_client` keeps secrets out of its log records."""
+    sources = [*SOURCE.rglob("*.py"), *ROOT.glob("plugins/*/src/**/*.py")]
+    found = {
+        path.relative_to(ROOT).as_posix()
+        for path in sources
+        for node in ast.walk(ast.parse(path.read_text("utf-8")))
+        for name in _imported_modules(node)
+        if name.split(".")[0] in ("aiohttp", "httpx", "requests", "urllib3")
+        or name == "http.client"
+    }
+    assert found == {"src/clsctl/http_client.py"}
+
+
+def _imported_modules(node: ast.AST) -> list[str]:
+    if isinstance(node, ast.Import):
+        return [alias.name for alias in node.names]
+    return [node.module or ""] if isinstance(node, ast.ImportFrom) else []
 
 
 def test_every_public_name_is_still_itself_after_every_module_was_imported():

@@ -282,6 +282,8 @@ def _quieten_libraries() -> None:
     """Print warnings of libraries as lines, and hide OpenCV's own report of damaged files."""
     warnings.showwarning = _show_warning
     os.environ.setdefault("OPENCV_LOG_LEVEL", "SILENT")
+    # Every request, as soon as any other library turns logs on.
+    logging.getLogger("httpx").setLevel(logging.WARNING)
 
 
 def _show_warning(

@@ -15,9 +15,9 @@ from typing import Any
 from urllib.request import getproxies, proxy_bypass
 
 import httpcore
-import httpx
 
 from clsctl.errors import NetworkError
+from clsctl.http_client import httpx
 from clsctl.images.image_errors import too_many_bytes
 from clsctl.images.network import Network, is_time_up, time_limit
 from clsctl.images.streams import CHUNK, MAX_STREAM, join

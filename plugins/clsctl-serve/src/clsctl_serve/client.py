@@ -13,9 +13,10 @@ from clsctl.images.read import InputImage
 from clsctl.result import OutputNames, Result, error_of, result_of
 
 if TYPE_CHECKING:
-    import httpx
     import numpy as np
     from numpy.typing import NDArray
+
+    from clsctl.http_client import httpx
 
 RETRIES = 8
 """How often a request is sent again to a server that is overloaded or still loading."""
@@ -69,7 +70,7 @@ class Client:
     """
 
     def __init__(self, url: str, api_key: str = "", timeout: float = 60.0) -> None:
-        import httpx
+        from clsctl.http_client import httpx
 
         headers = {"Authorization": f"Bearer {api_key}"} if api_key else {}
         self.url = url.rstrip("/")
@@ -157,7 +158,7 @@ class Client:
         return self._content(response)
 
     def _send(self, method: str, path: str, options: Mapping[str, Any]) -> httpx.Response:
-        import httpx
+        from clsctl.http_client import httpx
 
         try:
             return self._http.request(method, path, **options)

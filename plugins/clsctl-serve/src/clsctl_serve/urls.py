@@ -20,7 +20,7 @@ from typing import TYPE_CHECKING
 from clsctl.errors import ClsctlError, DataError, NetworkError
 
 if TYPE_CHECKING:
-    import httpx
+    from clsctl.http_client import httpx
 
 REDIRECTS = 3
 CHUNK = 1 << 16
@@ -61,7 +61,7 @@ class Fetcher:
         """
         if not image[:8].lower().startswith(("http://", "https://")):
             return image
-        import httpx
+        from clsctl.http_client import httpx
 
         try:
             async with self._places:
@@ -75,7 +75,7 @@ class Fetcher:
             return NetworkError("the image's server does not answer", code="E_URL_UNREACHABLE")
 
     async def _fetch(self, text: str) -> bytes:
-        import httpx
+        from clsctl.http_client import httpx
 
         url = httpx.URL(text)
         async with self._client() as client:
@@ -132,7 +132,7 @@ class Fetcher:
 
     def _client(self) -> httpx.AsyncClient:
         """A client without proxies, and without connections that a later fetch might share."""
-        import httpx
+        from clsctl.http_client import httpx
 
         if self._context is None:
             self._context = httpx.create_ssl_context()

@@ -206,7 +206,7 @@ def _server(url: str) -> str:
 
 
 def _try_server(url: str) -> Finding:
-    import httpx
+    from clsctl.http_client import httpx
 
     try:
         answer = httpx.head(url, timeout=TIMEOUT_S, follow_redirects=True)

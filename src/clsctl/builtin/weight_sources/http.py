@@ -22,10 +22,9 @@ from clsctl.schema.documents import read_document
 from clsctl.schema.errors import SchemaError
 from clsctl.settings import load_settings
 from clsctl.system.files import require_space
-from clsctl.urls import hide_secrets_in_logs
 
 if TYPE_CHECKING:
-    import httpx
+    from clsctl.http_client import httpx
 
 ATTEMPTS = 3
 BACKOFF_S = 0.25
@@ -57,7 +56,7 @@ def fetch(request: FetchRequest) -> Path:
             environment's proxy or certificates are unusable (`E_NETWORK_SETTINGS`).
         ModelError: The file is larger than allowed (`E_TOO_LARGE`).
     """
-    import httpx
+    from clsctl.http_client import httpx
 
     if request.offline:
         raise _offline(request)
@@ -78,9 +77,8 @@ def fetch(request: FetchRequest) -> Path:
 
 
 def _client(timeout: int) -> httpx.Client:
-    import httpx
+    from clsctl.http_client import httpx
 
-    hide_secrets_in_logs()
     try:
         return httpx.Client(follow_redirects=True, timeout=timeout or None)
     except (ImportError, OSError, ValueError, httpx.InvalidURL) as error:
@@ -92,7 +90,7 @@ def _client(timeout: int) -> httpx.Client:
 
 
 def _attempt(client: httpx.Client, request: FetchRequest, part: Path) -> None:
-    import httpx
+    from clsctl.http_client import httpx
 
     identity = _read_identity(part)
     if exists(part) and _size(part) == identity.total:
@@ -114,7 +112,7 @@ def _attempt(client: httpx.Client, request: FetchRequest, part: Path) -> None:
 def _receive(
     response: httpx.Response, request: FetchRequest, part: Path, total: int | None
 ) -> None:
-    import httpx
+    from clsctl.http_client import httpx
 
     with part.open("ab") as out:
         for block in response.iter_raw():
@@ -173,7 +171,7 @@ def _can_be_sent(text: str) -> bool:
 
 
 def _write_identity(part: Path, response: httpx.Response) -> _Identity:
-    import httpx
+    from clsctl.http_client import httpx
 
     length = response.headers.get("Content-Length", "")
     if not length.isdecimal() and response.headers.get("Transfer-Encoding") != "chunked":
@@ -204,7 +202,7 @@ def _size(part: Path) -> int:
 
 
 def _is_transient(error: Exception) -> bool:
-    import httpx
+    from clsctl.http_client import httpx
 
     if isinstance(error, httpx.HTTPStatusError):
         return error.response.status_code in _RETRY_STATUS
@@ -213,7 +211,7 @@ def _is_transient(error: Exception) -> bool:
 
 
 def _explain(error: Exception, timeout: int) -> NetworkError:
-    import httpx
+    from clsctl.http_client import httpx
 
     code = "E_NETWORK"
     reason = " ".join(str(error).split()) or type(error).__name__

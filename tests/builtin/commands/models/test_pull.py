@@ -11,6 +11,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
+from made_plugins import install
 from servers import resumable, serving, stalled
 from stores import (
     NAME,
@@ -55,6 +56,18 @@ def test_pull_says_where_the_model_is(clsctl, folder, mirror):
     done = clsctl("models", "pull", NAME)
     assert done.stdout == f"{NAME} inference already in {folder}\n"
     assert clsctl("models", "path", NAME).stdout == f"{folder}\n"
+
+
+def test_requests_are_logged_by_nobody(clsctl, home, tmp_path):
+    """A plugin that turns logs on, as libraries do when they are imported."""
+    code = "import logging\nlogging.basicConfig(level=logging.INFO)\n"
+    env = install(tmp_path / "site", "chatty", code)
+    with serving({TAR: resumable(ARCHIVE)}) as site:
+        mirror = site.url.replace("//", "//user:5ec2e7@")
+        done = clsctl("models", "pull", NAME, "--mirror", mirror, env=env)
+        assert site.requests
+    assert "HTTP Request" not in done.stderr
+    assert "5ec2e7" not in done.stderr + done.stdout
 
 
 def test_pull_all_weights(clsctl, folder, mirror):

@@ -1,0 +1,12 @@
+"""Import httpx so that no log record of it holds a secret: `from clsctl.http_client import httpx`.
+
+Nothing else imports it, so that no request can be logged with a signed URL, whoever prints logs.
+"""
+
+import httpx
+
+from clsctl.urls import hide_secrets_in_logs
+
+__all__ = ["httpx"]
+
+hide_secrets_in_logs()
