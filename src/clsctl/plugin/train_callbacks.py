@@ -34,16 +34,19 @@ class EpochInfo:
     Attributes:
         epoch: From 1; 0 is the network before its first step, where that can classify already.
         train_loss: Mean over its training images; None for epoch 0.
+        val_loss: Mean negative log-likelihood of the validation images' classes, in nats.
         top1: Share of the validation images whose class came first, 0 to 1.
-        top5: Share of them whose class was among the first five, 0 to 1.
+        top5: Share of them whose class was among the first five, 0 to 1; None where there are no
+            more than five classes.
         best: The best top-1 so far, this epoch included.
         seconds: What it took.
     """
 
     epoch: int
     train_loss: float | None
+    val_loss: float
     top1: float
-    top5: float
+    top5: float | None
     best: float
     seconds: float
 

@@ -15,19 +15,18 @@ from contextlib import nullcontext
 from typing import TYPE_CHECKING
 
 from clsctl.errors import Interrupted
-from clsctl.evaluation.metrics import label_ranks
-from clsctl.evaluation.scoring import score_batches, score_function
 from clsctl.plugin.train_callbacks import Callback, EpochInfo, StepInfo
 from clsctl.training.build import build_teacher
 from clsctl.training.job import TrainJob
 from clsctl.training.optimization.schedule import learning_rate
 from clsctl.training.run_dir import checkpoint
 from clsctl.training.run_dir.checkpoint import TrainProgress
+from clsctl.training.setback import WentBack, check_setback, has_given_up, marks
 from clsctl.training.state import TrainState, open_state, roll_back, save_best, save_latest
 from clsctl.training.step import LossIsNan, make_step, step_batches, train_mode
+from clsctl.training.validation import Validation, validate
 
 if TYPE_CHECKING:
-    from clsctl.loading.loader import Loader
     from clsctl.networks.base import Network
 
 
@@ -55,6 +54,8 @@ def fit(job: TrainJob, peak: float, callback: Callback) -> TrainProgress:
                 return _fit(job, peak, callback)
         except LossIsNan:
             roll_back(job)
+        except WentBack:
+            continue
 
 
 def _fit(job: TrainJob, peak: float, callback: Callback) -> TrainProgress:
@@ -71,19 +72,19 @@ def _fit(job: TrainJob, peak: float, callback: Callback) -> TrainProgress:
 
 def _finished(job: TrainJob, progress: TrainProgress) -> bool:
     patience = job.config.patience
-    tired = patience and progress.epoch - progress.best_epoch >= patience
-    return progress.epoch >= job.config.epochs or bool(tired)
+    tired = bool(patience) and progress.epoch - progress.best_epoch >= patience
+    return progress.epoch >= job.config.epochs or tired or has_given_up(job, progress)
 
 
 def _measure_start(job: TrainJob, state: TrainState, callback: Callback) -> None:
     """A network that can classify from the start is the result, until training improves on it."""
     progress, started = state.progress, time.monotonic()
-    _note_figures(progress, {}, *_evaluate(job, state.network))
+    found = validate(job, state.network)
+    progress.start_right = marks(found.right)
+    _note_figures(progress, {}, found)
     save_best(job, state)
     save_latest(job, state)
-    (start,) = progress.history
-    seconds = time.monotonic() - started
-    callback.epoch_ended(EpochInfo(0, None, start["top1"], start["top5"], progress.best, seconds))
+    callback.epoch_ended(_epoch_info(progress, started))
 
 
 # ---- an epoch ----------------------------------------------------------------------------------
@@ -113,17 +114,29 @@ def _end_epoch(job: TrainJob, state: TrainState, callback: Callback, started: fl
     """Evaluate, keep what is best, and make the checkpoints of an epoch's end."""
     progress = state.progress
     with state.ema.applied() if state.ema else nullcontext():
-        top1, top5 = _evaluate(job, state.network)
-        _close_epoch(progress, top1, top5)
+        found = validate(job, state.network)
+        _close_epoch(progress, found)
         if progress.best_epoch == progress.epoch:
             save_best(job, state)
     save_every = job.config.checkpoint.save_every
     if save_every and progress.epoch % save_every == 0:
         job.group.on_rank_zero(lambda: _keep_epoch(job, state))
+    callback.epoch_ended(_epoch_info(progress, started))
+    check_setback(job, progress, found.right)
     save_latest(job, state)
-    loss = progress.history[-1]["train_loss"]
-    seconds = time.monotonic() - started
-    callback.epoch_ended(EpochInfo(progress.epoch, loss, top1, top5, progress.best, seconds))
+
+
+def _epoch_info(progress: TrainProgress, started: float) -> EpochInfo:
+    figures = progress.history[-1]
+    return EpochInfo(
+        epoch=progress.epoch,
+        train_loss=figures.get("train_loss"),
+        val_loss=figures["val_loss"],
+        top1=figures["top1"],
+        top5=figures.get("top5"),
+        best=progress.best,
+        seconds=time.monotonic() - started,
+    )
 
 
 def _keep_epoch(job: TrainJob, state: TrainState) -> None:
@@ -132,41 +145,18 @@ def _keep_epoch(job: TrainJob, state: TrainState) -> None:
     checkpoint.rotate(job.run_dir, job.config.checkpoint.keep)
 
 
-def _evaluate(job: TrainJob, network: Network) -> tuple[float, float]:
-    """Top-1 and top-5 on the validation images, 0 to 1; each process evaluates its part."""
-    network.eval()
-    job.group.broadcast_weights(network)
-    with job.group.keep_alive(), job.accelerate(network):
-        ranks = _label_ranks(network, job.val) if job.val.samples else []
-    hits = (sum(rank < k for rank in ranks) for k in (1, 5))
-    top1, top5, images = job.group.all_reduce([*hits, len(ranks)])
-    return top1 / images, top5 / images
-
-
-def _label_ranks(network: Network, loader: Loader) -> list[int]:
-    """How many classes score better than the right one, for each sample."""
-    import numpy as np
-
-    labels = np.array([sample.label for sample in loader.samples], np.int64)
-    scores = score_batches(score_function(network), loader)
-    ranks: list[int] = label_ranks(scores, labels).tolist()
-    return ranks
-
-
-def _close_epoch(progress: TrainProgress, top1: float, top5: float) -> None:
+def _close_epoch(progress: TrainProgress, found: Validation) -> None:
     """Count an epoch as done."""
     progress.epoch += 1
-    _note_figures(progress, {"train_loss": progress.loss_sum / progress.images}, top1, top5)
+    _note_figures(progress, {"train_loss": progress.loss_sum / progress.images}, found)
     progress.step, progress.loss_sum, progress.images = 0, 0.0, 0
 
 
-def _note_figures(
-    progress: TrainProgress, loss: dict[str, float], top1: float, top5: float
-) -> None:
+def _note_figures(progress: TrainProgress, loss: dict[str, float], found: Validation) -> None:
     """Note the figures of an epoch; of equally good ones the later is the best, as in PaddleX."""
-    progress.history.append({"epoch": progress.epoch, **loss, "top1": top1, "top5": top5})
-    if top1 >= progress.best:
-        progress.best, progress.best_epoch = top1, progress.epoch
+    progress.history.append({"epoch": progress.epoch, **loss, **found.figures()})
+    if found.top1 >= progress.best:
+        progress.best, progress.best_epoch = found.top1, progress.epoch
 
 
 def _save_between(job: TrainJob, state: TrainState) -> None:

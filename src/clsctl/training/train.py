@@ -26,7 +26,7 @@ from clsctl.training.distributed.ranks import Rank, current_rank
 from clsctl.training.job import TrainJob
 from clsctl.training.loop import fit
 from clsctl.training.lr_finder import find_learning_rate
-from clsctl.training.optimization.schedule import global_batch, scaled_rate, small_data_factor
+from clsctl.training.optimization.schedule import global_batch, scaled_rate
 from clsctl.training.paddle_state import paddle_for
 from clsctl.training.preflight import preflight
 from clsctl.training.reporting.callbacks import CallbackList
@@ -51,17 +51,18 @@ class TrainResult:
     Attributes:
         output: The run's folder.
         top1: Of the best epoch, on the validation images, 0 to 1.
-        top5: Of the best epoch.
+        top5: Of the best epoch; None where there are no more than five classes.
         best_epoch: Counted from 1; 0 is the classifier that the run started with.
         weights: The best weights, a .pdparams file.
         model_dir: The exported model, for `create_model(model_dir=...)`; None where it gave other
             scores than the network, and so was not kept.
-        history: Epoch by epoch: `epoch`, `train_loss` (not of epoch 0), `top1`, `top5`.
+        history: Epoch by epoch: `epoch`, `train_loss` (not of epoch 0), `val_loss`, `top1` and,
+            with more than five classes, `top5`.
     """
 
     output: Path
     top1: float
-    top5: float
+    top5: float | None
     best_epoch: int
     weights: Path
     model_dir: Path | None
@@ -132,7 +133,7 @@ def run_training(sources: Sequence[ConfigSource], resume: bool = False) -> Train
     return TrainResult(
         output=folder,
         top1=best["top1"],
-        top5=best["top5"],
+        top5=best.get("top5"),
         best_epoch=progress.best_epoch,
         weights=folder / "best_model" / "best_model.pdparams",
         model_dir=exported if is_dir(exported) else None,
@@ -216,11 +217,9 @@ def _peak_rate(job: TrainJob) -> float:
     if options.learning_rate is not None:
         return options.learning_rate
     together = config.batch_size * config.processes
-    few = small_data_factor(len(job.dataset.splits["train"]), config.few_images)
-    rate = few * scaled_rate(together, options)
-    lowered = f", times {few:.2g} for few images" if few < 1 else ""
+    rate = scaled_rate(together, options)
     note(
         f"learning rate {rate:.3g}: {options.base_learning_rate:g} for {options.base_batch_size} "
-        f"images a step, scaled ({options.scaling}) to {global_batch(together, options)}{lowered}"
+        f"images a step, scaled ({options.scaling}) to {global_batch(together, options)}"
     )
     return rate

@@ -26,12 +26,15 @@ for epoch in (1, 2):
     display.epoch_started(epoch, 20)
     for step in range(1, 21):
         display.step(StepInfo(epoch, step, 2 / step, 7e-4 * step / 20, 123.46, 3725.4))
-    display.epoch_ended(EpochInfo(epoch, 0.5, 1 - 0.1 * epoch, 0.995, 0.9, 38.2))
+    display.epoch_ended(EpochInfo(epoch, 0.5, 0.7, 1 - 0.1 * epoch, 0.995, 0.9, 38.2))
 display.close()
 """
 NO_DRAWING = {"CLSCTL_DISABLED_PLUGINS": "train_callbacks.curves"}
 FIRST = "epoch 1/2  step 2/20  loss 1.0000  learning rate 7e-05  123.5 images/s  1:02:05 left"
-LAST = "epoch 2/2  loss 0.5000  top-1 80.00%  top-5 99.50%  best 90.00%  0:00:38"
+LAST = (
+    "epoch 2/2  loss 0.5000  validation loss 0.7000  "
+    "top-1 80.00%  top-5 99.50%  best 90.00%  0:00:38"
+)
 
 
 def watch(folder: Path, **env: str) -> subprocess.CompletedProcess[str]:
@@ -62,13 +65,26 @@ def test_lines_where_nobody_sits_at_a_terminal(tmp_path):
 def test_the_start_has_figures_but_no_loss(capsys):
     shown: list[str] = []
     for display in (LineDisplay(shown.append, 2), LiveDisplay(2)):
-        display.epoch_ended(EpochInfo(0, None, 0.5, 0.9, 0.5, 4.0))
+        display.epoch_ended(EpochInfo(0, None, 0.7, 0.5, 0.9, 0.5, 4.0))
     assert without_times(shown[0]) == [
-        "epoch 0/2  before training  top-1 50.00%  top-5 90.00%  best 50.00%  0:00:04"
+        "epoch 0/2  before training  validation loss 0.7000  "
+        "top-1 50.00%  top-5 90.00%  best 50.00%  0:00:04"
     ]
     header, row = capsys.readouterr().err.splitlines()
-    assert row == "    0/2           50.00%   90.00%   50.00%  0:00:04  new best"
+    assert row == "    0/2            0.7000   50.00%   90.00%   50.00%  0:00:04  new best"
     assert len(row) == len(header) + len("  new best")
+
+
+def test_top_5_is_not_shown_where_there_are_five_classes_or_fewer(capsys):
+    shown: list[str] = []
+    for display in (LineDisplay(shown.append, 2), LiveDisplay(2)):
+        display.epoch_ended(EpochInfo(1, 0.4, 0.7, 0.5, None, 0.5, 4.0))
+    assert without_times(shown[0]) == [
+        "epoch 1/2  loss 0.4000  validation loss 0.7000  top-1 50.00%  best 50.00%  0:00:04"
+    ]
+    header, row = capsys.readouterr().err.splitlines()
+    assert "top-5" not in header
+    assert row == "    1/2  0.4000    0.7000   50.00%   50.00%  0:00:04  new best"
 
 
 def test_the_log_grows_when_a_run_goes_on(tmp_path):
@@ -93,9 +109,9 @@ def test_a_table_on_a_terminal(tmp_path):
     assert process.wait(60) == 0
     plain = re.sub(r"\x1b\[[0-9;?]*[A-Za-z]", "", shown.decode()).replace("\r", "\n")
     lines = [line.rstrip() for line in plain.splitlines()]
-    assert "  epoch    loss    top-1    top-5     best     time" in lines
-    assert "    1/2  0.5000   90.00%   99.50%   90.00%  0:00:38  new best" in lines
-    assert "    2/2  0.5000   80.00%   99.50%   90.00%  0:00:38" in lines
+    assert "  epoch    loss  val loss    top-1    top-5     best     time" in lines
+    assert "    1/2  0.5000    0.7000   90.00%   99.50%   90.00%  0:00:38  new best" in lines
+    assert "    2/2  0.5000    0.7000   80.00%   99.50%   90.00%  0:00:38" in lines
     assert len(without_times((tmp_path / "train.log").read_text())) == 22
 
 
@@ -111,11 +127,13 @@ def test_every_step_and_epoch_is_kept_for_programs(tmp_path):
         "images_per_s": 123.46,
         "eta_s": 3725.4,
     }
-    last = {"epoch": 2, "train_loss": 0.5, "top1": 0.8, "top5": 0.995, "best": 0.9, "seconds": 38.2}
-    assert records[-1] == last
-    assert (tmp_path / "results.csv").read_text() == (
-        "epoch,train_loss,top1,top5,best,seconds\n1,0.5,0.9,0.995,0.9,38.2\n2,0.5,0.8,0.995,0.9,38.2\n"
-    )
+    last = {"epoch": 2, "train_loss": 0.5, "val_loss": 0.7, "top1": 0.8, "top5": 0.995}
+    assert records[-1] == {**last, "best": 0.9, "seconds": 38.2}
+    assert (tmp_path / "results.csv").read_text().splitlines() == [
+        "epoch,train_loss,val_loss,top1,top5,best,seconds",
+        "1,0.5,0.7,0.9,0.995,0.9,38.2",
+        "2,0.5,0.7,0.8,0.995,0.9,38.2",
+    ]
 
 
 def test_a_run_that_is_made_again_replaces_its_records(tmp_path):

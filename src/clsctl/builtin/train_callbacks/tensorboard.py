@@ -39,7 +39,10 @@ class Scalars(Callback):
         self._add(step, {**figures, "learning_rate": info.learning_rate})
 
     def epoch_ended(self, info: EpochInfo) -> None:
-        self._add(info.epoch * self._batches, {"top1": info.top1, "top5": info.top5})
+        figures = {"val_loss": info.val_loss, "top1": info.top1}
+        if info.top5 is not None:
+            figures["top5"] = info.top5
+        self._add(info.epoch * self._batches, figures)
 
     def close(self) -> None:
         self._writer.close()

@@ -120,7 +120,6 @@ class TrainConfig:
     )
     pretrained: bool = key(True, "Start from published weights")
     weights: str = key("", "Start from this .pdparams instead")
-    few_images: NonNegativeInt = key(0, "With fewer, learn more slowly")
     batch_norm: Literal["adapt", "frozen"] = key(
         "adapt", "Let batch norm's statistics follow the training images, or keep them"
     )
@@ -143,6 +142,10 @@ class TrainConfig:
     patience: NonNegativeInt = key(0, "Stop after so many epochs without a new best; 0 never stops")
     on_nan: Literal["stop", "rollback"] = key(
         "stop", "A loss that is no number: stop, or go back and halve the rate"
+    )
+    on_setback: Literal["continue", "stop", "back"] = key(
+        "continue",
+        "An epoch surely worse than the start: continue, stop, or go back at a third of the rate",
     )
     data: DataConfig = field(default_factory=DataConfig)
     start: StartConfig = field(default_factory=StartConfig)

@@ -24,15 +24,6 @@ def scaled_rate(batch_size: int, options: OptimizerConfig) -> float:
     return options.base_learning_rate * (factor**0.5 if options.scaling == "sqrt" else factor)
 
 
-def small_data_factor(images: int, few: int) -> float:
-    """Return what the rate is multiplied by where there are fewer than `few` training images.
-
-    They make too few steps to mend what a high rate does to good features. That it should fall with
-    their square root is an observation on few datasets, no more.
-    """
-    return (images / few) ** 0.5 if images < few else 1.0
-
-
 def learning_rate(
     step: int, steps_per_epoch: int, epochs: int, peak: float, options: ScheduleConfig
 ) -> float:

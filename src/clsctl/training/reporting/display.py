@@ -61,9 +61,10 @@ class LineDisplay(Callback):
 
     def epoch_ended(self, info: EpochInfo) -> None:
         loss = "before training" if info.train_loss is None else f"loss {info.train_loss:.4f}"
+        top5 = "" if info.top5 is None else f"top-5 {info.top5:.2%}  "
         self._say(
-            f"epoch {info.epoch}/{self._epochs}  {loss}  "
-            f"top-1 {info.top1:.2%}  top-5 {info.top5:.2%}  best {info.best:.2%}  "
+            f"epoch {info.epoch}/{self._epochs}  {loss}  validation loss {info.val_loss:.4f}  "
+            f"top-1 {info.top1:.2%}  {top5}best {info.best:.2%}  "
             f"{duration(info.seconds)}"
         )
 
@@ -93,7 +94,7 @@ class LiveDisplay(Callback):
 
     def epoch_ended(self, info: EpochInfo) -> None:
         if self._rows == 0:
-            self._area.console.print(_HEADER, style="bold")
+            self._area.console.print(_header(info), style="bold")
         self._rows += 1
         self._area.console.print(_row(info, self._epochs))
 
@@ -114,16 +115,19 @@ class LiveDisplay(Callback):
         self._area.update(Group(line, figures))
 
 
-_HEADER = "  epoch    loss    top-1    top-5     best     time"
+def _header(info: EpochInfo) -> str:
+    top5 = "" if info.top5 is None else "    top-5"
+    return f"  epoch    loss  val loss    top-1{top5}     best     time"
 
 
 def _row(info: EpochInfo, epochs: int) -> Text:
     from clsctl.console.tables import Text
 
     loss = "" if info.train_loss is None else f"{info.train_loss:.4f}"
+    top5 = "" if info.top5 is None else f"  {info.top5:7.2%}"
     row = (
-        f"{f'{info.epoch}/{epochs}':>7}  {loss:>6}  {info.top1:7.2%}  "
-        f"{info.top5:7.2%}  {info.best:7.2%}  {duration(info.seconds):>7}"
+        f"{f'{info.epoch}/{epochs}':>7}  {loss:>6}  {info.val_loss:8.4f}  {info.top1:7.2%}"
+        f"{top5}  {info.best:7.2%}  {duration(info.seconds):>7}"
     )
     return Text.assemble(row, ("  new best" if info.top1 == info.best else "", "green"))
 

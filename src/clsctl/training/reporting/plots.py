@@ -28,13 +28,18 @@ def plot_training_curves(
     per_epoch = max((step.batch for step in steps), default=1)
     moments = [step.epoch - 1 + step.batch / per_epoch for step in steps]
     numbers = [epoch.epoch for epoch in epochs]
-    loss.plot(moments, [step.loss for step in steps], color=GREY, lw=0.7, label="of a step")
+    loss.plot(
+        moments, [step.loss for step in steps], color=GREY, lw=0.7, label="training, of a step"
+    )
     means = {e.epoch - 0.5: e.train_loss for e in epochs if e.train_loss is not None}
-    loss.plot(means.keys(), means.values(), ".-", color=BLUE, label="mean of an epoch")
+    loss.plot(means.keys(), means.values(), ".-", color=BLUE, label="training, of an epoch")
+    loss.plot(numbers, [e.val_loss for e in epochs], ".-", color=ORANGE, label="validation")
     accuracy.plot(numbers, [100 * e.top1 for e in epochs], ".-", color=BLUE, label="top-1")
-    accuracy.plot(numbers, [100 * e.top5 for e in epochs], ".-", color=ORANGE, label="top-5")
+    top5 = {e.epoch: 100 * e.top5 for e in epochs if e.top5 is not None}
+    if top5:
+        accuracy.plot(top5.keys(), top5.values(), ".-", color=ORANGE, label="top-5")
     rate.plot(moments, [step.learning_rate for step in steps], color=GREEN)
-    style_axes(loss, "Training loss", "epoch")
+    style_axes(loss, "Loss", "epoch")
     style_axes(accuracy, "Validation accuracy, %", "epoch")
     style_axes(rate, "Learning rate", "epoch")
     _mark_best(accuracy, epochs)

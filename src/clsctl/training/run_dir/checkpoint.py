@@ -45,7 +45,10 @@ class TrainProgress:
         loss_sum: Sum over its images of their batch's loss.
         images: Images seen in it.
         ema_steps: Steps that went into the average of the weights.
-        rate_factor: What the learning rate is multiplied by, after losses that were no number.
+        rate_factor: What the learning rate is multiplied by, after losses that were no number and
+            after setbacks.
+        setbacks: Epochs that were surely worse than the start.
+        start_right: A 1 for each validation image that the start classified correctly, else a 0.
         loss_scale: State of mixed precision; see `clsctl.training.optimization.amp`.
         best: The best top-1 so far, 0 to 1; -1 before the first evaluation.
         best_epoch: Its epoch, from 1; 0 is the start.
@@ -58,6 +61,8 @@ class TrainProgress:
     images: int = 0
     ema_steps: int = 0
     rate_factor: float = 1.0
+    setbacks: int = 0
+    start_right: str = ""
     loss_scale: dict[str, float] = field(default_factory=dict)
     best: float = -1.0
     best_epoch: int = 0
