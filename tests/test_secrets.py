@@ -176,6 +176,7 @@ def test_other_commands_that_take_images(call, site, home, tmp_path, command):
         ("predict", "x.jpg", "-m", "URL"),
         ("predict", "x.jpg", "--model-dir", "URL"),
         ("predict", "URL", "--format", "URL"),
+        ("predict", "x.jpg", "--server", "URL"),
         ("URL",),
     ],
 )

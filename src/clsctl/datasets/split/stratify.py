@@ -125,10 +125,9 @@ def _targets(
     # Which class is rounded up is chance as well, or it would always be the first ones.
     classes = sorted(sizes, key=lambda label: _shuffled(seed, f"class {label}"))
     table = apportion([sizes[label] for label in classes], list(shares.values()))
-    columns = zip(*table, strict=True)
     return {
-        split: Counter(dict(zip(classes, column, strict=True)))
-        for split, column in zip(shares, columns, strict=True)
+        split: Counter({label: row[place] for label, row in zip(classes, table, strict=True)})
+        for place, split in enumerate(shares)
     }
 
 

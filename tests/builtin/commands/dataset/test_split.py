@@ -157,3 +157,13 @@ def test_the_dataset_commands_do_not_load_paddle(root):
         [sys.executable, "-c", program], cwd=root.parent, env=os.environ, timeout=60, check=False
     )
     assert done.returncode == 0
+
+
+@pytest.mark.parametrize("content", ["", "\t\n", "\n\n"])
+def test_lists_without_a_sample_are_one_error(call, tmp_path, content):
+    root = lists(tmp_path / "data", ("cat", "dog"), train=[])
+    (root / "train.txt").write_text(content)
+    for options in ([], ["--kfold", "2", "-o", "folds"]):
+        done = call("dataset", "split", "data", *options)
+        assert (done.returncode, done.stdout) == (3, "")
+        assert "of 0 samples is too little [E_SPLIT_EMPTY_SIDE]" in done.stderr
