@@ -14,6 +14,7 @@ from pymdownx.slugs import slugify
 LANGUAGES = {"en": ("English", ""), "zh": ("简体中文", "zh/")}
 """Name and folder of each language; pages have the same path in all of them."""
 
+_SHORT_CODE = re.compile(r"<code>([^<\n]{1,28})</code>")
 _LINK = re.compile(r"\[([^\]]+)\]\(((?:\.\./)+[^)#]*)[^)]*\)")
 
 
@@ -31,6 +32,11 @@ def on_page_markdown(markdown: str, page: Page, config: MkDocsConfig, files: Fil
         return link[1] if link[2].count("../") > depth else link[0]
 
     return _LINK.sub(kept, markdown)
+
+
+def on_page_content(html: str, page: Page, config: MkDocsConfig, files: Files) -> str:
+    """Mark names and options, which are not to be broken at their hyphens."""
+    return _SHORT_CODE.sub(r'<code class="short">\1</code>', html)
 
 
 def on_page_context(
