@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import logging
 import re
 from pathlib import Path, PurePosixPath
 from typing import Any
 
+import jieba
 from mkdocs.config.defaults import MkDocsConfig
 from mkdocs.structure.files import Files
 from mkdocs.structure.pages import Page
@@ -19,7 +21,8 @@ _LINK = re.compile(r"\[([^\]]+)\]\(((?:\.\./)+[^)#]*)[^)]*\)")
 
 
 def on_config(config: MkDocsConfig) -> MkDocsConfig:
-    """Make anchors of headings as forges do, of Chinese ones too."""
+    """Make anchors of headings as forges do, of Chinese ones too; find Chinese words quietly."""
+    jieba.setLogLevel(logging.WARNING)
     config.mdx_configs["toc"]["slugify"] = slugify(case="lower")
     return config
 
