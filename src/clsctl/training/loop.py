@@ -82,7 +82,7 @@ def _measure_start(job: TrainJob, state: TrainState, callback: Callback) -> None
     found = validate(job, state.network)
     progress.start_right = marks(found.right)
     _note_figures(progress, {}, found)
-    save_best(job, state)
+    save_best(job, state, found)
     save_latest(job, state)
     callback.epoch_ended(_epoch_info(progress, started))
 
@@ -117,7 +117,7 @@ def _end_epoch(job: TrainJob, state: TrainState, callback: Callback, started: fl
         found = validate(job, state.network)
         _close_epoch(progress, found)
         if progress.best_epoch == progress.epoch:
-            save_best(job, state)
+            save_best(job, state, found)
     save_every = job.config.checkpoint.save_every
     if save_every and progress.epoch % save_every == 0:
         job.group.on_rank_zero(lambda: _keep_epoch(job, state))

@@ -6,7 +6,7 @@ import json
 import shutil
 import time
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -21,17 +21,20 @@ from clsctl.networks.param_groups import freeze_until
 from clsctl.networks.pdparams import load_weights
 from clsctl.system.files import require_space
 from clsctl.training.build import build_network
+from clsctl.training.calibrated import calibrated, describe, fit_calibration
 from clsctl.training.job import TrainJob
 from clsctl.training.optimization.amp import open_scaler
 from clsctl.training.optimization.ema import Ema
 from clsctl.training.optimization.optimizer import build_optimizer
 from clsctl.training.run_dir import checkpoint
 from clsctl.training.run_dir.checkpoint import BEST, LATEST, TrainProgress
+from clsctl.training.validation import Validation
 
 if TYPE_CHECKING:
     from paddle.amp import GradScaler
     from paddle.optimizer import Optimizer
 
+    from clsctl.evaluation.calibration import Calibration
     from clsctl.networks.base import Network
 
 LOWEST_FACTOR = 1 / 64
@@ -116,20 +119,31 @@ def save_latest(job: TrainJob, state: TrainState) -> None:
     state.saved_at = time.monotonic()
 
 
-def save_best(job: TrainJob, state: TrainState) -> None:
-    """Save the weights that were measured, averaged ones where there are, and export them."""
+def save_best(job: TrainJob, state: TrainState, found: Validation) -> None:
+    """Save the weights that were measured, averaged ones where there are, and export them.
+
+    Args:
+        job: Says whether they are calibrated.
+        state: Holds them, and is what it was afterwards.
+        found: How they were measured.
+    """
+    job.group.on_rank_zero(lambda: _save_best(job, state, fit_calibration(job, found)))
+
+
+def _save_best(job: TrainJob, state: TrainState, calibration: Calibration | None) -> None:
     progress = state.progress
 
     def add(folder: Path) -> None:
-        facts = {"metric": progress.best, "epoch": progress.best_epoch}
+        facts: dict[str, Any] = {"metric": progress.best, "epoch": progress.best_epoch}
+        if calibration is not None:
+            facts["calibration"] = asdict(calibration) | {"summary": describe(calibration)}
         (folder / f"{BEST}.info.json").write_text(json.dumps(facts), encoding="utf-8")
         # Paddle's own writer does not notice a full disk.
         require_space(folder, 2 * checkpoint.bytes_of(state.tensors()))
         _export(job, state.network, folder / "inference")
 
-    job.group.on_rank_zero(
-        lambda: checkpoint.write(job.run_dir, BEST, state.tensors(), progress, add)
-    )
+    with calibrated(state.network, calibration):
+        checkpoint.write(job.run_dir, BEST, state.tensors(), progress, add)
 
 
 def _export(job: TrainJob, network: Network, folder: Path) -> None:

@@ -174,6 +174,8 @@ def _lead(job: TrainJob, resolved: ResolvedConfig) -> TrainProgress:
             with closing(callbacks):
                 files.write_start(job, resolved)
                 progress = fit(job, peak, callbacks)
+        for line in files.calibration_summary(job.run_dir):
+            say(line)
         files.write_end(job, progress)
     return progress
 

@@ -147,6 +147,9 @@ class TrainConfig:
         "continue",
         "An epoch surely worse than the start: continue, stop, or go back at a third of the rate",
     )
+    calibrate: bool = key(
+        True, "Calibrate the best model on the validation images, where there are 100 or more"
+    )
     data: DataConfig = field(default_factory=DataConfig)
     start: StartConfig = field(default_factory=StartConfig)
     augment: AugmentConfig = field(default_factory=AugmentConfig)

@@ -177,6 +177,12 @@ def write_end(job: TrainJob, progress: TrainProgress) -> None:
         _write_json(job.run_dir / name, _result(job, progress))
 
 
+def calibration_summary(run_dir: Path) -> list[str]:
+    """Return the line that says how the best model was calibrated; none where it was not."""
+    facts = json.loads((run_dir / BEST / f"{BEST}.info.json").read_text(encoding="utf-8"))
+    return [facts["calibration"]["summary"]] if "calibration" in facts else []
+
+
 def _result(job: TrainJob, progress: TrainProgress) -> dict[str, Any]:
     models = {f"last_{n}": entry for n, entry in enumerate(_last(job.run_dir, progress), start=1)}
     best = _entry(job.run_dir, BEST, progress.best)
