@@ -20,7 +20,7 @@ ENGLISH_ONLY = "src/clsctl/\n"
 
 def blocks(page: Path) -> list[str]:
     """The page's blocks of code, without comments."""
-    found = re.findall(r"^```.*?^```$", page.read_text(encoding="utf-8"), re.M | re.S)
+    found = re.findall(r"^```.*?\n(.*?)^```$", page.read_text(encoding="utf-8"), re.M | re.S)
     return [COMMENT.sub("", block) for block in found if ENGLISH_ONLY not in block]
 
 

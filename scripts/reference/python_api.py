@@ -7,6 +7,7 @@ from typing import Any
 import clsctl
 from clsctl import errors
 from clsctl.errors import ClsctlError
+from clsctl.training.state import TrainingFailed
 from reference.markdown import code, plain, table
 from reference.objects import describe_object
 
@@ -39,11 +40,11 @@ def _link(name: str, item: Any) -> str:
 
 
 def _kinds_of_errors() -> list[str]:
-    """Write what the `Raises` above name: the classes of `clsctl.errors`."""
+    """Write what the `Raises` of all names speak of."""
     kinds = [kind for kind in vars(errors).values() if isinstance(kind, type)]
     rows = [
-        (code(f"clsctl.errors.{kind.__name__}"), str(kind.exit_status), _first_line(kind))
-        for kind in kinds
+        (code(f"{kind.__module__}.{kind.__name__}"), str(kind.exit_status), _first_line(kind))
+        for kind in [*kinds, TrainingFailed]
         if issubclass(kind, ClsctlError) and kind is not ClsctlError
     ]
     intro = "Its subclasses tell what kind of failure it is; [every code](errors.md) is explained."
