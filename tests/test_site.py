@@ -64,5 +64,8 @@ def test_the_site_is_built_strictly_and_fetches_nothing(tmp_path):
     assert len(pages) > len(list(DOCS.rglob("*.md")))
     for page in pages:
         assert not FETCHED.search(page.read_text(encoding="utf-8")), page
+    chinese = (tmp_path / "zh" / "how-to" / "train-and-export.html").read_text(encoding="utf-8")
+    assert '<html lang="zh"' in chinese
+    assert 'href="../../how-to/train-and-export.html" hreflang="en"' in chinese
     for sheet in tmp_path.rglob("*.css"):
         assert not re.search(r"url\([\"']?(?:https?:)?//", sheet.read_text(encoding="utf-8")), sheet
