@@ -34,6 +34,8 @@ if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
 
+    from clsctl.datasets.samples import Layout
+
 WARM_UP, RUNS, MAX_RUNS, SECONDS = 3, 10, 1000, 1.0
 
 
@@ -65,7 +67,9 @@ def speed(
     }
 
 
-def prepare(settings: Settings, model_dir: str, dataset: str | None, split: str) -> dict[str, Any]:
+def prepare(
+    settings: Settings, model_dir: str, dataset: str | None, layout: Layout | None, split: str
+) -> dict[str, Any]:
     """Find what runs the model, in which versions; with a dataset, its top-1 in percent, too."""
     job = prepare_job(read_model_dir(Path(model_dir)), settings)
     backend: Backend = default_registry().get("backends", job.backend)
@@ -75,10 +79,14 @@ def prepare(settings: Settings, model_dir: str, dataset: str | None, split: str)
         "versions": _versions(("clsctl", *backend.packages)),
     }
     chosen = replace(settings, backend=backend.name)
-    return found if dataset is None else found | accuracy(chosen, model_dir, dataset, split)
+    if dataset is None:
+        return found
+    return found | accuracy(chosen, model_dir, dataset, layout, split)
 
 
-def accuracy(settings: Settings, model_dir: str, dataset: str, split: str) -> dict[str, Any]:
+def accuracy(
+    settings: Settings, model_dir: str, dataset: str, layout: Layout | None, split: str
+) -> dict[str, Any]:
     """Compute top-1 and its 95 % interval, in percent, as `clsctl eval` does."""
     from clsctl.datasets.layouts.detect import read_valid_dataset
     from clsctl.evaluation.evaluate import evaluate_scorer
@@ -86,7 +94,8 @@ def accuracy(settings: Settings, model_dir: str, dataset: str, split: str) -> di
     from clsctl.evaluation.scorer import ScoringSetup
 
     scorer = open_scorer(None, None, model_dir, ScoringSetup(settings))
-    evaluation = evaluate_scorer(scorer, read_valid_dataset(Path(dataset)), split)
+    found = read_valid_dataset(Path(dataset), layout=layout)
+    evaluation = evaluate_scorer(scorer, found, split)
     top1, interval = evaluation.top_k(1)
     return {"top1": 100 * top1, "top1_interval": [100 * bound for bound in interval]}
 

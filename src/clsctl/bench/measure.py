@@ -21,6 +21,7 @@ from typing import Any
 
 from clsctl.bench.records import Measurement, Percentiles
 from clsctl.console.progress import no_progress
+from clsctl.datasets.samples import Layout
 from clsctl.errors import ClsctlError, ModelError
 from clsctl.models.directory import read_model_dir
 from clsctl.models.integrity import weights_sha256
@@ -80,6 +81,7 @@ class Method:
         images: How many of them for one figure of throughput.
         rounds: How often each combination is measured.
         dataset: A dataset's folder or table, for the accuracy; None leaves it out.
+        layout: Of the dataset; see `clsctl.datasets.layouts.detect.read_dataset`.
         split: The part of the dataset.
     """
 
@@ -88,6 +90,7 @@ class Method:
     images: int
     rounds: int
     dataset: Path | None = None
+    layout: Layout | None = None
     split: str = "val"
 
 
@@ -151,7 +154,14 @@ def _stages(method: Method) -> Iterator[Callable[[_Subject], None]]:
     @functools.cache
     def facts(combination: Combination) -> dict[str, Any]:
         dataset = method.dataset and str(method.dataset)
-        return _in_child(combination, method, work="prepare", dataset=dataset, split=method.split)
+        return _in_child(
+            combination,
+            method,
+            work="prepare",
+            dataset=dataset,
+            layout=method.layout,
+            split=method.split,
+        )
 
     def prepare(subject: _Subject) -> None:
         # None of this depends on the batch size, and an accuracy may take long to find.

@@ -174,6 +174,19 @@ CODES: dict[str, Code] = {
         "a folder that is not used",
         "nothing, or call it train, val or test where it belongs to the dataset",
     ),
+    "D_SKIPPED": Code("note", "files that are no images", "nothing: clsctl leaves them out"),
+    "D_HEIC": Code("note", "images that need an extra", "install it, or convert them"),
+    "D_DEEP_CLASSES": Code(
+        "note",
+        "class folders that hold no images themselves",
+        "nothing; or where the folders in them are the classes, move these up, or list the images "
+        "in a table with the columns path and label",
+    ),
+    "D_LABEL_FILE_UNUSED": Code(
+        "note",
+        "a label.txt that is not used",
+        "nothing, or write train.txt and val.txt beside it; `--layout lists` reads them alone",
+    ),
     "D_SPLIT_CLASS": Code(
         "note",
         "a class named like a split",

@@ -13,14 +13,20 @@ from clsctl.networks.trained_weights import TrainedModel
 if TYPE_CHECKING:
     from paddle import nn
 
+    from clsctl.datasets.samples import Layout
+
 
 def class_names(
-    model: TrainedModel, network: nn.Layer, dataset: str | Path | None = None
+    model: TrainedModel,
+    network: nn.Layer,
+    dataset: str | Path | None = None,
+    layout: Layout | None = None,
 ) -> tuple[str, ...]:
     """Name each class that the network tells apart.
 
     Args:
         dataset: Names the classes where nothing beside the weights does.
+        layout: Read this layout of the dataset alone.
 
     Raises:
         UsageError: Nothing names them (`E_LABELS_MISSING`).
@@ -31,7 +37,7 @@ def class_names(
 
     names = model.labels
     if dataset is not None and not names:
-        names = tuple(read_valid_dataset(Path(dataset)).class_names.values())
+        names = tuple(read_valid_dataset(Path(dataset), layout=layout).class_names.values())
     classes = count_classes(score_function(network), model.transforms)
     if not names and classes == len(imagenet_labels()):
         note("the classes are named as ImageNet's")

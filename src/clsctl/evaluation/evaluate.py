@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from clsctl.console.progress import no_progress
-from clsctl.datasets.samples import Dataset
+from clsctl.datasets.samples import Dataset, Layout
 from clsctl.evaluation.class_mapping import remap_labels, samples_of
 from clsctl.evaluation.open_scorer import open_scorer
 from clsctl.evaluation.result import Evaluation
@@ -19,6 +19,7 @@ def evaluate(
     weights: str | Path | None = None,
     model_dir: str | Path | None = None,
     *,
+    layout: Layout | None = None,
     split: str = "val",
     device: str | None = None,
     backend: str | None = None,
@@ -32,6 +33,7 @@ def evaluate(
         model_name: A model of the catalog; with `weights`, the architecture they are for.
         weights: A .pdparams file or a run's folder, evaluated by the training network.
         model_dir: An exported model, evaluated by a backend, as is a model of the catalog.
+        layout: Read this layout of the dataset alone.
         split: `train`, `val` or `test`.
         device: `auto`, `cpu`, `gpu:0` ...
         backend: `auto`, or the name of a backend.
@@ -49,7 +51,7 @@ def evaluate(
     from clsctl.settings import load_settings
 
     settings = load_settings(device=device, backend=backend, precision=precision)
-    found = read_valid_dataset(Path(dataset))
+    found = read_valid_dataset(Path(dataset), layout=layout)
     samples_of(found, split)  # before a model is loaded or even pulled
     setup = ScoringSetup(settings, batch_size)
     return evaluate_scorer(open_scorer(model_name, weights, model_dir, setup), found, split)

@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
 
+    from clsctl.datasets.samples import Layout
     from clsctl.inference.parity import Parity
     from clsctl.networks.trained_weights import TrainedModel
 
@@ -53,6 +54,7 @@ def export(
     to: str = "paddle",
     check: bool = True,
     dataset: str | Path | None = None,
+    layout: Layout | None = None,
 ) -> Export:
     """Turn training weights into a model directory, with its preprocessing and class names.
 
@@ -69,6 +71,7 @@ def export(
         dataset: Gives the check real images; the accuracy on its validation images is compared
             too. Without it the check takes images of the dataset that the run was trained on,
             where that is still there. It also names the classes, where the run does not.
+        layout: Read this layout of the dataset alone.
 
     Raises:
         UsageError: The format or the architecture is not known, or nothing names the classes.
@@ -86,7 +89,7 @@ def export(
     exporters = _with_base(to, default_registry())
     model = trained_weights.load(Path(weights), model_name)
     network = model.build_network()
-    names = class_names(model, network, dataset)
+    names = class_names(model, network, dataset, layout)
     side = input_side(model.transforms)
     request = ExportRequest(network, model.name, model.transforms, names, side)
     with new_folder(Path(output)) as folder:
@@ -95,8 +98,9 @@ def export(
             require_written(read_model_dir(folder / exporter.file))
         parity, top1 = {}, None
         if check:
-            parity = _check_scores(request, exporters, folder, dataset or model.dataset)
-            top1 = _check_accuracy(model, folder, dataset) if dataset else None
+            photos = _photos(dataset, layout) if dataset else _photos(model.dataset)
+            parity = _check_scores(request, exporters, folder, photos)
+            top1 = _check_accuracy(model, folder, dataset, layout) if dataset else None
         facts = {"format": to, "parity": {name: found._asdict() for name, found in parity.items()}}
         record(folder, origin(str(model.weights), model.weights), export=facts)
     return Export(Path(output), model.name, to, names, parity, top1)
@@ -116,19 +120,23 @@ def _with_base(name: str, registry: Registry) -> list[Exporter]:
 
 
 def _check_scores(
-    request: ExportRequest, exporters: Sequence[Exporter], folder: Path, dataset: str | Path | None
+    request: ExportRequest,
+    exporters: Sequence[Exporter],
+    folder: Path,
+    photos: Sequence[NDArray[np.uint8]],
 ) -> dict[str, Parity]:
     written = ((each.file, each.open(folder / each.file).run) for each in exporters)
-    return check_parity(request.network, written, request.transforms, _photos(dataset))
+    return check_parity(request.network, written, request.transforms, photos)
 
 
-def _photos(dataset: str | Path | None) -> list[NDArray[np.uint8]]:
+def _photos(dataset: str | Path | None, layout: Layout | None = None) -> list[NDArray[np.uint8]]:
     """Read some images of a dataset, spread evenly over its largest held-out split.
 
     They only sharpen the check, which has synthetic ones too: what cannot be read is a note.
     """
     from clsctl.console.messages import note
     from clsctl.datasets.layouts.detect import read_dataset
+    from clsctl.datasets.printing import print_notes
     from clsctl.images.read import naming, read_pixels
 
     if dataset is None:
@@ -136,7 +144,8 @@ def _photos(dataset: str | Path | None) -> list[NDArray[np.uint8]]:
     photos: list[NDArray[np.uint8]] = []
     errors: list[ClsctlError] = []
     try:
-        found = read_dataset(Path(dataset))
+        found = read_dataset(Path(dataset), layout)
+        print_notes(found)
     except DataError as error:
         note(f"the check takes synthetic images alone: {error.message}")
         return []
@@ -153,12 +162,14 @@ def _photos(dataset: str | Path | None) -> list[NDArray[np.uint8]]:
     return photos
 
 
-def _check_accuracy(model: TrainedModel, folder: Path, dataset: str | Path) -> tuple[float, float]:
+def _check_accuracy(
+    model: TrainedModel, folder: Path, dataset: str | Path, layout: Layout | None
+) -> tuple[float, float]:
     """Compute top-1 of the network and of the exported model, which have to be the same."""
     from clsctl.evaluation.evaluate import evaluate
 
-    before = evaluate(dataset, model.name, weights=model.weights, device=str(HOST))
-    after = evaluate(dataset, model_dir=folder, device=str(HOST), backend="paddle")
+    before = evaluate(dataset, model.name, weights=model.weights, layout=layout, device=str(HOST))
+    after = evaluate(dataset, model_dir=folder, layout=layout, device=str(HOST), backend="paddle")
     if before.top1 != after.top1:
         raise differs(
             f"the exported model's top-1 on {before.root.name} is {after.top1:.4f}, the "

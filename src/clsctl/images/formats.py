@@ -12,6 +12,9 @@ SUFFIXES = frozenset(
 )
 """Endings by which images and documents are found in a folder."""
 
+HEIF_SUFFIXES = (".heic", ".heif", ".hif")
+"""Those of which the decoder is an extra."""
+
 _SIGNATURES = {
     "JPEG": rb"\xff\xd8\xff",
     "PNG": rb"\x89PNG\r\n\x1a\n",

@@ -42,7 +42,7 @@ if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
 
-    from clsctl.datasets.samples import Dataset
+    from clsctl.datasets.samples import Dataset, Layout
 
 CALIBRATION_BATCH = 8
 GRAPH = "inference.onnx"
@@ -105,6 +105,7 @@ def quantize(
     model_name: str | None = None,
     model_dir: str | Path | None = None,
     *,
+    layout: Layout | None = None,
     images: int = 300,
     max_drop: float = 1.0,
     min_agreement: float = 0.97,
@@ -119,6 +120,7 @@ def quantize(
             out between the two.
         model_name: A model of the catalog.
         model_dir: An exported model, in place of a name.
+        layout: Read this layout of the dataset alone.
         images: How many to calibrate with.
         max_drop: Points of top-1 accuracy that may be lost, in percent.
         min_agreement: Share of images for which int8 has to choose fp32's class, 0 to 1.
@@ -133,11 +135,14 @@ def quantize(
             then kept, and what was quantised before stays.
     """
     from clsctl.datasets.layouts.detect import read_valid_dataset
+    from clsctl.datasets.printing import print_notes
     from clsctl.models.locate import find_model
 
     require_int8()
     settings = load_settings()
-    sampled = sample_calibration_split(read_valid_dataset(Path(dataset)), images, seed)
+    found = read_valid_dataset(Path(dataset), layout=layout)
+    print_notes(found)
+    sampled = sample_calibration_split(found, images, seed)
     spec = find_model(model_name, model_dir, settings)
     with (
         new_folder(Path(output)) if output else nullcontext() as folder,

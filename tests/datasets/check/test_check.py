@@ -216,6 +216,9 @@ def class_without_samples(root):
 def no_validation_folder(root):
     for path in root.glob("*.txt"):
         path.unlink()
+    for folder in (root / "images").iterdir():
+        folder.rename(root / folder.name)
+    (root / "images").rmdir()
     return ["."]
 
 

@@ -181,7 +181,9 @@ def test_folders_with_splits(tmp_path):
         "val": [("valid/cat/3.webp", 0)],
         "test": [("test/dog/4.bmp", 1)],
     }
-    assert dataset.problems == ()
+    assert [problem.message for problem in dataset.problems] == [
+        "no images, and skipped: 1 file (1 .txt)"
+    ]
     assert dataset.splits["test"][0] == Sample("test/dog/4.bmp", 1, "test/dog/4.bmp", 0)
 
 

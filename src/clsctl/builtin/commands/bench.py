@@ -20,6 +20,7 @@ from clsctl.builtin.commands._options import (
     SPEED,
     Device,
     Format,
+    Layout,
     Split,
 )
 from clsctl.console.text import print_line
@@ -117,6 +118,7 @@ def bench(
             help="Measure accuracy too, on this folder or table.",
         ),
     ] = None,
+    layout: Layout = None,
     split: Split = "val",
     images: Annotated[
         int,
@@ -171,8 +173,9 @@ def bench(
     save_measurements([])
     require_output_folder(output)
     with scratch_folder() as folder, count_bar("measuring", "measurements") as progress:
-        pictures = _pictures(folder, dataset, split)
-        method = Method(folder, pictures, images, rounds, dataset and dataset.absolute(), split)
+        pictures = _pictures(folder, dataset, layout, split)
+        whole = dataset and dataset.absolute()
+        method = Method(folder, pictures, images, rounds, whole, layout, split)
         measurements, failures = measure(combinations, method, progress)
     if not measurements:
         raise failures[0].error
@@ -271,14 +274,16 @@ def _listed(text: str) -> list[str]:
     return items
 
 
-def _pictures(scratch: Path, dataset: Path | None, split: str) -> list[Path]:
+def _pictures(scratch: Path, dataset: Path | None, layout: Layout, split: str) -> list[Path]:
     """Choose from the dataset's own images, else make synthetic photos."""
     from clsctl.bench.photos import write_photos
     from clsctl.datasets.layouts.detect import read_valid_dataset
+    from clsctl.datasets.printing import print_notes
     from clsctl.evaluation.class_mapping import samples_of
 
     if dataset is None:
         return write_photos(scratch)
-    found = read_valid_dataset(dataset)
+    found = read_valid_dataset(dataset, layout=layout)
+    print_notes(found)
     paths = [found.image_path(sample).absolute() for sample in samples_of(found, split)]
     return paths[:: -(-len(paths) // MOST_PICTURES)]

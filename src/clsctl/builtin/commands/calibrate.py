@@ -15,6 +15,7 @@ from clsctl.builtin.commands._options import (
     Batch,
     Dataset,
     Device,
+    Layout,
     ModelDir,
     renamed_option,
 )
@@ -58,6 +59,7 @@ def calibrate(
     old_precision: Annotated[
         str | None, renamed_option("--precision", "--target-precision")
     ] = None,
+    layout: Layout = None,
     split: Annotated[
         str,
         typer.Option(
@@ -78,6 +80,7 @@ def calibrate(
     """
     from clsctl.console.progress import count_bar
     from clsctl.datasets.layouts.detect import read_valid_dataset
+    from clsctl.datasets.printing import print_notes
     from clsctl.evaluation.calibration import calibrate as fit
     from clsctl.evaluation.calibration import save_calibration
     from clsctl.evaluation.class_mapping import samples_of
@@ -88,7 +91,8 @@ def calibrate(
     from clsctl.settings import load_settings
 
     settings = load_settings(device=device, backend=backend)
-    found = read_valid_dataset(dataset)
+    found = read_valid_dataset(dataset, layout=layout)
+    print_notes(found)
     samples_of(found, split)  # before a model is loaded or even pulled
     scorer = open_scorer(model, None, model_dir, ScoringSetup(settings, parse_batch(batch)))
     with count_bar(scorer.name) as progress:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from clsctl.builtin.commands._completion import complete_models, complete_registered
-from clsctl.builtin.commands._options import ADVANCED, INPUT, MODEL, OUTPUT, RunWeights
+from clsctl.builtin.commands._options import ADVANCED, INPUT, MODEL, OUTPUT, Layout, RunWeights
 from clsctl.console.text import print_line
 from clsctl.plugin import Command, hookimpl
 from clsctl.plugin.registry import default_registry
@@ -79,6 +79,7 @@ def export(
             help="Check on this dataset's images, accuracy too.",
         ),
     ] = None,
+    layout: Layout = None,
 ) -> None:
     """Write a model directory that clsctl and PaddleX load, class names and preprocessing inside.
 
@@ -88,7 +89,7 @@ def export(
 
     if weights is None:
         weights, model = _weights_of(model), None
-    _show(run(weights, output, model, to=to, check=check, dataset=dataset))
+    _show(run(weights, output, model, to=to, check=check, dataset=dataset, layout=layout))
 
 
 def _weights_of(model: str | None) -> Path:

@@ -13,6 +13,7 @@ from clsctl.builtin.commands._options import (
     OUTPUT,
     AnyModel,
     Dataset,
+    Layout,
     ModelDir,
 )
 from clsctl.console.text import print_line
@@ -44,6 +45,7 @@ def quantize(
     dataset: Dataset,
     model: AnyModel = None,
     model_dir: ModelDir = None,
+    layout: Layout = None,
     images: Annotated[
         int, typer.Option(min=1, rich_help_panel=INPUT, help="Images to calibrate with.")
     ] = 300,
@@ -93,6 +95,7 @@ def quantize(
             dataset,
             model,
             model_dir,
+            layout=layout,
             images=images,
             max_drop=max_drop,
             min_agreement=min_agreement,

@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from clsctl.datasets.layouts.detect import read_dataset
+from clsctl.datasets.printing import print_notes
 from clsctl.datasets.samples import Dataset, Layout
 
 if TYPE_CHECKING:
@@ -145,6 +146,7 @@ def count_samples(path: Path | str, layout: Layout | None = None) -> Counts:
         DataError: There is no dataset (see `read_dataset`).
     """
     dataset = read_dataset(Path(path), layout)
+    print_notes(dataset)
     sizes: Counter[int] = Counter()
     missing = 0
     for _, sample in dataset.samples():

@@ -7,7 +7,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Sequence
+from collections.abc import Collection, Iterable, Iterator, Sequence
 from dataclasses import replace
 from pathlib import Path
 
@@ -24,7 +24,7 @@ from clsctl.datasets.problems import Problem, problem
 from clsctl.datasets.samples import Dataset, Layout
 from clsctl.errors import DataError
 from clsctl.images.junk import is_ignored, is_leftover
-from clsctl.paths import is_dir, is_file, why_missing
+from clsctl.paths import is_dir, is_file, printable, why_missing
 
 
 def read_dataset(path: Path, layout: Layout | None = None) -> Dataset:
@@ -114,7 +114,7 @@ def _read_folder(folder: Path, layout: Layout | None) -> Dataset | None:
     if "table" in allowed and tables:
         dataset: Dataset | None = read_tables(folder, _choose(folder, tables))
     elif "folders" in allowed and holds_tree(folder):
-        dataset = read_folders(folder)
+        dataset = _with(read_folders(folder), _unused_label_file(folder))
     elif "lists" in allowed and is_file(folder / LABEL_FILE):
         dataset = read_lists(folder)
     elif len(children) == 1:
@@ -128,10 +128,27 @@ def _read_folder(folder: Path, layout: Layout | None) -> Dataset | None:
     return dataset and _with_unused_tables(dataset, folder, errors)
 
 
+def _unused_label_file(folder: Path) -> Iterator[Problem]:
+    if is_file(folder / LABEL_FILE):
+        message = f"{LABEL_FILE} is not used: there is no list beside it, but class folders"
+        yield problem("D_LABEL_FILE_UNUSED", message, LABEL_FILE)
+
+
 def _read_wrapped(folder: Path, child: Path, layout: Layout | None) -> Dataset | None:
     """Read the only folder in a folder: a download left the outer one around it."""
     dataset = _read_folder(child, layout)
-    return dataset and _with(dataset, leftover_problems(folder, _leftovers(folder)))
+    if dataset is None:
+        return None
+    outer, inner = printable(folder.name), printable(child.name)
+    message = f"{inner} in {outer or folder} is read, because there is no other folder beside it"
+    notes = [] if _is_wrapped(dataset) else [problem("D_WRAPPED", message, inner)]
+    return _with(dataset, [*notes, *leftover_problems(folder, _leftovers(folder))])
+
+
+def _is_wrapped(dataset: Dataset) -> bool:
+    return any(
+        one.code == "D_WRAPPED" and one.file == dataset.root.name for one in dataset.problems
+    )
 
 
 def _with_unused_tables(dataset: Dataset, folder: Path, errors: dict[Path, DataError]) -> Dataset:

@@ -4,13 +4,17 @@ from __future__ import annotations
 
 import os
 import re
+from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from pathlib import Path
+from dataclasses import dataclass, field
+from importlib.util import find_spec
+from pathlib import Path, PurePosixPath
 
 from clsctl.datasets.problems import Problem, problem
 from clsctl.datasets.samples import SPLITS, Dataset, Sample
-from clsctl.images.formats import SUFFIXES
+from clsctl.images.formats import HEIF_SUFFIXES, SUFFIXES, count_suffixes
 from clsctl.images.junk import is_ignored, is_leftover
+from clsctl.installation import install_hint
 from clsctl.paths import is_dir, printable
 
 SPLIT_NAMES: Mapping[str, str] = {
@@ -19,8 +23,22 @@ SPLIT_NAMES: Mapping[str, str] = {
     **dict.fromkeys(("test", "testing"), "test"),
 }
 IMAGE_SUFFIXES = SUFFIXES - {".pdf"}
+_LISTED = 4
 _KINDS = {"train": "training", "val": "validation", "test": "test"}
 _WORDS_WITHOUT_MEANING = frozenset({"data", "dataset", "images", "imgs", "seg", "set", "split"})
+
+
+@dataclass
+class _PassedOver:
+    """What was found in class folders and is no image.
+
+    Attributes:
+        leftovers: Left by a system or a program.
+        suffixes: How many other files there are, by ending.
+    """
+
+    leftovers: list[Path] = field(default_factory=list)
+    suffixes: Counter[str] = field(default_factory=Counter)
 
 
 def read_folders(root: Path) -> Dataset:
@@ -29,19 +47,21 @@ def read_folders(root: Path) -> Dataset:
     Without a folder of training data every folder is a class and everything is training data.
     """
     problems: list[Problem] = []
-    leftovers = [path for path in _entries(root) if is_leftover(path.name)]
+    passed_over = _PassedOver([path for path in _entries(root) if is_leftover(path.name)])
     bases = _find_bases(root, problems)
     names = sorted({folder.name for base in bases.values() for folder in subfolders(base)})
     ids = {name: class_id for class_id, name in enumerate(names)}
     splits = {
-        split: tuple(_samples(root, bases[split], ids, leftovers))
+        split: tuple(_samples(root, bases[split], ids, passed_over))
         for split in SPLITS
         if split in bases
     }
     class_names = {class_id: printable(name) for name, class_id in ids.items()}
     problems += _unprintable_names(ids)
     problems += _split_problems(root, bases, splits)
-    problems += leftover_problems(root, leftovers)
+    problems += _deep_classes(splits.get("train", ()), bases["train"], root)
+    problems += _skipped_files(passed_over.suffixes, splits)
+    problems += leftover_problems(root, passed_over.leftovers)
     return Dataset(root, "folders", class_names, splits, tuple(problems))
 
 
@@ -83,7 +103,7 @@ def subfolders(folder: Path) -> list[Path]:
 
 def holds_image(folder: Path) -> bool:
     """Whether there is an image anywhere below a folder."""
-    return next(_image_files(folder, []), None) is not None
+    return next(_image_files(folder, _PassedOver()), None) is not None
 
 
 def leftover_problems(root: Path, leftovers: Sequence[Path]) -> Iterator[Problem]:
@@ -107,9 +127,13 @@ def _find_bases(root: Path, problems: list[Problem]) -> dict[str, Path]:
         return {"train": root}
     problems += _several_folders(root, named)
     problems += _unused_folders(root, named)
-    bases = {}
-    for split, folders in named.items():
-        base = _unwrap(root, folders[0], problems)
+    bases: dict[str, Path] = {}
+    for split in filter(named.__contains__, SPLITS):  # train first
+        base = _unwrap(root, named[split][0], problems)
+        if split == "test" and _is_unlabelled(base, bases["train"]):
+            images = sum(1 for _ in _image_files(base, _PassedOver()))
+            problems.append(_unlabelled(root, base, images))
+            continue
         problems += _loose_images(root, base)
         if split == "train" or subfolders(base) or not _loose(base):
             bases[split] = base
@@ -153,36 +177,59 @@ def _split_classes(root: Path) -> Iterator[Problem]:
             yield problem("D_SPLIT_CLASS", message, folder.name)
 
 
+def _is_unlabelled(base: Path, train: Path) -> bool:
+    """Whether all images lie in the one folder `test/images`, which is no class."""
+    names = [folder.name for folder in subfolders(base)]
+    return len(names) == 1 and not is_dir(train / names[0])
+
+
 def _loose_images(root: Path, base: Path) -> Iterator[Problem]:
     loose = _loose(base)
     if loose:
-        where = base.relative_to(root).as_posix()
-        name = base.name if where == "." else where
-        number = f"{len(loose):,} {'image' if len(loose) == 1 else 'images'}"
-        message = f"{name} holds {number} outside of any class folder, not used"
-        yield problem("D_UNLABELLED", message, where)
+        yield _unlabelled(root, base, len(loose))
+
+
+def _unlabelled(root: Path, base: Path, images: int) -> Problem:
+    where = base.relative_to(root).as_posix()
+    name = base.name if where == "." else where
+    number = f"{images:,} {'image' if images == 1 else 'images'}"
+    message = f"{name} holds {number} outside of any class folder, not used"
+    return problem("D_UNLABELLED", message, where)
 
 
 # ---- files ---------------------------------------------------------------------------------------
 
 
 def _samples(
-    root: Path, base: Path, ids: Mapping[str, int], leftovers: list[Path]
+    root: Path, base: Path, ids: Mapping[str, int], passed_over: _PassedOver
 ) -> Iterator[Sample]:
     if base != root:
-        leftovers += [path for path in _entries(base) if is_leftover(path.name)]
+        passed_over.leftovers += [path for path in _entries(base) if is_leftover(path.name)]
     for folder in subfolders(base):
-        for path in _image_files(folder, leftovers):
+        for path in _image_files(folder, passed_over):
             listed = path.relative_to(root).as_posix()
             yield Sample(listed, ids[folder.name], listed, 0)
 
 
-def _image_files(folder: Path, leftovers: list[Path]) -> Iterator[Path]:
-    """Find image files at any depth, by name; links to folders are not followed."""
-    for parent, folders, files in os.walk(folder):
-        leftovers += [Path(parent, name) for name in (*folders, *files) if is_leftover(name)]
+def _image_files(folder: Path, passed_over: _PassedOver) -> Iterator[Path]:
+    """Find image files at any depth, by name; links to folders are not followed.
+
+    Raises:
+        OSError: A folder cannot be read.
+    """
+    for parent, folders, files in os.walk(folder, onerror=_raise):
+        names = (*folders, *files)
+        passed_over.leftovers += [Path(parent, name) for name in names if is_leftover(name)]
         folders[:] = sorted(name for name in folders if not is_ignored(name))
-        yield from (Path(parent, name) for name in sorted(files) if _is_image(name))
+        for name in sorted(files):
+            if _is_image(name):
+                yield Path(parent, name)
+            elif not is_ignored(name):
+                passed_over.suffixes[Path(name).suffix.lower()] += 1
+
+
+def _raise(error: OSError) -> None:
+    raise error
 
 
 def _loose(base: Path) -> list[Path]:
@@ -203,6 +250,39 @@ def _unprintable_names(names: Iterable[str]) -> Iterator[Problem]:
         if printable(name) != name:
             message = f"the name of the folder '{printable(name)}' holds bytes that are not UTF-8"
             yield problem("D_ENCODING", message, printable(name), hint="rename the folder")
+
+
+def _deep_classes(samples: Sequence[Sample], base: Path, root: Path) -> Iterator[Problem]:
+    """Report where no class folder holds an image itself, so that the next ones may be meant."""
+    depth = len(base.relative_to(root).parts)
+    parts = [PurePosixPath(sample.path).parts[depth:-1] for sample in samples]
+    if not parts or min(map(len, parts)) < 2:
+        return
+    classes, deeper = (sorted({part[level] for part in parts}) for level in (0, 1))
+    message = (
+        f"the classes are {_listed(classes)}, which hold no images themselves but in folders: "
+        f"{_listed(deeper)}"
+    )
+    yield problem("D_DEEP_CLASSES", message, base.relative_to(root).as_posix())
+
+
+def _listed(names: Sequence[str]) -> str:
+    more = " ..." if len(names) > _LISTED else ""
+    return ", ".join(map(printable, names[:_LISTED])) + more
+
+
+def _skipped_files(
+    suffixes: Counter[str], splits: Mapping[str, Sequence[Sample]]
+) -> Iterator[Problem]:
+    """Report once the files in class folders that are no images, or cannot be read here."""
+    if suffixes:
+        message = f"no images, and skipped: {count_suffixes(suffixes)}"
+        yield problem("D_SKIPPED", message, ".")
+    samples = (sample for group in splits.values() for sample in group)
+    heif = [sample for sample in samples if sample.path.lower().endswith(HEIF_SUFFIXES)]
+    if heif and find_spec("pillow_heif") is None:
+        message = f"{len(heif):,} HEIC files need pillow-heif: {install_hint('pillow-heif')}"
+        yield problem("D_HEIC", message, heif[0].file)
 
 
 def _split_problems(

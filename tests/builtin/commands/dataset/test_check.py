@@ -181,7 +181,10 @@ def test_unknown_code(clsctl, root):
 def test_nothing_to_check(clsctl, tmp_path):
     done = clsctl("dataset", "check", "nowhere")
     assert done.returncode == 3
-    assert "there is no dataset at nowhere [E_DATASET_NOT_FOUND]" in done.stderr
+    assert (
+        "there is no dataset at nowhere: no such file or directory [E_DATASET_NOT_FOUND]"
+        in done.stderr
+    )
     assert result(tmp_path)["done_flag"] is False
 
 

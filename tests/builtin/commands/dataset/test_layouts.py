@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 from pathlib import Path
 
 import pytest
@@ -53,7 +54,7 @@ def test_a_zip_made_by_the_finder(clsctl: Run, tmp_path: Path):
     tree(tmp_path / "zip" / "pets", PETS)
     put(tmp_path / "zip", ["__MACOSX/pets/train/._cat"])
     assert classes(clsctl, tmp_path / "zip") == {"cat": 3, "dog": 3}
-    assert list(reported(clsctl, tmp_path / "zip")[1]) == ["D_LEFTOVER"]
+    assert list(reported(clsctl, tmp_path / "zip")[1]) == ["D_WRAPPED", "D_LEFTOVER"]
 
 
 def test_a_table_beside_its_shadow(clsctl: Run, tmp_path: Path):
@@ -109,6 +110,88 @@ def test_images_without_a_class_are_a_note(clsctl: Run, pets: Path):
     assert problems["D_FOLDER_UNUSED"].startswith("seg_pred holds images")
 
 
+def test_unlabelled_images_in_a_folder_of_their_own_are_a_note(clsctl: Run, pets: Path):
+    tree(pets, {"test/images": 3})
+    assert classes(clsctl, pets) == {"cat": 3, "dog": 3}
+    status, problems = reported(clsctl, pets)
+    assert (status, set(problems)) == (0, {"D_UNLABELLED"})
+    assert problems["D_UNLABELLED"].startswith("test holds 3 images")
+
+
+def test_a_folder_around_everything_is_said(clsctl: Run, pets: Path, run: Path):
+    inner = pets / "pets"
+    inner.mkdir()
+    for split in ("train", "val"):
+        (pets / split).rename(inner / split)
+    assert classes(clsctl, pets) == {"cat": 3, "dog": 3}
+    note = "note: pets in pets is read, because there is no other folder beside it"
+    split = ("--train", "50", "--val", "50", "--dry-run")
+    commands = [
+        ("dataset", "check", pets, "--fast"),
+        ("dataset", "stats", pets),
+        ("dataset", "split", pets, *split),
+        ("dataset", "export", pets, "exported"),
+        ("train", "-d", pets, "-m", "PP-LCNet_x0_25", "--scratch", "--set", "data.num_classes=9"),
+        ("eval", "-d", pets, "-m", run),
+        ("calibrate", "-d", pets, "-m", run),
+        ("quantize", "-d", pets, "-m", run),
+        ("export", "-d", pets, "-m", run, "-o", "model"),
+        ("bench", "-d", pets, "-m", run),
+    ]
+    for command in commands:
+        done = clsctl(*command)
+        said = done.stdout if command[1] == "check" else done.stderr
+        assert note.removeprefix("note: ") in said, (command, done.stderr)
+
+
+def test_sets_of_class_folders_are_not_silently_classes(clsctl: Run, tmp_path: Path):
+    root = tree(tmp_path / "d", {f"set{s}/{c}": 2 for s in "AB" for c in ("cat", "dog")})
+    assert classes(clsctl, root) == {"setA": 4, "setB": 4}
+    status, problems = reported(clsctl, root)
+    assert status == 0
+    assert problems["D_DEEP_CLASSES"] == (
+        "the classes are setA, setB, which hold no images themselves but in folders: cat, dog"
+    )
+    done = clsctl("train", "-m", "PP-LCNet_x0_25", "-d", root, "--scratch")
+    assert problems["D_DEEP_CLASSES"] in done.stderr
+
+
+def test_a_label_file_without_lists_gives_way_to_class_folders(clsctl: Run, pets: Path):
+    (pets / "label.txt").write_text("0 Katze\n1 Hund\n")
+    assert classes(clsctl, pets) == {"cat": 3, "dog": 3}
+    status, problems = reported(clsctl, pets)
+    assert (status, set(problems)) == (0, {"D_LABEL_FILE_UNUSED"})
+
+
+def test_files_that_are_no_images_are_counted_once(clsctl: Run, pets: Path):
+    put(pets, ["train/cat/notes.txt", "train/dog/a.txt", "val/dog/README", "train/cat/Thumbs.db"])
+    status, problems = reported(clsctl, pets)
+    assert (status, set(problems)) == (0, {"D_SKIPPED", "D_LEFTOVER"})
+    assert problems["D_SKIPPED"] == (
+        "no images, and skipped: 3 files (2 .txt, 1 without an ending)"
+    )
+
+
+def test_heic_files_without_the_extra_are_counted_with_what_to_install(
+    clsctl: Run, pets: Path, tmp_path: Path
+):
+    put(pets, ["train/cat/phone.HEIC", "train/dog/phone.heif"])
+    site = tmp_path / "site"
+    site.mkdir()
+    (site / "sitecustomize.py").write_text("import sys; sys.modules['pillow_heif'] = None\n")
+    done = clsctl("dataset", "check", pets, "--fast", env={"PYTHONPATH": str(site)})
+    assert "D_HEIC" in done.stdout
+    assert "2 HEIC files need pillow-heif" in done.stdout
+    assert "D_HEIC" not in clsctl("dataset", "check", pets, "--fast").stdout
+
+
+@pytest.mark.skipif(os.access("/root", os.R_OK), reason="nothing is forbidden to root")
+def test_a_folder_that_may_not_be_read_is_no_empty_class(clsctl: Run, pets: Path):
+    (pets / "train" / "cat" / "deep").mkdir(mode=0)
+    status, problems = reported(clsctl, pets)
+    assert (status, "[E_DATASET_UNREADABLE]" in problems[""]) == (3, True)
+
+
 def test_a_class_called_train(clsctl: Run, tmp_path: Path):
     root = tree(tmp_path / "d", {"bus": 2, "car": 2, "train": 2})
     assert classes(clsctl, root) == {"bus": 2, "car": 2, "train": 2}
@@ -134,6 +217,24 @@ def test_the_layout_can_be_chosen(clsctl: Run, pets: Path):
     assert "--layout folders" in done.stderr
     done = clsctl("dataset", "split", pets, "--layout", "folders", "--train", "50", "--val", "50")
     assert done.returncode == 0, done.stderr
+
+
+def test_every_command_reads_the_layout_that_is_chosen(clsctl: Run, pets: Path, run: Path):
+    (pets / "one.csv").write_text("path,label\ntrain/cat/0.jpg,x\n")
+    commands = [
+        ("dataset", "check", pets, "--fast"),
+        ("dataset", "split", pets, "--dry-run"),
+        ("train", "-d", pets, "-m", "PP-LCNet_x0_25", "--scratch"),
+        ("eval", "-d", pets, "-m", run),
+        ("calibrate", "-d", pets, "-m", run),
+        ("quantize", "-d", pets, "-m", run / "best_model" / "inference"),
+        ("bench", "-d", pets, "-m", run),
+        ("export", "-d", pets, "-m", run, "-o", "model"),
+    ]
+    for command in commands:
+        done = clsctl(*command, "--layout", "lists")
+        assert done.returncode == 3, (command, done.stderr)
+        assert "cannot be read with --layout lists" in done.stderr
 
 
 def test_lists_as_paddleclas_calls_them(clsctl: Run, pets: Path):
