@@ -9,9 +9,10 @@ import models
 import pictures
 import pytest
 from fixtures import Run, call, clsctl, home, ready, tiny, tiny_cache
+from ray_clusters import cluster, two_nodes
 from serve_process import Server
 
-__all__ = ["Run", "call", "clsctl", "home", "ready", "tiny", "tiny_cache"]
+__all__ = ["Run", "call", "clsctl", "cluster", "home", "ready", "tiny", "tiny_cache", "two_nodes"]
 
 Start = Callable[..., Server]
 

@@ -7,6 +7,7 @@ import io
 import os
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
+from pathlib import Path
 
 from clsctl import __version__
 from clsctl.errors import DeviceError
@@ -99,7 +100,13 @@ def _set_up_process() -> None:
 
 
 def _unpack_model(model: ModelSpec, files: Mapping[str, bytes]) -> ModelSpec:
-    """Return the model in this node's cache, written by the first of the node's workers."""
+    folder = unpack_files(files)
+    params = folder / model.params.name if model.params else None
+    return replace(model, directory=folder, graph=folder / model.graph.name, params=params)
+
+
+def unpack_files(files: Mapping[str, bytes]) -> Path:
+    """Return the folder in this node's cache with these files, written by the first to ask."""
     folder = folders().cache / "ray" / _digest(files)
     with locked(folders().cache, f"ray-{folder.name}"):
         folder.mkdir(parents=True, exist_ok=True)
@@ -107,8 +114,7 @@ def _unpack_model(model: ModelSpec, files: Mapping[str, bytes]) -> ModelSpec:
             if not exists(folder / name):
                 with atomic_replace(folder / name) as part:
                     part.write_bytes(content)
-    params = folder / model.params.name if model.params else None
-    return replace(model, directory=folder, graph=folder / model.graph.name, params=params)
+    return folder
 
 
 def _digest(files: Mapping[str, bytes]) -> str:

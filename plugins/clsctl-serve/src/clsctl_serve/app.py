@@ -54,26 +54,23 @@ def create_app(options: ServeOptions | None = None, **changes: Any) -> FastAPI:
     app.state.service = service
     app.include_router(paddlex_routes(service))
     app.include_router(v1_routes(service))
-    _add_operations(app, service)
+    add_operations(app, service)
     _add_pages(app)
-    _add_errors(app)
+    add_errors(app)
     app.add_middleware(Gate, service=service)
     return app
 
 
-def _add_operations(app: FastAPI, service: Service) -> None:
+def add_operations(app: FastAPI, service: Service) -> None:
+    """Add the probes and the figures."""
+
     @app.get("/livez", tags=["Operations"], summary="Whether the process answers")
     async def livez() -> Response:
         return json_response(200, {"status": "alive"})
 
     @app.get("/readyz", tags=["Operations"], summary="Whether models answer, and which do not")
     async def readyz() -> Response:
-        states = {
-            name: slot.error.code if slot.error else "ready" if slot.model else "loading"
-            for name, slot in service.slots.items()
-        }
-        some = any(slot.model for slot in service.slots.values())
-        ready = some and not service.loading and not service.draining
+        ready, states = service.readiness()
         return json_response(200 if ready else 503, {"ready": ready, "models": states})
 
     @app.get("/metrics", tags=["Operations"], summary="Figures for Prometheus")
@@ -113,7 +110,9 @@ def _hash(text: str) -> str:
     return f"'sha256-{base64.b64encode(hashlib.sha256(text.encode()).digest()).decode()}'"
 
 
-def _add_errors(app: FastAPI) -> None:
+def add_errors(app: FastAPI) -> None:
+    """Answer what goes wrong in the words of the protocol."""
+
     @app.exception_handler(Refusal)
     async def refuse(request: Request, error: Refusal) -> Response:
         return refused(request.url.path, error, "")

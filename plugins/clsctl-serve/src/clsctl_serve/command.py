@@ -16,6 +16,13 @@ def _models() -> list[str]:
     return list(load_catalog())
 
 
+class ExecutorName(str, enum.Enum):
+    """Where the models run."""
+
+    local = "local"
+    ray = "ray"
+
+
 class LogFormat(str, enum.Enum):
     """How the log is written."""
 
@@ -186,6 +193,31 @@ def serve(
             metavar="NAME", rich_help_panel="Advanced", help="How the log is written: text or json."
         ),
     ] = LogFormat.text,
+    executor: Annotated[
+        ExecutorName,
+        typer.Option(
+            metavar="NAME",
+            rich_help_panel="Cluster",
+            help="Where the models run: local, or ray for replicas on a Ray cluster.",
+        ),
+    ] = ExecutorName.local,
+    ray_address: Annotated[
+        str,
+        typer.Option(
+            metavar="ADDRESS",
+            rich_help_panel="Cluster",
+            help="The cluster's.",
+            show_default="$RAY_ADDRESS, or this machine alone",
+        ),
+    ] = "",
+    replicas: Annotated[
+        str,
+        typer.Option(
+            metavar="N|MIN-MAX",
+            rich_help_panel="Cluster",
+            help="How many, each with a core or an accelerator of its own.",
+        ),
+    ] = "1",
     offline: Annotated[
         bool | None,
         typer.Option(
@@ -225,4 +257,9 @@ def serve(
         offline=offline,
         log_format=log_format.value,
     )
-    start(options, listen(host, port), workers)
+    replication = None
+    if executor is ExecutorName.ray:
+        from clsctl_serve.replicas import Replication, parse_replicas
+
+        replication = Replication(ray_address, *parse_replicas(replicas))
+    start(options, listen(host, port), workers, replication)

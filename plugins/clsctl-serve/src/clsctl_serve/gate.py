@@ -20,6 +20,9 @@ log = logging.getLogger("clsctl_serve.access")
 OPEN = frozenset({"/", "/docs", "/openapi.json", "/livez", "/readyz", "/health"})
 """Paths that need no key: they tell nothing that depends on the models."""
 
+REQUEST_ID = b"x-request-id"
+"""The header that holds a request's number in the log."""
+
 GONE = 499
 """The status in log and figures where the client left before its answer."""
 
@@ -44,7 +47,7 @@ class Gate:
             nonlocal status
             if message["type"] == "http.response.start":
                 status = message["status"]
-                message["headers"].append((b"x-request-id", number.encode()))
+                message["headers"].append((REQUEST_ID, number.encode()))
             await send(message)
 
         try:

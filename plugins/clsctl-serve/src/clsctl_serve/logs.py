@@ -25,7 +25,9 @@ def start_logging(log_format: str) -> None:
 
 
 def _fields(record: logging.LogRecord) -> dict[str, object]:
-    return {key: value for key, value in vars(record).items() if key not in _OWN}
+    """What the event brought with it, and nothing that a library adds to every record."""
+    own = vars(record).items()
+    return {key: value for key, value in own if key not in _OWN and not key.startswith("_")}
 
 
 class _Json(logging.Formatter):

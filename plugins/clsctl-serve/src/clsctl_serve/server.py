@@ -11,6 +11,7 @@ from contextlib import AbstractContextManager, nullcontext
 
 import uvicorn
 import uvloop
+from fastapi import FastAPI
 
 from clsctl.errors import ClsctlError
 from clsctl_serve.app import create_app
@@ -28,6 +29,7 @@ def run_server(
     listener: socket.socket,
     ready: Callable[[Service], None],
     in_terminal: bool = True,
+    make_app: Callable[[ServeOptions], FastAPI] = create_app,
 ) -> None:
     """Serve until a signal ends it: SIGTERM or Ctrl-C; SIGHUP reloads the models.
 
@@ -35,12 +37,13 @@ def run_server(
         listener: A bound socket.
         ready: Called once the models are loaded.
         in_terminal: Whether Ctrl-C is meant for this process, and not for one that started it.
+        make_app: Makes the app, whose state holds the service.
 
     Raises:
         ClsctlError: Not one model could be loaded.
     """
     start_logging(options.log_format)
-    uvloop.run(_serve(options, listener, ready, in_terminal))
+    uvloop.run(_serve(make_app(options), options, listener, ready, in_terminal))
 
 
 class _Server(uvicorn.Server):
@@ -49,12 +52,12 @@ class _Server(uvicorn.Server):
 
 
 async def _serve(
+    app: FastAPI,
     options: ServeOptions,
     listener: socket.socket,
     ready: Callable[[Service], None],
     in_terminal: bool,
 ) -> None:
-    app = create_app(options)
     service: Service = app.state.service
     server = _Server(
         uvicorn.Config(
@@ -74,13 +77,17 @@ async def _serve(
         server.force_exit = server.should_exit  # a second time: at once
         service.draining = server.should_exit = True
 
-    loop = asyncio.get_running_loop()
-    loop.add_signal_handler(signal.SIGTERM, stop)
-    loop.add_signal_handler(signal.SIGINT, stop if in_terminal else lambda: None)
-    loop.add_signal_handler(signal.SIGHUP, service.request_reload)
+    def handle_signals() -> None:
+        loop = asyncio.get_running_loop()
+        loop.add_signal_handler(signal.SIGTERM, stop)
+        loop.add_signal_handler(signal.SIGINT, stop if in_terminal else lambda: None)
+        loop.add_signal_handler(signal.SIGHUP, service.request_reload)
+
+    handle_signals()
     serving = asyncio.create_task(server.serve([listener]))
     try:
         await service.start()
+        handle_signals()  # again: Ray, where it was started, took them
         if not service.draining:
             ready(service)
     except ClsctlError:

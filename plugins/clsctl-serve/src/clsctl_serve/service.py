@@ -112,6 +112,15 @@ class Service:
         self.explainer.stop()
         await asyncio.to_thread(self.scheduler.stop, self.options.timeout)
 
+    def readiness(self) -> tuple[bool, dict[str, str]]:
+        """Whether models answer; and of each its state, or the code of what is wrong with it."""
+        states = {
+            name: slot.error.code if slot.error else "ready" if slot.model else "loading"
+            for name, slot in self.slots.items()
+        }
+        some = any(slot.model for slot in self.slots.values())
+        return some and not self.loading and not self.draining, states
+
     def summary(self) -> str:
         """What answers, in a few words."""
         found = [slot.model for slot in self.slots.values() if slot.model]

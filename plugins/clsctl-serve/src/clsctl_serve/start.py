@@ -2,16 +2,20 @@
 
 from __future__ import annotations
 
+import functools
 import os
 import re
 import socket
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from clsctl.console.text import print_line
 from clsctl.errors import UsageError
 from clsctl.paths import read_text
 from clsctl_serve.options import ServeOptions
+
+if TYPE_CHECKING:
+    from clsctl_serve.replicas import Replication
 
 _MAX_KEY = 1 << 16
 BACKLOG = 1024
@@ -19,8 +23,17 @@ KEY_VARIABLE = "CLSCTL_API_KEY"
 _UNITS = {"": 1, "K": 10**3, "M": 10**6, "G": 10**9, "KI": 2**10, "MI": 2**20, "GI": 2**30}
 
 
-def start(options: ServeOptions, listener: socket.socket, workers: int) -> None:
+def start(
+    options: ServeOptions,
+    listener: socket.socket,
+    workers: int,
+    replication: Replication | None = None,
+) -> None:
     """Download what is missing, load, say so in one line, and serve until a signal ends it.
+
+    Args:
+        workers: Processes on this machine.
+        replication: Of the app on a cluster, in place of these.
 
     Raises:
         ClsctlError: Not one model could be loaded.
@@ -34,7 +47,13 @@ def start(options: ServeOptions, listener: socket.socket, workers: int) -> None:
     def ready(models: Any) -> None:
         print_line(f"clsctl serves {models} at {_address(listener)}", flush=True)
 
-    if workers == 1:
+    if replication is not None:
+        from clsctl_serve.replicas import create_front
+        from clsctl_serve.server import run_server
+
+        make_app = functools.partial(create_front, replication=replication)
+        run_server(options, listener, lambda service: ready(service.summary()), make_app=make_app)
+    elif workers == 1:
         from clsctl_serve.server import run_server
 
         run_server(options, listener, lambda service: ready(service.summary()))
