@@ -253,7 +253,7 @@ def test_one_place_opens_a_console_and_one_writes_to_standard_error():
 
 def drawn(page: Path) -> list[str]:
     """The folders that the tree in a page shows, relative to the package, from top to bottom."""
-    (tree,) = re.findall(r"```\nsrc/clsctl/\n((?: +.*\n)+)", page.read_text(encoding="utf-8"))
+    (tree,) = re.findall(r"```text\nsrc/clsctl/\n((?: +.*\n)+)", page.read_text(encoding="utf-8"))
     found: list[str] = []
     above: dict[int, str] = {}
     for line in tree.splitlines():

@@ -61,6 +61,7 @@ def test_urls_inside_a_text_are_made_printable() -> None:
 
 def test_log_records_of_the_http_library_hold_no_secrets(caplog: pytest.LogCaptureFixture) -> None:
     hide_secrets_in_logs()
+    caplog.set_level(logging.DEBUG, logger="httpx")
     with serving({"/a?token=5ec2e7": whole(b"x")}) as site, caplog.at_level(logging.DEBUG):
         httpx.get(f"{site.url}/a?token=5ec2e7".replace("//", "//user:5ec2e7@"))
     assert "HTTP Request: GET" in caplog.text

@@ -40,10 +40,11 @@ def make_dataset(
     wrong: Collection[str] = (MISLABELLED,),
     val: int = VAL,
     tint: tuple[float, float] = (10, 90),
+    train: int = TRAIN,
 ) -> None:
     """Tinted noise by class; in val, some images are listed as blue, though they are not."""
     rng = np.random.default_rng(0)
-    for split, count in (("train", TRAIN), ("val", val)):
+    for split, count in (("train", train), ("val", val)):
         (root / split).mkdir(parents=True)
         lines = []
         for label in range(len(CLASSES)):
