@@ -5,29 +5,28 @@ from __future__ import annotations
 import errno
 import functools
 import inspect
-import io
 import itertools
 import logging
 import os
 import re
-import stat
 import sys
 import time
-import warnings
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
-from typing import Annotated, Any, NoReturn, TextIO, cast
+from typing import Annotated, Any, NoReturn, cast
 
 import typer
 
 from clsctl.console import messages
 from clsctl.console.help import HelpCommand, HelpGroup
 from clsctl.console.messages import detail, print_error, says, set_level
+from clsctl.console.streams import quieten_libraries, write_utf8
 from clsctl.errors import ClsctlError, Interrupted, UsageError
 from clsctl.plugin.descriptors import Command
 from clsctl.plugin.registry import Registry, default_registry
 from clsctl.settings import folders
-from clsctl.system.os_errors import FULL, disk_full
+from clsctl.system.os_errors import FULL
+from clsctl.system.output_failures import SIGPIPE_STATUS, output_failed
 from clsctl.system.shared_folders import warn_of_other_writers
 from clsctl.values import __version__
 
@@ -36,9 +35,6 @@ ClickException: type[Exception] = typer.BadParameter.__mro__[2]
 
 COMPLETION = "_CLSCTL_COMPLETE"
 """The variable by which a shell asks for completions."""
-
-SIGPIPE_STATUS = 141
-"""The exit status of a command whose output is a closed pipe: what SIGPIPE (13) gives others."""
 
 
 def main() -> NoReturn:
@@ -55,8 +51,8 @@ def main() -> NoReturn:
 
 def run(arguments: Sequence[str]) -> int:
     """Run one command line and return its exit status; user errors are printed, bugs raise."""
-    _write_utf8()
-    _quieten_libraries()
+    write_utf8()
+    quieten_libraries()
     set_level(logging.INFO)
     try:
         status = _invoke(arguments)
@@ -65,7 +61,7 @@ def run(arguments: Sequence[str]) -> int:
         if error.errno not in (errno.EPIPE, *FULL):
             _admit_bug()
             raise
-        status = _output_failed(error, as_json=_wants_json(arguments))
+        status = output_failed(error, as_json=_wants_json(arguments))
     except Exception:
         _admit_bug()
         raise
@@ -172,26 +168,6 @@ def _paragraphs(docstring: str) -> str:
     return "\n\n".join(" ".join(paragraph.split()) for paragraph in paragraphs)
 
 
-def _output_failed(error: OSError, as_json: bool) -> int:
-    """Report that a disk is full; a reader of standard output who has seen enough is no failure."""
-    what = error.filename or ("standard output" if _stdout_can_be_full() else "one of the files")
-    sys.stdout = io.StringIO()  # Python would try once more at its end.
-    if error.errno == errno.EPIPE:
-        return SIGPIPE_STATUS
-    failure = disk_full(str(what), error, UsageError)
-    print_error(failure, as_json)
-    return failure.exit_status
-
-
-def _stdout_can_be_full() -> bool:
-    """Tell whether standard output is a file or a device: terminals and pipes are never full."""
-    try:
-        mode = os.fstat(sys.stdout.fileno()).st_mode
-        return (stat.S_ISREG(mode) or stat.S_ISCHR(mode)) and not sys.stdout.isatty()
-    except (OSError, ValueError):
-        return False
-
-
 def _admit_bug() -> None:
     messages.status("This is a bug in clsctl, not your fault. Please report it with:")
 
@@ -216,7 +192,7 @@ def _interruptible(run: Callable[..., object]) -> Callable[..., None]:
         except KeyboardInterrupt:
             raise Interrupted("interrupted") from None
         except BrokenPipeError as error:
-            raise typer.Exit(_output_failed(error, as_json=False)) from None
+            raise typer.Exit(output_failed(error, as_json=False)) from None
         except SystemExit as stop:  # what Rich makes of it
             if isinstance(stop.__context__, BrokenPipeError):
                 raise typer.Exit(SIGPIPE_STATUS) from None
@@ -278,35 +254,7 @@ def _wants_json(arguments: Sequence[str]) -> bool:
     )
 
 
-def _quieten_libraries() -> None:
-    """Print warnings of libraries as lines, and hide OpenCV's own report of damaged files."""
-    warnings.showwarning = _show_warning
-    os.environ.setdefault("OPENCV_LOG_LEVEL", "SILENT")
-    # Every request, as soon as any other library turns logs on.
-    logging.getLogger("httpx").setLevel(logging.WARNING)
-
-
-def _show_warning(
-    message: Warning | str,
-    category: type[Warning],
-    filename: str,
-    lineno: int,
-    file: TextIO | None = None,
-    line: str | None = None,
-) -> None:
-    """Print a library's warning as all text is printed."""
-    messages.status(f"{filename}:{lineno}: {category.__name__}: {message}")
-
-
 def _keep_matplotlib_in_our_cache(named: Command | None) -> None:
     """Matplotlib lists fonts in a folder of its own below the home folder, unless told where."""
     if named is not None:
         os.environ.setdefault("MPLCONFIGDIR", str(folders().cache / "matplotlib"))
-
-
-def _write_utf8() -> None:
-    """Write UTF-8, in the C locale too: results hold any language."""
-    for stream in (sys.stdout, sys.stderr):
-        reconfigure = getattr(stream, "reconfigure", None)
-        if reconfigure is not None:
-            reconfigure(encoding="utf-8", errors="replace")
