@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -34,6 +35,7 @@ class TrainJob:
         group: The processes that train together; each loads its part of the images.
         accelerate: What a network is run in: `with job.accelerate(network): ...`.
         start: A new network's weights where they were fitted; None where a file has them.
+        deadline: When the run has to end, by `time.monotonic()`.
         stop: Once set, the run is saved and ends.
     """
 
@@ -49,6 +51,7 @@ class TrainJob:
     group: ProcessGroup = SINGLE_PROCESS
     accelerate: Acceleration = NO_ACCELERATION
     start: Start | None = None
+    deadline: float = math.inf
     stop: Stop = field(default_factory=Stop)
 
     @property

@@ -24,6 +24,7 @@ from clsctl.training.run_dir.checkpoint import TrainProgress
 from clsctl.training.setback import WentBack, check_setback, has_given_up, marks
 from clsctl.training.state import TrainState, open_state, roll_back, save_best, save_latest
 from clsctl.training.step import LossIsNan, make_step, step_batches, train_mode
+from clsctl.training.time_limit import out_of_time
 from clsctl.training.validation import Validation, validate
 
 if TYPE_CHECKING:
@@ -63,17 +64,19 @@ def _fit(job: TrainJob, peak: float, callback: Callback) -> TrainProgress:
     state = open_state(job)
     if job.starts_fitted and state.progress == TrainProgress():
         _measure_start(job, state, callback)
-    while not _finished(job, state.progress):
+    while not _finished(job, state):
         started = time.monotonic()
         _train_epoch(job, state, teacher, peak, callback)
         _end_epoch(job, state, callback, started)
     return state.progress
 
 
-def _finished(job: TrainJob, progress: TrainProgress) -> bool:
-    patience = job.config.patience
+def _finished(job: TrainJob, state: TrainState) -> bool:
+    progress, patience = state.progress, job.config.patience
     tired = bool(patience) and progress.epoch - progress.best_epoch >= patience
-    return progress.epoch >= job.config.epochs or tired or has_given_up(job, progress)
+    if progress.epoch >= job.config.epochs or tired or has_given_up(job, progress):
+        return True
+    return bool(progress.history) and out_of_time(job, state.closing)
 
 
 def _measure_start(job: TrainJob, state: TrainState, callback: Callback) -> None:
@@ -84,6 +87,7 @@ def _measure_start(job: TrainJob, state: TrainState, callback: Callback) -> None
     _note_figures(progress, {}, found)
     save_best(job, state, found)
     save_latest(job, state)
+    state.closing = time.monotonic() - started
     callback.epoch_ended(_epoch_info(progress, started))
 
 
@@ -108,11 +112,13 @@ def _train_epoch(
             StepInfo(progress.epoch + 1, progress.step, loss, rate, speed, max(left, 0) / speed)
         )
         _save_between(job, state)
+        if out_of_time(job, state.closing):
+            break
 
 
 def _end_epoch(job: TrainJob, state: TrainState, callback: Callback, started: float) -> None:
     """Evaluate, keep what is best, and make the checkpoints of an epoch's end."""
-    progress = state.progress
+    progress, ended = state.progress, time.monotonic()
     with state.ema.applied() if state.ema else nullcontext():
         found = validate(job, state.network)
         _close_epoch(progress, found)
@@ -124,6 +130,7 @@ def _end_epoch(job: TrainJob, state: TrainState, callback: Callback, started: fl
     callback.epoch_ended(_epoch_info(progress, started))
     check_setback(job, progress, found.right)
     save_latest(job, state)
+    state.closing = time.monotonic() - ended
 
 
 def _epoch_info(progress: TrainProgress, started: float) -> EpochInfo:

@@ -50,7 +50,12 @@ class TrainingFailed(ClsctlError):
 
 @dataclass
 class TrainState:
-    """What changes while training."""
+    """What changes while training.
+
+    Attributes:
+        saved_at: When the latest checkpoint was written, by `time.monotonic()`.
+        closing: Seconds that evaluating and saving took after the last epoch.
+    """
 
     network: Network
     optimizer: Optimizer
@@ -58,6 +63,7 @@ class TrainState:
     progress: TrainProgress
     saved_at: float
     scaler: GradScaler
+    closing: float = 0.0
 
     def tensors(self) -> dict[str, Mapping[str, Any]]:
         """Return what a checkpoint holds, by suffix."""
@@ -115,6 +121,8 @@ def _without_weights(job: TrainJob) -> TrainJob:
 def save_latest(job: TrainJob, state: TrainState) -> None:
     """Write the checkpoint to resume from; of processes that train together, rank 0 alone does."""
     tensors, progress = state.tensors(), state.progress
+    if job.config.time_limit:
+        progress.seconds = 60 * job.config.time_limit - (job.deadline - time.monotonic())
     job.group.on_rank_zero(lambda: checkpoint.write(job.run_dir, LATEST, tensors, progress))
     state.saved_at = time.monotonic()
 

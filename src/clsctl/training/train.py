@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import functools
+import time
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import closing
 from dataclasses import dataclass, replace
@@ -36,6 +37,7 @@ from clsctl.training.run_dir import checkpoint, files
 from clsctl.training.setup import prepare
 from clsctl.training.signals import stop_requests
 from clsctl.training.start.fit import fit_start
+from clsctl.training.time_limit import with_deadline, with_epochs
 
 if TYPE_CHECKING:
     from clsctl.training.config.train_config import TrainConfig
@@ -109,6 +111,7 @@ def train(
 
 def run_training(sources: Sequence[ConfigSource], resume: bool = False) -> TrainResult:
     """Train as the sources of the configuration say; see `train`."""
+    began = time.monotonic()
     rank = current_rank()
     launched = ConfigSource("launcher", {"processes": rank.size})
     resolved = resolve_run([launched, *sources], resume)
@@ -126,7 +129,7 @@ def run_training(sources: Sequence[ConfigSource], resume: bool = False) -> Train
         job = replace(job, config=resolved.config)
     again = f"make room, then resume with `clsctl train --resume {folder}`"
     with stop_requests() as stop, translate_full_disk(folder, again):
-        job = replace(job, stop=stop)
+        job = with_deadline(replace(job, stop=stop), began)
         progress = _lead(job, resolved) if job.group.is_rank_zero else _follow(job, resolved)
     best = next(figures for figures in progress.history if figures["epoch"] == progress.best_epoch)
     exported = folder / "best_model" / "inference"
@@ -161,14 +164,16 @@ def _lead(job: TrainJob, resolved: ResolvedConfig) -> TrainProgress:
     """Train, and write the run's folder."""
     with files.exclusive(job.run_dir):
         files.remove_leftovers(job.run_dir)
-        log, epochs = job.run_dir / files.LOG, job.config.epochs
+        log = job.run_dir / files.LOG
         say = functools.partial(_say, log)
         for line in preflight(job):
             say(line)
         with paddle_for(job):
             job = _with_start(job, say)
             job, resolved = _with_rate(job, resolved)
+            job, resolved = with_epochs(job, resolved, say)
             peak = _peak_rate(job)
+            epochs = job.config.epochs
             eta = EtaReporter(epochs, len(job.val.samples), say)
             callbacks = CallbackList([open_display(log, epochs), eta])
             with closing(callbacks):
@@ -185,6 +190,7 @@ def _follow(job: TrainJob, resolved: ResolvedConfig) -> TrainProgress:
     with paddle_for(job):
         job = _with_start(job)
         job, resolved = _with_rate(job, resolved)
+        job, resolved = with_epochs(job, resolved)
         return fit(job, _peak_rate(job), Callback())
 
 

@@ -80,6 +80,15 @@ def train(
             show_default="20",
         ),
     ] = None,
+    time: Annotated[
+        str | None,
+        typer.Option(
+            metavar="TIME",
+            rich_help_panel=TRAINING,
+            help="Fit the epochs into this time: 10m, 90s or 2h.",
+            show_default="no limit",
+        ),
+    ] = None,
     batch: Annotated[
         str | None,
         typer.Option(
@@ -216,6 +225,7 @@ def train(
     from clsctl.training.config.run_config import resolve_run
     from clsctl.training.config.sources import file_sources, load_paddlex, option_source
     from clsctl.training.distributed import environment
+    from clsctl.training.time_limit import parse_minutes
     from clsctl.training.train import run_training
 
     if run_folder is not None and not resume:
@@ -235,6 +245,7 @@ def train(
         "data.layout": layout,
         "output": run_folder or folder,
         "epochs": epochs,
+        "time_limit": None if time is None else parse_minutes(time),
         "batch_size": batch,
         "optimizer.learning_rate": lr,
         "pretrained": pretrained,

@@ -126,6 +126,9 @@ class TrainConfig:
     freeze_until: str = key("", "Stages before this one keep their weights; `head` is a probe")
     drop_path: Fraction | None = key(None, "Stochastic depth; the model's own by default")
     epochs: PositiveInt = key(20, "Epochs: passes over the training images")
+    time_limit: NonNegativeFloat = key(
+        0.0, "Minutes that the run may take, into which epochs are fitted; 0 is no limit"
+    )
     batch_size: Annotated[PositiveInt, AUTO] = key(
         64, "Images in a batch, for each process; or auto"
     )

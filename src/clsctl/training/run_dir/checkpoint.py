@@ -47,6 +47,7 @@ class TrainProgress:
         ema_steps: Steps that went into the average of the weights.
         rate_factor: What the learning rate is multiplied by, after losses that were no number and
             after setbacks.
+        seconds: What a run with a time limit has used of it.
         setbacks: Epochs that were surely worse than the start.
         start_right: A 1 for each validation image that the start classified correctly, else a 0.
         loss_scale: State of mixed precision; see `clsctl.training.optimization.amp`.
@@ -61,6 +62,7 @@ class TrainProgress:
     images: int = 0
     ema_steps: int = 0
     rate_factor: float = 1.0
+    seconds: float = 0.0
     setbacks: int = 0
     start_right: str = ""
     loss_scale: dict[str, float] = field(default_factory=dict)

@@ -1,0 +1,110 @@
+"""Fit a run into the time that the user has."""
+
+from __future__ import annotations
+
+import re
+import time
+from collections.abc import Callable
+from dataclasses import replace
+from itertools import islice
+
+from clsctl.errors import UsageError
+from clsctl.training.build import build_teacher
+from clsctl.training.config.recipes import Decision, decide
+from clsctl.training.config.sources import ResolvedConfig
+from clsctl.training.job import TrainJob
+from clsctl.training.reporting.display import duration
+from clsctl.training.reporting.eta import FORWARD_SHARE
+from clsctl.training.run_dir.checkpoint import LATEST, TrainProgress, read_progress
+from clsctl.training.state import new_state
+from clsctl.training.step import make_step, step_batches, train_mode
+
+MINUTES = {"s": 1 / 60, "m": 1.0, "h": 60.0, "": 1.0}
+
+MEASURED_STEPS = 4
+"""After a first one, which takes longer than the others."""
+
+
+def parse_minutes(text: str) -> float:
+    """Read a time such as `90s`, `10m`, `1.5h`, or `10`, which are minutes.
+
+    Raises:
+        UsageError: It is none (`E_USAGE`).
+    """
+    match = re.fullmatch(r"(\d+(?:\.\d+)?)\s*([smh]?)", text.strip())
+    if match is None or not float(match[1]):
+        raise UsageError(
+            f"'{text}' is no time to train in", code="E_USAGE", hint="write --time 10m, 90s or 2h"
+        )
+    return float(match[1]) * MINUTES[match[2]]
+
+
+def with_deadline(job: TrainJob, began: float) -> TrainJob:
+    """The same that has to end in time, of which a run that is resumed has used some.
+
+    Args:
+        job: Says how much time there is.
+        began: When the run was started or resumed, by `time.monotonic()`.
+    """
+    if not job.config.time_limit:
+        return job
+    before = read_progress(job.run_dir, LATEST) or TrainProgress()
+    return replace(job, deadline=began + 60 * job.config.time_limit - before.seconds)
+
+
+def with_epochs(
+    job: TrainJob, resolved: ResolvedConfig, say: Callable[[str], object] = lambda text: None
+) -> tuple[TrainJob, ResolvedConfig]:
+    """The same with as many epochs as the time allows, so that the learning rate ends with it.
+
+    They are no more than the configuration has; what the user set is left, as is a resumed run.
+    """
+    if not job.config.time_limit or job.group.broadcast(lambda: _is_begun(job)):
+        return job, resolved
+    seconds = _measure_epoch(job)
+    # The start is evaluated, too.
+    left = job.deadline - time.monotonic() - job.starts_fitted * _validation_share(job) * seconds
+    epochs, seconds, left = job.group.broadcast(
+        lambda: (min(max(int(left / seconds), 1), job.config.epochs), seconds, max(left, 0))
+    )
+    resolved = decide(resolved, Decision("epochs", epochs, "fitted into the time"))
+    say(
+        f"time: {duration(left)} are left, an epoch takes about {duration(seconds)}; "
+        f"epochs: {resolved.config.epochs} ({resolved.origins['epochs']})"
+    )
+    return replace(job, config=resolved.config), resolved
+
+
+def out_of_time(job: TrainJob, closing: float) -> bool:
+    """Whether there is only so much time left as evaluating and saving take.
+
+    Args:
+        job: Says when it is over.
+        closing: Seconds that evaluating and saving took the last time.
+    """
+    if not job.config.time_limit:
+        return False
+    over = job.group.is_rank_zero and time.monotonic() + closing >= job.deadline
+    return any(job.group.all_reduce([over]))
+
+
+def _is_begun(job: TrainJob) -> bool:
+    return read_progress(job.run_dir, LATEST) is not None
+
+
+def _measure_epoch(job: TrainJob) -> float:
+    """Time some steps of a new state, which is thrown away; returns seconds for an epoch."""
+    teacher, state = build_teacher(job), new_state(job)
+    train_mode(job, state.network)
+    marks = []
+    for batches in islice(step_batches(job, state.progress), 1 + MEASURED_STEPS):
+        make_step(job, state, teacher, batches, 0.0)
+        marks.append(time.monotonic())
+    pace = (marks[-1] - marks[0]) / max(len(marks) - 1, 1) or 1.0
+    return job.steps_per_epoch * pace / (1 - _validation_share(job))
+
+
+def _validation_share(job: TrainJob) -> float:
+    """The share of an epoch's time that evaluating after it takes."""
+    validated = FORWARD_SHARE * len(job.dataset.splits["val"])
+    return validated / (validated + len(job.train.samples))

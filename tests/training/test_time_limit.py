@@ -1,0 +1,85 @@
+"""A run with a time limit fits its epochs into it, ends with it, and resumes what is left of it."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+
+import pytest
+import yaml
+from fixtures import Run
+from tiny_training import MODEL, write_dataset
+
+from clsctl.errors import UsageError
+from clsctl.training.run_dir.checkpoint import read_progress
+from clsctl.training.time_limit import parse_minutes
+
+TINY = ("-m", MODEL, "--scratch", "-b", "6", "--set", "data.image_size=64")
+
+pytestmark = pytest.mark.usefixtures("one_thread")
+
+
+@pytest.fixture
+def data(tmp_path: Path) -> Path:
+    return write_dataset(tmp_path / "data")
+
+
+def test_epochs_are_fitted_into_the_time(clsctl: Run, data: Path, tmp_path: Path):
+    """A day is long enough for all that a run has by itself, and a minute is not for a million."""
+    done = clsctl("train", *TINY, "-d", data, "--time", "24h", "--epochs", "1", "-o", "day")
+    assert done.returncode == 0, done.stderr
+    assert "; epochs: 1 (option)\n" in done.stderr
+    limits = ("--time", "20s", "--set", "epochs=1000000")
+    done = clsctl("train", *TINY, "-d", data, *limits, "-o", "short")
+    assert done.returncode == 0, done.stderr
+    progress = read_progress(tmp_path / "short", "latest")
+    assert progress is not None
+    assert 1 <= progress.epoch < 1_000_000
+    assert progress.seconds < 60
+    assert (tmp_path / "short" / "best_model" / "inference" / "inference.yml").is_file()
+
+
+def test_fewer_epochs_than_the_recipes_are_said_and_kept(clsctl: Run, data: Path, tmp_path: Path):
+    """Of images so large that no machine makes 20 epochs of them in 2 seconds."""
+    large = ("--set", "data.image_size=448")
+    done = clsctl("train", *TINY, *large, "-d", data, "--time", "2s", "-o", "run")
+    assert done.returncode == 0, done.stderr
+    said = re.search(
+        r"note: time: \S+ are left, an epoch takes about \S+; "
+        r"epochs: (\d+) \(fitted into the time\)\n",
+        done.stderr,
+    )
+    assert said, done.stderr
+    config = yaml.safe_load((tmp_path / "run" / "config.yaml").read_text())
+    assert config["epochs"] == int(said[1]) < 20
+    assert config["time_limit"] == pytest.approx(2 / 60)
+    progress = read_progress(tmp_path / "run", "latest")
+    assert progress is not None
+    assert progress.epoch == 1
+
+
+def test_a_time_that_is_over_is_not_spent_again(clsctl: Run, data: Path, tmp_path: Path):
+    done = clsctl("train", *TINY, "-d", data, "--time", "1s", "--set", "epochs=5", "-o", "run")
+    assert done.returncode == 0, done.stderr
+    before = read_progress(tmp_path / "run", "latest")
+    assert clsctl("train", "--resume", "run").returncode == 0
+    assert read_progress(tmp_path / "run", "latest") == before
+    assert clsctl("train", "--resume", "run", "--time", "1h").returncode == 0
+    after = read_progress(tmp_path / "run", "latest")
+    assert before is not None
+    assert after is not None
+    assert (before.epoch, after.epoch) == (1, 5)
+
+
+@pytest.mark.parametrize(
+    ("text", "minutes"), [("90s", 1.5), ("10m", 10), ("1.5h", 90), ("10", 10), (" 2 h ", 120)]
+)
+def test_times_are_read(text: str, minutes: float):
+    assert parse_minutes(text) == pytest.approx(minutes)
+
+
+@pytest.mark.parametrize("text", ["", "soon", "-1m", "0", "10 days", "1m30s"])
+def test_what_is_no_time_is_refused(text: str):
+    with pytest.raises(UsageError) as caught:
+        parse_minutes(text)
+    assert "--time 10m" in caught.value.hint
