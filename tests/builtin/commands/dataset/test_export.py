@@ -23,3 +23,13 @@ def test_a_name_that_no_file_can_have(call, tmp_path, command):
     assert (done.returncode, done.stdout) == (3, "")
     assert r"train.txt:2: b\x00.jpg cannot be read: embedded null" in done.stderr
     assert not (tmp_path / "made").exists()
+
+
+@pytest.mark.parametrize("command", ["export", "import"])
+def test_a_list_of_no_classes(call, tmp_path, command):
+    root = lists(tmp_path / "data", ("cat", "dog"), train=LINES)
+    (root / "label.txt").write_bytes(b"")
+    done = call("dataset", command, "data", "made")
+    assert (done.returncode, done.stdout) == (3, "")
+    assert "label.txt names no classes" in done.stderr
+    assert "[E_DATASET_INVALID]" in done.stderr
