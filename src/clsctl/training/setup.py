@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -81,6 +82,13 @@ def prepare(config: TrainConfig, group: ProcessGroup = SINGLE_PROCESS) -> TrainJ
             config.accelerate, device, environment.threads(group.rank.local_size)
         ),
     )
+
+
+def with_augmentation(job: TrainJob, config: TrainConfig) -> TrainJob:
+    """The same with another configuration, by which the training images are varied."""
+    train = copy.copy(job.train)
+    train.transform = train_transform(job.preprocessing, config.augment)
+    return replace(job, config=config, train=train)
 
 
 # ---- parts -------------------------------------------------------------------------------------

@@ -34,7 +34,7 @@ from clsctl.training.reporting.callbacks import CallbackList
 from clsctl.training.reporting.display import append_line, open_display
 from clsctl.training.reporting.eta import EtaReporter
 from clsctl.training.run_dir import checkpoint, files
-from clsctl.training.setup import prepare
+from clsctl.training.setup import prepare, with_augmentation
 from clsctl.training.signals import stop_requests
 from clsctl.training.start.fit import fit_start
 from clsctl.training.time_limit import with_deadline, with_epochs
@@ -169,7 +169,7 @@ def _lead(job: TrainJob, resolved: ResolvedConfig) -> TrainProgress:
         for line in preflight(job):
             say(line)
         with paddle_for(job):
-            job = _with_start(job, say)
+            job, resolved = _with_start(job, resolved, say)
             job, resolved = _with_rate(job, resolved)
             job, resolved = with_epochs(job, resolved, say)
             peak = _peak_rate(job)
@@ -188,21 +188,28 @@ def _lead(job: TrainJob, resolved: ResolvedConfig) -> TrainProgress:
 def _follow(job: TrainJob, resolved: ResolvedConfig) -> TrainProgress:
     """Train in step with rank 0."""
     with paddle_for(job):
-        job = _with_start(job)
+        job, resolved = _with_start(job, resolved)
         job, resolved = _with_rate(job, resolved)
         job, resolved = with_epochs(job, resolved)
         return fit(job, _peak_rate(job), Callback())
 
 
-def _with_start(job: TrainJob, say: Callable[[str], object] = lambda text: None) -> TrainJob:
+def _with_start(
+    job: TrainJob, resolved: ResolvedConfig, say: Callable[[str], object] = lambda text: None
+) -> tuple[TrainJob, ResolvedConfig]:
     """The same with a fitted classifier to begin with, unless there is a checkpoint to resume."""
     latest = job.run_dir / checkpoint.LATEST
-    if not job.starts_fitted or any(job.group.all_reduce([is_dir(latest)])):
-        return job
+    if not job.starts_fitted or any(job.group.all_reduce([latest.is_dir()])):
+        return job, resolved
     start = job.group.broadcast(lambda: fit_start(build_network(job), job))
-    if start is not None:
-        say(start.report)
-    return replace(job, start=start)
+    if start is None:
+        return job, resolved
+    say(start.report)
+    if start.flips_confuse:
+        why = f"flipped images lose {-100 * start.flips.difference:.0f} points"
+        resolved = decide(resolved, Decision("augment.flip", 0.0, why))
+        say(f"augment.flip: {resolved.config.augment.flip:g} ({resolved.origins['augment.flip']})")
+    return replace(with_augmentation(job, resolved.config), start=start), resolved
 
 
 def _with_rate(job: TrainJob, resolved: ResolvedConfig) -> tuple[TrainJob, ResolvedConfig]:

@@ -6,8 +6,10 @@ import re
 from pathlib import Path
 from typing import Any
 
+import cv2
 import numpy as np
 import pytest
+import yaml
 from fixtures import Run
 from tiny_training import CLASSES, MODEL, weights_for, write_dataset
 
@@ -61,6 +63,8 @@ def test_one_line_says_what_was_compared_and_what_was_best(clsctl: Run, tmp_path
     assert best == better
     assert f"note: {line}\n" in done.stderr
     assert done.stderr.count("classifier re-initialised") == 1
+    # Colours are what they are, flipped or not.
+    assert "augment.flip" not in done.stderr
 
 
 def test_statistics_and_penalty_are_the_users(data: Path, tmp_path: Path):
@@ -82,6 +86,30 @@ def test_statistics_and_penalty_are_the_users(data: Path, tmp_path: Path):
     assert all((published[name] == source[name]).all() for name in means)
     assert all((again[name] != source[name]).any() for name in means)
     assert (weak["fc.weight"] != published["fc.weight"]).any()
+
+
+@pytest.mark.parametrize(("options", "flip"), [((), 0.0), (("--set", "augment.flip=0.25"), 0.25)])
+def test_images_that_flips_change_are_not_flipped(
+    clsctl: Run, tmp_path: Path, options: tuple[str, ...], flip: float
+):
+    """Teeth that rise to the right are one class, to the left the other."""
+    rng = np.random.default_rng(0)
+    for number in range(120):
+        teeth = np.tile(np.arange(80) % 8 * 28, (80, 1)) + rng.integers(0, 30, (80, 80))
+        label = ("right", "left")[number % 2]
+        folder = tmp_path / "data" / ("val" if number < 20 else "train") / label
+        folder.mkdir(parents=True, exist_ok=True)
+        pixels = teeth if label == "right" else teeth[:, ::-1]
+        cv2.imwrite(str(folder / f"{number}.png"), pixels.astype(np.uint8))
+    weights = weights_for(5, tmp_path / "other.pdparams")
+    tiny = ("-m", MODEL, "--weights", weights, "--epochs", "1", "--lr", "1e-9", "-b", "25")
+    tiny = (*tiny, "--set", "data.image_size=64", *options)
+    done = clsctl("train", *tiny, "-d", tmp_path / "data", "-o", "run")
+    assert done.returncode == 0, done.stderr
+    origin = "--set" if options else r"flipped images lose \d+ points"
+    assert re.search(rf"note: augment.flip: {flip:g} \({origin}\)\n", done.stderr), done.stderr
+    config = yaml.safe_load((tmp_path / "run" / "config.yaml").read_text())
+    assert config["augment"]["flip"] == flip
 
 
 def test_the_start_is_the_result_where_training_only_spoils_it(data: Path, tmp_path: Path):

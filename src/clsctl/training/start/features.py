@@ -52,8 +52,16 @@ def as_predicted(job: TrainJob, samples: Sequence[Sample]) -> Loader:
     return open_loader(samples, job.dataset.root, transforms, load_settings(), BATCH)
 
 
-def compute_features(network: Network, loader: Loader, stop: Stop) -> Features:
+def compute_features(
+    network: Network, loader: Loader, stop: Stop, mirrored: bool = False
+) -> Features:
     """Compute the features of each image, in order, with the statistics that the network has.
+
+    Args:
+        network: In any mode; left in evaluation mode.
+        loader: Gives the images.
+        stop: Says when to stop.
+        mirrored: Flip the images, left for right.
 
     Raises:
         Interrupted: The run was stopped meanwhile.
@@ -65,7 +73,8 @@ def compute_features(network: Network, loader: Loader, stop: Stop) -> Features:
     values, labels = [], []
     with paddle.no_grad(), count_bar("Fitting the classifier") as show:
         for batch in loader.batches(0):
-            values.append(network.features(paddle.to_tensor(batch.images)).numpy())
+            images = batch.images[..., ::-1].copy() if mirrored else batch.images
+            values.append(network.features(paddle.to_tensor(images)).numpy())
             labels.append(batch.labels)
             show(len(labels) * loader.batch_size, len(loader.samples))
             _require_going(stop)

@@ -12,7 +12,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, NamedTuple
 
 from clsctl.datasets.samples import Sample
-from clsctl.evaluation.metrics import wilson_interval
+from clsctl.evaluation.metrics import Comparison, compare_paired, wilson_interval
 from clsctl.training.start import logistic
 from clsctl.training.start.features import (
     BATCH,
@@ -73,11 +73,14 @@ def fit_start(network: Network, job: TrainJob) -> Start | None:
     samples = _drawn(job)
     with job.accelerate(network):
         tried = list(_candidates(network, job, samples))
-        best = _on_all(min(tried, key=lambda one: one.found.nll), network, job, samples)
+        best = min(tried, key=lambda one: one.found.nll)
+        put(best.statistics, network)
+        flips = _compare_flipped(network, job, best, samples)
+        best = _on_all(best, network, job, samples)
     classifier = _fit(job, best)
     put(dict(zip(names, (value.astype("float32") for value in classifier), strict=True)), network)
     weights = {name: value.numpy() for name, value in network.state_dict().items()}
-    return Start(weights, best.name, _report(tried, best))
+    return Start(weights, best.name, _report(tried, best), flips)
 
 
 def _drawn(job: TrainJob) -> list[Sample]:
@@ -110,13 +113,28 @@ def _on_all(
     best: _Candidate, network: Network, job: TrainJob, samples: Sequence[Sample]
 ) -> _Candidate:
     """The same for all samples, of which the first were seen before."""
-    put(best.statistics, network)
     rest = samples[len(best.features.labels) :]
     if not rest:
         return best
     more = compute_features(network, as_predicted(job, rest), job.stop)
     features = best.features.joined(more)
     return best._replace(features=features, found=_cross_validate(job, features))
+
+
+def _compare_flipped(
+    network: Network, job: TrainJob, best: _Candidate, samples: Sequence[Sample]
+) -> Comparison:
+    """Compare images with their mirror images, by a classifier that was fitted to others."""
+    values, labels = best.features
+    half = (len(labels) + 1) // 2
+    axes = logistic.principal_axes(values[:half])
+    fitted = logistic.fit(axes, labels[:half], len(job.labels), best.found.penalty)
+    loader = as_predicted(job, samples[half : len(labels)])
+    flipped = compute_features(network, loader, job.stop, mirrored=True)
+    first, second = (
+        fitted.logits(of).argmax(axis=1) == labels[half:] for of in (values[half:], flipped.values)
+    )
+    return compare_paired(first, second)
 
 
 def _cross_validate(job: TrainJob, features: Features) -> CrossValidated:
