@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from typing import Any
 
 from clsctl.urls import printable_urls
 
 _JSON_LEAVES = r"\x7f-\x9f\u2028-\u202e\u2066-\u2069"
 _UNPRINTABLE = re.compile(rf"[\x00-\x1f{_JSON_LEAVES}\ud800-\udfff]")
+_JSON_STRING = re.compile(r'"(?:[^"\\]|\\.)*"')
 _UNPRINTABLE_IN_JSON = re.compile(f"[{_JSON_LEAVES}]")
 
 
@@ -36,6 +37,13 @@ def print_json(content: object) -> None:
     print(to_json(content, indent=2))
 
 
+def iter_json(content: object, indent: int | None = None) -> Iterator[str]:
+    """Yield what `to_json` returns in small pieces, for content that would fill the memory."""
+    for piece in json.JSONEncoder(indent=indent, ensure_ascii=False).iterencode(content):
+        shown = _JSON_STRING.sub(_with_printable_url, piece) if ":/" in piece else piece
+        yield _UNPRINTABLE_IN_JSON.sub(lambda match: f"\\u{ord(match[0]):04x}", shown)
+
+
 def to_json(content: object, indent: int | None = None) -> str:
     """Write JSON of any language, control characters escaped, in which URLs are printable."""
     text = json.dumps(content, indent=indent, ensure_ascii=False)
@@ -58,6 +66,10 @@ def count(number: int, noun: str, plural: str = "") -> str:
 
 def _escaped(match: re.Match[str]) -> str:
     return repr(match[0])[1:-1]
+
+
+def _with_printable_url(match: re.Match[str]) -> str:
+    return json.dumps(printable_urls(json.loads(match[0])), ensure_ascii=False)
 
 
 def _with_printable_urls(value: Any) -> Any:

@@ -16,7 +16,7 @@ from contextlib import AbstractContextManager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from clsctl.console.text import to_json
+from clsctl.console.text import iter_json
 from clsctl.datasets.check.check import CheckReport
 from clsctl.datasets.check.histogram import draw_histogram
 from clsctl.datasets.check.html import render_report
@@ -160,7 +160,12 @@ def _demo_name(name: str) -> str:
 
 
 def _write_result(fields: Mapping[str, Any], output: Path) -> None:
-    _write_text(output / RESULT, to_json(fields, indent=2) + "\n")
+    with (
+        atomic_replace(output / RESULT) as temporary,
+        temporary.open("w", encoding="utf-8", errors="replace") as stream,
+    ):
+        stream.writelines(iter_json(fields, indent=2))
+        stream.write("\n")
 
 
 def _write_text(path: Path, text: str) -> None:

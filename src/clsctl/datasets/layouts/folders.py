@@ -8,7 +8,7 @@ from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from importlib.util import find_spec
-from pathlib import Path, PurePosixPath
+from pathlib import Path
 
 from clsctl.datasets.problems import Problem, problem
 from clsctl.datasets.samples import SPLITS, Dataset, Sample
@@ -255,10 +255,13 @@ def _unprintable_names(names: Iterable[str]) -> Iterator[Problem]:
 def _deep_classes(samples: Sequence[Sample], base: Path, root: Path) -> Iterator[Problem]:
     """Report where no class folder holds an image itself, so that the next ones may be meant."""
     depth = len(base.relative_to(root).parts)
-    parts = [PurePosixPath(sample.path).parts[depth:-1] for sample in samples]
-    if not parts or min(map(len, parts)) < 2:
+
+    def folders(sample: Sample) -> list[str]:
+        return sample.path.split("/")[depth:-1]
+
+    if not samples or any(len(folders(sample)) < 2 for sample in samples):
         return
-    classes, deeper = (sorted({part[level] for part in parts}) for level in (0, 1))
+    classes, deeper = (sorted({folders(sample)[level] for sample in samples}) for level in (0, 1))
     message = (
         f"the classes are {_listed(classes)}, which hold no images themselves but in folders: "
         f"{_listed(deeper)}"
