@@ -11,7 +11,8 @@ from clsctl.plugin.registry import KINDS, load_registry
 from clsctl.schema.layers import config_keys
 from clsctl.settings import Settings
 
-DOCS = sorted([*ROOT.glob("docs/**/*.md"), ROOT / "README.md", ROOT / "benchmarks/README.md"])
+PAGES = ("README.md", "CONTRIBUTING.md", "RELEASING.md", "benchmarks/README.md")
+DOCS = sorted([*ROOT.glob("docs/**/*.md"), *(ROOT / page for page in PAGES)])
 
 
 def documentation() -> str:
