@@ -4,7 +4,7 @@ VENV ?= .venv
 BIN = $(VENV)/bin
 PIP = $(BIN)/python -m pip --disable-pip-version-check --quiet
 
-.PHONY: demo test test-install lint golden reference docs dist clean
+.PHONY: demo test test-install lint golden reference docs dist binary clean
 
 PLUGINS = $(wildcard plugins/*)
 
@@ -14,8 +14,9 @@ demo: $(VENV)/clsctl
 test: lint
 	$(BIN)/python -m pytest -n 2 tests plugins
 
-# What takes long: packages in fresh environments of every kind. Before a release.
-test-install: $(VENV)/dev
+# What takes long: packages in fresh environments of every kind, the one-file build in a root
+# without Python. Before a release.
+test-install: binary
 	$(BIN)/python -m pytest -m long tests plugins
 
 lint: $(VENV)/dev
@@ -44,6 +45,11 @@ dist: $(VENV)/dev
 		$(BIN)/python -m build --quiet --no-isolation --outdir dist $$project || exit; \
 	done
 	$(BIN)/twine check --strict dist/*.whl dist/*.tar.gz
+
+# clsctl and clsctl-light as one executable file each, which needs no Python on the machine.
+binary: dist
+	$(PIP) install --group binary
+	$(BIN)/python scripts/binary.py
 
 $(VENV)/bin/python:
 	$(PYTHON) -m venv $(VENV)

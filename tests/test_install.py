@@ -74,7 +74,8 @@ def pipx(tmp_path: Path) -> dict[str, str]:
     if not shutil.which("pipx"):
         pytest.skip("pipx is not on the PATH")
     home = str(tmp_path / "pipx")
-    return own_environment(PIPX_HOME=home, PIPX_BIN_DIR=str(tmp_path / "bin"))
+    folders = {"PIPX_HOME": home, "PIPX_BIN_DIR": str(tmp_path / "bin")}
+    return own_environment(**folders, UV_CACHE_DIR=str(tmp_path / "uv-cache"))
 
 
 def call(*words: str | Path, cwd: Path, env: dict[str, str]) -> None:
@@ -131,7 +132,12 @@ def test_plugins_by_pipx(backend: str, wheels: Path, pipx: dict[str, str], tmp_p
 def test_plugins_by_uv(wheels: Path, tmp_path: Path):
     if not shutil.which("uv"):
         pytest.skip("uv is not on the PATH")
-    folders = {"UV_TOOL_DIR": str(tmp_path / "uv"), "UV_TOOL_BIN_DIR": str(tmp_path / "bin")}
+    # uv's own cache may hold a package of the same name, version and path, built another day.
+    folders = {
+        "UV_TOOL_DIR": str(tmp_path / "uv"),
+        "UV_TOOL_BIN_DIR": str(tmp_path / "bin"),
+        "UV_CACHE_DIR": str(tmp_path / "uv-cache"),
+    }
     install = ("uv", "tool", "install", "--python", sys.executable, "--find-links", wheels)
     call(*install, "clsctl", cwd=tmp_path, env=own_environment(**folders))
     try_plugin(tmp_path / "bin" / "clsctl", tmp_path)

@@ -5,6 +5,7 @@ import subprocess
 import sys
 
 import pytest
+from tiny_training import write_dataset
 
 import clsctl as package
 
@@ -85,3 +86,17 @@ def test_piped_output_holds_no_colour_and_is_utf_8(clsctl):
     done = clsctl("models", "show", "PP-LCNet_x1_0", env={"LC_ALL": "C", "LANG": "C"})
     assert done.returncode == 0
     assert "\x1b" not in done.stdout
+
+
+def test_without_paddle_what_needs_it_says_so(clsctl, tmp_path):
+    """As in the light one-file build."""
+    absent = 'raise ModuleNotFoundError("No module named \'paddle\'", name="paddle")'
+    (tmp_path / "site").mkdir()
+    (tmp_path / "site" / "paddle.py").write_text(absent)
+    data = write_dataset(tmp_path / "data")
+    words = ("train", "-m", "MobileNetV1_x0_25", "-d", data, "--scratch", "--epochs", "1")
+    done = clsctl(*words, env={"PYTHONPATH": str(tmp_path / "site")})
+    assert done.returncode == 6
+    said = "error: this needs PaddlePaddle, which is not installed [E_PADDLE_MISSING]\nhint: "
+    assert said in done.stderr
+    assert "install paddlepaddle\n" in done.stderr

@@ -16,9 +16,11 @@ from typing import Literal
 
 from clsctl.paths import is_file
 
-Kind = Literal["pip", "pipx", "uv"]
+Kind = Literal["pip", "pipx", "uv", "one-file"]
 
 PIPX_FACTS = "pipx_metadata.json"
+ONE_FILE = "one-file"
+"""A file that scripts/binary.py puts into the Python of the one-file build."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,7 +28,9 @@ class Installation:
     """An environment that holds clsctl.
 
     Attributes:
-        kind: Which program installs packages into it; `uv` for a tool or an environment of uv's.
+        kind: Which program installs packages into it; `uv` for a tool or an environment of uv's,
+            `one-file` for the Python inside the one-file build, which takes them from a folder of
+            the user's.
         environment: Its folder.
         pip: The words that call pip for it; unused by pipx and uv.
     """
@@ -67,7 +71,8 @@ class Installation:
             return ["pipx", "runpip", self.environment.name, verb]
         if self.kind == "uv":
             return ["uv", "pip", verb, "--python", str(self.environment)]
-        return [*self.pip, verb]
+        user = ["--user"] if self.kind == "one-file" and verb == "install" else []
+        return [*self.pip, verb, *user]
 
     def _injected(self) -> Container[str]:
         import json
@@ -90,6 +95,8 @@ def find_installation(
     """
     if is_file(environment / PIPX_FACTS):
         return Installation("pipx", environment)
+    if is_file(environment / ONE_FILE):
+        return Installation("one-file", environment, (sys.executable, "-m", "pip"))
     if is_file(environment / "uv-receipt.toml"):
         return Installation("uv", environment)
     if find_spec("pip") is not None if has_pip is None else has_pip:
@@ -110,7 +117,10 @@ def command_line(*commands: Sequence[str]) -> str:
 
 def install_hint(*requirements: str) -> str:
     """Return the command that installs packages where clsctl runs, as a user types it."""
-    return command_line(find_installation().install(*requirements))
+    found = find_installation()
+    if found.kind == "one-file":
+        return command_line(["clsctl", "plugins", "install", *requirements])
+    return command_line(found.install(*requirements))
 
 
 def _own_pip(environment: Path) -> tuple[str, ...]:

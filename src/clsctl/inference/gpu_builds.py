@@ -99,6 +99,8 @@ def build_problem(builds: Builds) -> str:
 def replace_commands(builds: Builds, installation: Installation | None = None) -> str:
     """Return what to type to have the build for GPUs, and that alone."""
     where = installation or find_installation()
+    if where.kind == "one-file":
+        return "pipx install clsctl, since the one-file build is for processors, then clsctl doctor"
     version = (version_of(builds.gpu) or version_of(builds.cpu)).partition("+")[0]
     release = f"=={version}" if version and builds is PADDLE else ""
     index = PADDLE_INDEX.format(cuda=cuda_of_driver()) if builds is PADDLE else ""

@@ -96,12 +96,25 @@ def remove(names: Sequence[str]) -> list[str]:
                 "off by CLSCTL_DISABLED_PLUGINS",
             )
     chosen = sorted({by_name[name] for name in names})
+    where = find_installation()
     for name in chosen:
         _require_unneeded(name, chosen, there)
+        _require_apart(name, where, there[name])
     with _workplace():
-        for command in find_installation().uninstall(*chosen):
+        for command in where.uninstall(*chosen):
             _run(command, "E_PLUGIN_REMOVE")
     return chosen
+
+
+def _require_apart(name: str, where: Installation, plugin: Distribution) -> None:
+    """Raise where a plugin is inside the one file, which nothing changes."""
+    path = Path(str(plugin.locate_file("")))
+    if where.kind == "one-file" and path.is_relative_to(where.environment):
+        raise UsageError(
+            f"{name} is part of this clsctl",
+            code="E_PLUGIN_REQUIRED",
+            hint="CLSCTL_DISABLED_PLUGINS switches plugins off",
+        )
 
 
 def _require_unneeded(name: str, chosen: Sequence[str], there: Mapping[str, Distribution]) -> None:

@@ -80,7 +80,7 @@ def test_a_missing_library_is_named_with_the_command_that_installs_it(name, pack
     ) as caught:
         default_registry().get("backends", name).check()
     assert caught.value.code == "E_BACKEND_MISSING"
-    assert caught.value.hint.startswith("pip install ")
+    assert "pip install " in caught.value.hint
 
 
 def test_a_missing_converter_is_named(tiny, monkeypatch):
@@ -107,7 +107,7 @@ def test_tensorrt_is_named_with_the_command_that_installs_it():
         pytest.skip("TensorRT is installed")
     with pytest.raises(DeviceError, match="needs TensorRT, which is not installed") as caught:
         default_registry().get("backends", "tensorrt").check()
-    assert caught.value.hint.startswith("pip install tensorrt")
+    assert "pip install tensorrt" in caught.value.hint
 
 
 @pytest.mark.skipif(not TASKS.exists(), reason="threads are counted by Linux's /proc")

@@ -13,6 +13,7 @@ from paths import EXAMPLES
 from PIL import Image
 
 import clsctl as library
+from clsctl.installation import install_hint
 from clsctl.main import run
 
 MODEL = "EfficientNet-Lite0"
@@ -98,7 +99,7 @@ def test_parquet_without_pyarrow(folder, capsys, monkeypatch):
     assert embed("photos", "-m", MODEL, "-o", "e.parquet") == 3
     assert capsys.readouterr().err == (
         "error: writing Parquet needs pyarrow, which is not installed [E_EXTRA_MISSING]\n"
-        "hint: pip install pyarrow, or write a .npz\n"
+        f"hint: {install_hint('pyarrow')}, or write a .npz\n"
     )
 
 

@@ -1,0 +1,227 @@
+"""The one-file build, in a root folder that has no Python: `make binary`, then these."""
+
+from __future__ import annotations
+
+import json
+import os
+import platform
+import re
+import shutil
+import signal
+import subprocess
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import httpx
+import pytest
+from distributions import plugin_wheel
+from empty_root import empty_root, enter
+from paths import EXAMPLES, ROOT
+from PIL import Image
+from tiny_training import write_dataset
+
+from clsctl.values import __version__
+
+pytestmark = [
+    pytest.mark.long,
+    pytest.mark.skipif(
+        platform.system() != "Linux" or os.geteuid() != 0,
+        reason="only root may enter a root folder",
+    ),
+]
+
+SCRATCH = ("--scratch", "--epochs", "1", "-b", "6", "--set", "data.image_size=64")
+UNPACKED = "note: unpacking clsctl"
+
+
+class Machine:
+    """A root folder with the file in it as /bin/clsctl."""
+
+    def __init__(self, root: Path, file: Path) -> None:
+        self.root = root
+        shutil.copy2(file, root / "bin" / "clsctl")
+
+    def start(self, *words: str, **options: object) -> subprocess.Popen[str]:
+        pipes = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE, "text": True} | options
+        return subprocess.Popen(enter(self.root, *words), start_new_session=True, **pipes)
+
+    def run(self, *words: str, status: int = 0) -> tuple[str, str]:
+        process = self.start("clsctl", *words)
+        out, err = process.communicate(timeout=600)
+        assert process.returncode == status, err
+        return out, err
+
+    @property
+    def cache(self) -> Path:
+        return self.root / "root" / ".cache" / "clsctl" / "one-file" / "clsctl"
+
+    def forget(self) -> None:
+        shutil.rmtree(self.cache, ignore_errors=True)
+
+
+def file_of(flavour: str) -> Path:
+    file = ROOT / "dist" / f"{flavour}-{__version__}-linux-{platform.machine()}"
+    if not file.exists():
+        pytest.fail(f"there is no {file}; `make binary` makes it")
+    return file
+
+
+@pytest.fixture(scope="module")
+def root(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
+    with empty_root(tmp_path_factory.mktemp("root")) as root:
+        shutil.copytree(EXAMPLES, root / "photos")
+        Image.open(EXAMPLES / "coffee.png").save(root / "photos" / "coffee.tiff")
+        write_dataset(root / "data")
+        yield root
+
+
+@pytest.fixture(scope="module")
+def machine(root: Path) -> Machine:
+    return Machine(root, file_of("clsctl"))
+
+
+def test_there_is_no_python_in_that_root(root):
+    folders = [folder for folder in root.iterdir() if folder.name != "proc"]
+    assert not [path for folder in folders for path in folder.rglob("python*") if path.is_file()]
+
+
+def test_it_unpacks_itself_once(machine):
+    machine.forget()
+    assert UNPACKED in machine.run("--version")[1]
+    assert machine.run("--version") == (f"clsctl {__version__}\n", "")
+    assert [path.name.startswith(__version__) for path in machine.cache.iterdir()] == [True]
+
+
+def test_predict(machine):
+    """Converts the model, and decodes a TIFF, in child processes."""
+    photos = ("/photos/coffee.png", "/photos/coffee.tiff")
+    out, _ = machine.run("predict", *photos, "--format", "json", "--backend", "onnxruntime")
+    assert [page["label_names"][0] for page in json.loads(out)] == ["espresso"] * 2
+
+
+def test_backends_are_measured(machine):
+    _, err = machine.run("predict", "/photos", "-m", "EfficientNet-Lite0", "--backend", "auto")
+    assert re.search(r"onnxruntime [\d.]+ ms, paddle [\d.]+ ms an image; taking", err)
+
+
+def test_models_list(machine):
+    assert len(machine.run("models", "list", "--format", "csv")[0].splitlines()) > 80
+
+
+def test_train_and_export(machine):
+    machine.run("train", "-m", "MobileNetV1_x0_25", "-d", "/data", "-o", "/run", *SCRATCH)
+    machine.run("export", "--weights", "/run", "-o", "/exported", "--to", "onnx")
+    assert (machine.root / "exported" / "inference.onnx").is_file()
+
+
+def test_train_in_two_processes(machine):
+    words = ("train", "-m", "MobileNetV1_x0_25", "-d", "/data", "-o", "/run2", *SCRATCH)
+    machine.run(*words, "--processes", "2", "--device", "cpu")
+    assert (machine.root / "run2").is_dir()
+
+
+@pytest.mark.parametrize("workers", ["1", "2"])
+def test_serve(machine, workers):
+    words = ("serve", "-m", "EfficientNet-Lite0", "--port", "0", "--workers", workers)
+    server = machine.start("clsctl", *words)
+    try:
+        lines = iter(server.stdout.readline, "")
+        url = next(found[0] for line in lines if (found := re.search(r"http://[\d.:]+", line)))
+        photo = (EXAMPLES / "coffee.png").read_bytes()
+        answer = httpx.post(f"{url}/v1/models/EfficientNet-Lite0:classify", content=photo)
+        assert "espresso" in answer.text
+    finally:
+        os.killpg(server.pid, signal.SIGTERM)
+        server.communicate(timeout=60)
+
+
+def test_two_that_start_at_once(machine):
+    machine.forget()
+    both = [machine.start("clsctl", "--version") for _ in range(2)]
+    said = [process.communicate(timeout=300) for process in both]
+    assert [out for out, _ in said] == [f"clsctl {__version__}\n"] * 2
+    assert len(list(machine.cache.iterdir())) == 1
+
+
+def test_one_that_was_killed_while_it_unpacked(machine):
+    machine.forget()
+    process = machine.start("clsctl", "--version")
+    while not list(machine.cache.glob(".part-*/lib")):
+        time.sleep(0.05)
+    os.killpg(process.pid, signal.SIGKILL)
+    process.communicate()
+    assert list(machine.cache.glob(".part-*"))
+    assert UNPACKED in machine.run("--version")[1]
+    assert [path.name.startswith(__version__) for path in machine.cache.iterdir()] == [True]
+
+
+def test_other_releases_go_unless_they_run(machine):
+    machine.forget()
+    names = ("0.0.1-aaaaaaaaaaaa", "0.0.2-bbbbbbbbbbbb")
+    for name in names:
+        (machine.cache / name / "bin").mkdir(parents=True)
+        shutil.copy2(machine.root / "bin" / "sleep", machine.cache / name / "bin" / "python3")
+    inside = f"/{machine.cache.relative_to(machine.root)}/{names[1]}/bin/python3"
+    running = machine.start(inside, "600")
+    try:
+        machine.run("--version")
+    finally:
+        running.kill()
+        running.communicate()
+    left = {path.name for path in machine.cache.iterdir()}
+    assert left & set(names) == {names[1]}
+    assert UNPACKED not in machine.run("--version")[1]
+
+
+def test_a_damaged_file_is_refused(machine):
+    machine.forget()
+    damaged = machine.root / "bin" / "damaged"
+    shutil.copy2(machine.root / "bin" / "clsctl", damaged)
+    with damaged.open("r+b") as stream:
+        stream.seek(-1000, os.SEEK_END)
+        stream.write(b"?")
+    process = machine.start("damaged", "--version")
+    out, err = process.communicate()
+    damaged.unlink()
+    assert (process.returncode, out) == (1, "")
+    assert "/bin/damaged is damaged: its checksum is not what it should be" in err
+    assert not list(machine.cache.iterdir())
+
+
+def test_without_a_home_folder_it_says_what_to_set(machine):
+    command = enter(machine.root, "sh", "-c", "unset HOME; clsctl --version")
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    assert (done.returncode, done.stdout) == (2, "")
+    assert "set CLSCTL_HOME to a folder" in done.stderr
+
+
+def test_plugins_go_into_a_folder_of_the_user_s(machine, tmp_path):
+    source = (
+        "from clsctl.plugin import Command, hookimpl\n@hookimpl\ndef clsctl_commands():\n"
+        '    return [Command("hello", "For the tests.", lambda: print("hello"))]\n'
+    )
+    wheel = plugin_wheel(tmp_path, "clsctl-hello", source)
+    shutil.copy2(wheel, machine.root / "tmp")
+    machine.run("plugins", "install", f"/tmp/{wheel.name}", "--offline")
+    assert machine.run("hello")[0] == "hello\n"
+    folder = machine.root / "root" / ".local" / "share" / "clsctl" / "plugins"
+    assert len(list(folder.rglob("clsctl_hello.py"))) == 1
+    fatal = plugin_wheel(tmp_path, "clsctl-fatal", "import os; os._exit(9)")
+    shutil.copy2(fatal, machine.root / "tmp")
+    _, err = machine.run("plugins", "install", f"/tmp/{fatal.name}", "--offline", status=2)
+    assert "[E_PLUGIN_FATAL]" in err
+    machine.run("plugins", "remove", "clsctl-hello")
+    assert not list(folder.rglob("clsctl_hello.py"))
+    _, err = machine.run("plugins", "remove", "serve", status=2)
+    assert "clsctl-serve is part of this clsctl" in err
+
+
+def test_the_light_flavour_runs_what_was_exported(machine, tmp_path):
+    if not (machine.root / "exported").exists():
+        test_train_and_export(machine)
+    light = Machine(machine.root, file_of("clsctl-light"))
+    out, _ = light.run("predict", "/photos", "-m", "/exported/inference.onnx", "--format", "json")
+    assert {tuple(sorted(page["label_names"])) for page in json.loads(out)}
+    _, err = light.run("train", "-m", "MobileNetV1_x0_25", "-d", "/data", status=6)
+    assert "PaddlePaddle" in err
