@@ -23,6 +23,8 @@ MAX_TEXT = 1 << 30
 
 _LOCAL = re.compile(r"([^=@/]*[=@])?(file:)?(/.*)", re.DOTALL)
 _CHUNK = 1 << 20
+# Windows has neither of those two, and one of its own, without which it translates line ends.
+_READ = os.O_RDONLY | sum(getattr(os, name, 0) for name in ("O_NONBLOCK", "O_NOCTTY", "O_BINARY"))
 _KINDS = {
     stat.S_IFIFO: "a named pipe",
     stat.S_IFCHR: "a device",
@@ -93,7 +95,7 @@ def open_regular(path: AnyPath, buffering: int = -1) -> BinaryIO:
         ValueError: The path holds a null character.
     """
     # A pipe without a writer would otherwise block here, and some files in /proc when read.
-    descriptor = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_NOCTTY)
+    descriptor = os.open(path, _READ)
     try:
         _require_regular(os.fstat(descriptor).st_mode, path)
         return open(descriptor, "rb", buffering)  # noqa: PTH123 - a descriptor, to return

@@ -27,18 +27,22 @@ from pathlib import Path
 from clsctl.datasets.folder import translate_write_errors
 from clsctl.paths import exists, is_file
 from clsctl.settings import folders
-from clsctl.system.files import sync, sync_tree
+from clsctl.system.files import atomic_replace, sync, sync_tree
 from clsctl.system.locks import locked
 
 UPDATE = ".clsctl-update"
 
 
-def replace_lists(root: Path, lists: Mapping[str, str | None]) -> dict[str, str]:
+def replace_lists(
+    root: Path, lists: Mapping[str, str | None], *, links: bool = os.name == "posix"
+) -> dict[str, str]:
     """Write lists into a dataset's folder, all or none, and keep the old ones as backups.
 
     Args:
         root: The dataset's folder.
         lists: Content by file name; None takes a list away.
+        links: Whether anybody may make symbolic links. On Windows that is a privilege, and the
+            lists are replaced one by one, each whole.
 
     Returns:
         The name of the backup, `train.txt.bak` and so on, by the name of each old list.
@@ -49,6 +53,9 @@ def replace_lists(root: Path, lists: Mapping[str, str | None]) -> dict[str, str]
     with _alone_in(root):
         _settle(root)
         backups = {name: _backup_name(root / name) for name in lists if is_file(root / name)}
+        if not links:
+            _replace_each(root, lists, backups)
+            return backups
         try:
             _stage(root, lists, backups)
             for name in (*lists, *backups.values()):
@@ -90,6 +97,18 @@ def _stage(root: Path, lists: Mapping[str, str | None], backups: Mapping[str, st
         shutil.copy2(root / name, new / backup)
     _link(root, "old", update / "current")
     sync_tree(update)
+
+
+def _replace_each(root: Path, lists: Mapping[str, str | None], backups: Mapping[str, str]) -> None:
+    """Write the backups, then the lists, then take away what goes."""
+    for name, backup in backups.items():
+        shutil.copy2(root / name, root / backup)
+    for name, content in lists.items():
+        if content is not None:
+            with atomic_replace(root / name) as part:
+                part.write_text(content, encoding="utf-8", newline="\n")
+    for name in (name for name, content in lists.items() if content is None):
+        (root / name).unlink(missing_ok=True)
 
 
 def _switch(root: Path) -> None:

@@ -9,7 +9,6 @@ try again. What the system refuses, such as room on a disk, says nothing of the 
 from __future__ import annotations
 
 import json
-import signal
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -26,6 +25,7 @@ from clsctl.plugin.registry import default_registry
 from clsctl.settings import folders
 from clsctl.system.cpu import require_int8
 from clsctl.system.files import atomic_replace
+from clsctl.system.limits import TIME_USED_UP
 from clsctl.system.locks import locked
 from clsctl.system.processes import failure_of, run_module
 from clsctl.system.temporary import sweep
@@ -110,7 +110,7 @@ def _compile_in_child(
             raise _refused(outcome["refused"])
         if "error" in outcome:
             raise ModelError(**outcome["error"])
-        if child.returncode == -signal.SIGXCPU:
+        if child.returncode == TIME_USED_UP:
             reason = refusal(compiled, spec, "it computes without end").message
             write_verdict(target, reason, _versions(compiled))
             raise _refused(reason)

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import json
 import os
-import signal
 import sys
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -23,7 +22,7 @@ from clsctl.paths import exists
 from clsctl.plugin.registry import default_registry
 from clsctl.settings import folders
 from clsctl.system.files import atomic_replace
-from clsctl.system.limits import limit_memory, limit_processor_time
+from clsctl.system.limits import TIME_USED_UP, limit_memory, limit_processor_time
 from clsctl.system.processes import failure_of, run_module
 from clsctl.values import HOST, ModelSpec, Placement
 
@@ -85,7 +84,7 @@ def _try(spec: ModelSpec) -> str:
     """Return why the model must not be run; raises what Paddle finds wrong with it."""
     with TemporaryDirectory(prefix="clsctl-") as folder:
         child = run_module("clsctl.inference.trial", spec.graph.absolute(), folder=Path(folder))
-    if child.returncode == -signal.SIGXCPU:
+    if child.returncode == TIME_USED_UP:
         return "it computes without end"
     if child.returncode:
         return failure_of(child)

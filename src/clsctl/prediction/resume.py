@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import fcntl
 import os
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator
@@ -18,6 +17,7 @@ from clsctl.paths import exists, is_file, open_regular
 from clsctl.plugin.descriptors import RecordWriter, StoredResult, Writer
 from clsctl.plugin.registry import default_registry
 from clsctl.result import Result
+from clsctl.system.descriptors import lock
 from clsctl.system.os_errors import translate_os_errors
 
 _Reader = Callable[[IO[bytes]], Iterator[StoredResult]]
@@ -126,7 +126,7 @@ def reader_of(path: Path, writer: Writer) -> _Reader:
 def _lock(stream: TextIO, path: Path) -> None:
     """Keep other processes out, whose lines would mix with ours; it ends with the process."""
     try:
-        fcntl.flock(stream, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        lock(stream.fileno(), wait=False)
     except BlockingIOError:
         raise UsageError(f"another process is writing {path}", code="E_OUTPUT_BUSY") from None
 

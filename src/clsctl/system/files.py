@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import BinaryIO, TextIO, TypedDict
 
 from clsctl.errors import ClsctlError, DataError, UsageError
-from clsctl.paths import exists, is_file, open_regular
+from clsctl.paths import exists, is_dir, is_file, open_regular
 from clsctl.system.os_errors import translate_os_errors
 from clsctl.system.temporary import temporary_file, temporary_folder
 
@@ -110,9 +110,17 @@ def sync_tree(folder: Path) -> None:
         sync(path)
 
 
-def sync(path: Path) -> None:
-    """Make one file's content, or one directory's list of names, survive a power cut."""
-    descriptor = os.open(path, os.O_RDONLY)
+def sync(path: Path, *, posix: bool = os.name == "posix") -> None:
+    """Make one file's content, or one directory's list of names, survive a power cut.
+
+    Args:
+        path: What to sync.
+        posix: Whether folders can be opened, and what is only read can be synced; on Windows its
+            file system alone cares for the names.
+    """
+    if not posix and is_dir(path):
+        return
+    descriptor = os.open(path, os.O_RDONLY if posix else os.O_RDWR)
     try:
         os.fsync(descriptor)
     finally:

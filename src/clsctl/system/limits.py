@@ -3,6 +3,10 @@
 from __future__ import annotations
 
 import contextlib
+import signal
+
+TIME_USED_UP = -getattr(signal, "SIGXCPU", 24)
+"""How a process ends that `limit_processor_time` bounds; Windows knows no such signal."""
 
 
 def limit_memory(size: int) -> None:

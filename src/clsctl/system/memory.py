@@ -6,6 +6,7 @@ import contextlib
 import ctypes
 import functools
 import os
+import sys
 from pathlib import Path
 
 from clsctl.values import Memory
@@ -20,6 +21,8 @@ MEMINFO = Path("/proc/meminfo")
 
 def machine_memory() -> Memory:
     """Memory of this machine, or of the container on it; free is what may be used without swap."""
+    if sys.platform == "win32":
+        return _windows_memory()
     physical = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
     return Memory(_limited(physical), _available(physical // 2))
 
@@ -49,7 +52,24 @@ def reuse_memory() -> None:
     long as half its decoding, and lets threads wait for each other. It is a setting of the whole
     process, so the library leaves it to those whose process it is: the command line, Ray's workers.
     """
-    with contextlib.suppress(OSError, AttributeError):  # not glibc
+    with contextlib.suppress(OSError, AttributeError, TypeError):  # not glibc
         mallopt = ctypes.CDLL(None).mallopt
         mallopt(_M_MMAP_THRESHOLD, _KEPT)
         mallopt(_M_TRIM_THRESHOLD, _KEPT)
+
+
+if sys.platform == "win32":
+
+    class _MemoryStatus(ctypes.Structure):
+        """Windows' MEMORYSTATUSEX."""
+
+        _fields_ = (
+            ("size", ctypes.c_uint32),
+            ("load_percent", ctypes.c_uint32),
+            *((name, ctypes.c_uint64) for name in ("total", "free", "a", "b", "c", "d", "e")),
+        )
+
+    def _windows_memory() -> Memory:
+        status = _MemoryStatus(size=ctypes.sizeof(_MemoryStatus))
+        ctypes.windll.kernel32.GlobalMemoryStatusEx(ctypes.byref(status))
+        return Memory(status.total, status.free)

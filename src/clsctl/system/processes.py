@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import contextlib
 import ctypes
 import os
 import runpy
@@ -49,9 +48,10 @@ def run_module(name: str, *arguments: str | Path, folder: Path) -> subprocess.Co
 def start() -> None:
     """Run the module that `run_module` asks for, in the process that it has started."""
     parent, name = int(sys.argv.pop(1)), sys.argv.pop(1)
-    with contextlib.suppress(AttributeError):  # not Linux
+    if sys.platform == "linux":
         ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
-    if os.getppid() == parent:  # else it ended before it was watched
+    # Else it ended before it was watched. On Windows a launcher may lie between the two.
+    if os.getppid() == parent or os.name == "nt":
         runpy.run_module(name, run_name="__main__", alter_sys=True)
 
 

@@ -23,12 +23,19 @@ def warn_of_other_writers() -> None:
             )
 
 
-def other_writers(folder: Path) -> str:
+def other_writers(folder: Path, *, has_owners: bool = os.name == "posix") -> str:
     """Say who may write to a folder except us and root; nothing where nobody may.
 
     A folder that we cannot write to ourselves was made for us by another user, who is trusted. So
     is the group that many systems make for each user, which has no other member.
+
+    Args:
+        folder: One of ours, or any other.
+        has_owners: Whether files have an owner, a group and bits; on Windows they have lists, which
+            are not looked at.
     """
+    if not has_owners:
+        return ""
     try:
         found = folder.stat()
     except OSError:

@@ -9,7 +9,6 @@ network disks.
 from __future__ import annotations
 
 import contextlib
-import fcntl
 import functools
 import os
 import secrets
@@ -20,21 +19,38 @@ from pathlib import Path
 from tempfile import gettempdir
 
 from clsctl.paths import is_dir
+from clsctl.system.descriptors import lock, open_flags
 
 PATTERN = ".clsctl-*.tmp"
-_RENEWED = os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC
-_PRESENT = os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC
+_RENEWED = open_flags("O_RDWR", "O_CREAT", "O_EXCL", "O_CLOEXEC")
+_PRESENT = open_flags("O_RDONLY", "O_NOFOLLOW", "O_NONBLOCK", "O_CLOEXEC")
+
+LOCKABLE = os.name == "posix"
+"""Whether what is open can be renamed, and a folder can be opened, so that both can be locked.
+
+On Windows neither can: nothing is locked there, nor swept, since it may belong to somebody.
+"""
 
 
 @contextmanager
-def temporary_file(folder: Path) -> Iterator[Path]:
+def temporary_file(folder: Path, *, lockable: bool = LOCKABLE) -> Iterator[Path]:
     """Make an empty file for the block to write, which is removed unless the block renames it."""
-    with _locked(folder, lambda path: os.open(path, _RENEWED, 0o666), _unlink) as path:
+
+    def make(path: Path) -> int:
+        return os.open(path, _RENEWED, 0o666)
+
+    if not lockable:
+        with _unlocked(folder, lambda path: os.close(make(path)), _unlink) as path:
+            yield path
+        return
+    with _locked(folder, make, _unlink) as path:
         yield path
 
 
 @contextmanager
-def temporary_folder(folder: Path, mode: int = 0o777) -> Iterator[Path]:
+def temporary_folder(
+    folder: Path, mode: int = 0o777, *, lockable: bool = LOCKABLE
+) -> Iterator[Path]:
     """Make an empty folder, which is removed with its content unless the block renames it.
 
     Args:
@@ -46,6 +62,10 @@ def temporary_folder(folder: Path, mode: int = 0o777) -> Iterator[Path]:
         path.mkdir(mode)
         return os.open(path, _PRESENT)
 
+    if not lockable:
+        with _unlocked(folder, lambda path: path.mkdir(mode), _remove_tree) as path:
+            yield path
+        return
     with _locked(folder, make, _remove_tree) as path:
         yield path
 
@@ -60,10 +80,29 @@ def scratch_folder() -> Iterator[Path]:
 @functools.lru_cache(maxsize=1024)
 def sweep(folder: Path) -> None:
     """Remove what killed processes of this user have left in a folder; looks once in a process."""
+    if not LOCKABLE:
+        return
     with contextlib.suppress(OSError):
         for path in folder.glob(PATTERN):
             with contextlib.suppress(OSError):
                 _remove_abandoned(path)
+
+
+@contextmanager
+def _unlocked(
+    folder: Path, make: Callable[[Path], object], remove: Callable[[Path], object]
+) -> Iterator[Path]:
+    """Make something that is closed, and remove it unless it was renamed."""
+    path = _new_name(folder)
+    make(path)
+    try:
+        yield path
+    finally:
+        remove(path)
+
+
+def _new_name(folder: Path) -> Path:
+    return folder / PATTERN.replace("*", secrets.token_hex(8))
 
 
 @contextmanager
@@ -73,12 +112,12 @@ def _locked(
     """Make what others leave alone while the block runs, and remove it unless it was renamed."""
     sweep(folder)
     while True:
-        path = folder / PATTERN.replace("*", secrets.token_hex(8))
+        path = _new_name(folder)
         descriptor = make(path)
         try:
             # Some disks have no locks; nothing is swept there.
             with contextlib.suppress(OSError):
-                fcntl.flock(descriptor, fcntl.LOCK_EX)
+                lock(descriptor, wait=True)
             if _is_at(path, descriptor):  # else it was swept before it was locked
                 yield path
                 return
@@ -101,7 +140,7 @@ def _remove_abandoned(path: Path) -> None:
     try:
         if os.fstat(descriptor).st_uid != os.geteuid():
             return
-        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        lock(descriptor, wait=False)
         if not _is_at(path, descriptor):
             return
         if is_dir(path):

@@ -119,5 +119,5 @@ def _resident() -> int:
     try:
         with open("/proc/self/statm", encoding="ascii") as stream:  # noqa: PTH123 - every scrape
             return int(stream.read().split()[1]) * os.sysconf("SC_PAGE_SIZE")
-    except OSError:
+    except OSError:  # not Linux
         return 0

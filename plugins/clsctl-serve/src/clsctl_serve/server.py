@@ -6,11 +6,11 @@ import asyncio
 import math
 import signal
 import socket
-from collections.abc import Callable
+import sys
+from collections.abc import Callable, Mapping
 from contextlib import AbstractContextManager, nullcontext
 
 import uvicorn
-import uvloop
 from fastapi import FastAPI
 
 from clsctl.errors import ClsctlError
@@ -43,12 +43,31 @@ def run_server(
         ClsctlError: Not one model could be loaded.
     """
     start_logging(options.log_format)
-    uvloop.run(_serve(make_app(options), options, listener, ready, in_terminal))
+    serving = _serve(make_app(options), options, listener, ready, in_terminal)
+    if sys.platform == "win32":  # for which there is no uvloop
+        asyncio.run(serving)
+    else:
+        import uvloop
+
+        uvloop.run(serving)
 
 
 class _Server(uvicorn.Server):
     def capture_signals(self) -> AbstractContextManager[None]:  # type: ignore[override]
         return nullcontext()
+
+
+def _handle_signals(handlers: Mapping[str, Callable[[], None]]) -> None:
+    """Handle those signals that this system has, in the loop where that can do so."""
+    loop = asyncio.get_running_loop()
+    for name, handler in handlers.items():
+        number = getattr(signal, name, None)
+        if number is None:
+            continue
+        try:
+            loop.add_signal_handler(number, handler)
+        except NotImplementedError:  # Windows
+            signal.signal(number, lambda *_, handler=handler: loop.call_soon_threadsafe(handler))
 
 
 async def _serve(
@@ -77,17 +96,13 @@ async def _serve(
         server.force_exit = server.should_exit  # a second time: at once
         service.draining = server.should_exit = True
 
-    def handle_signals() -> None:
-        loop = asyncio.get_running_loop()
-        loop.add_signal_handler(signal.SIGTERM, stop)
-        loop.add_signal_handler(signal.SIGINT, stop if in_terminal else lambda: None)
-        loop.add_signal_handler(signal.SIGHUP, service.request_reload)
-
-    handle_signals()
+    handlers = {"SIGTERM": stop, "SIGINT": stop if in_terminal else lambda: None}
+    handlers["SIGHUP"] = service.request_reload
+    _handle_signals(handlers)
     serving = asyncio.create_task(server.serve([listener]))
     try:
         await service.start()
-        handle_signals()  # again: Ray, where it was started, took them
+        _handle_signals(handlers)  # again: Ray, where it was started, took them
         if not service.draining:
             ready(service)
     except ClsctlError:

@@ -168,8 +168,9 @@ def _signals(team: _Team) -> Iterator[None]:
     handlers = {
         signal.SIGTERM: lambda *_: team.stop(),
         signal.SIGINT: lambda *_: team.stop(),
-        signal.SIGHUP: lambda *_: team.signal(signal.SIGHUP),
     }
+    if sys.platform != "win32":
+        handlers[signal.SIGHUP] = lambda *_: team.signal(signal.SIGHUP)
     before = {number: signal.signal(number, handler) for number, handler in handlers.items()}
     try:
         yield

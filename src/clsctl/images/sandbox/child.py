@@ -9,9 +9,9 @@ import contextlib
 import functools
 import io
 import os
-import resource
 import sys
 from collections.abc import Iterator, Mapping
+from pathlib import Path
 from typing import IO, Any, NoReturn
 
 from clsctl.errors import ClsctlError
@@ -25,8 +25,9 @@ from clsctl.images.sandbox.pillow_decode import (
     iter_pillow_pages,
     read_pillow_header,
 )
-from clsctl.paths import open_regular
+from clsctl.paths import exists, open_regular
 
+STATUS = Path("/proc/self/status")
 KEPT_KB = 256 << 10
 """Memory that this process may have had to be of further use."""
 
@@ -48,18 +49,17 @@ def _serve(requests: IO[bytes], replies: IO[bytes]) -> None:
     read = functools.partial(_read, requests)
     fields = receive(read)
     _limit_memory(fields["memory"] + fields["bytes"])
-    document = _Document(fields, read(fields["bytes"]))
+    document = Document(fields, read(fields["bytes"]))
     while (request := receive(read)["ask"]) != "close":
         try:
-            with _translate(document.kind):
-                reply = document.answer(request)
+            reply = document.answer(request)
         except ClsctlError as error:
             reply = error_fields(error), b""
         send(replies, *reply)
     send(replies, {"reusable": _memory_kb("VmHWM") < KEPT_KB})
 
 
-class _Document:
+class Document:
     """A file that is being decoded, page by page."""
 
     def __init__(self, fields: Mapping[str, Any], content: bytes) -> None:
@@ -71,7 +71,15 @@ class _Document:
         self._page: RawPage | None = None
 
     def answer(self, request: str) -> Reply:
-        """Answer a request for the header, for the next page's number, or for its pixels."""
+        """Answer a request for the header, for the next page's number, or for its pixels.
+
+        Raises:
+            ClsctlError: Whatever is wrong with the file.
+        """
+        with _translate(self.kind):
+            return self._answer(request)
+
+    def _answer(self, request: str) -> Reply:
         if request == "header":
             return self._header(), b""
         if request == "next":
@@ -128,7 +136,11 @@ def _read(requests: IO[bytes], count: int) -> bytes:
 
 
 def _limit_memory(allowed: int) -> None:
-    """Let this process have that many bytes more than it has."""
+    """Let this process have that many bytes more than it has, where the system counts them."""
+    if not exists(STATUS):  # not Linux
+        return
+    import resource
+
     hard = resource.getrlimit(resource.RLIMIT_AS)[1]
     limit = _memory_kb("VmSize") * 1024 + allowed
     limit = limit if hard == resource.RLIM_INFINITY else min(limit, hard)
@@ -137,5 +149,7 @@ def _limit_memory(allowed: int) -> None:
 
 def _memory_kb(name: str) -> int:
     """Read what the kernel counts; its usual figure of the most includes the parent's memory."""
-    with open("/proc/self/status", encoding="ascii", errors="replace") as stream:  # noqa: PTH123
+    if not exists(STATUS):
+        return KEPT_KB  # so that it is used once
+    with STATUS.open(encoding="ascii", errors="replace") as stream:
         return next(int(line.split()[1]) for line in stream if line.startswith(name))

@@ -8,7 +8,6 @@ that need one.
 from __future__ import annotations
 
 import contextlib
-import fcntl
 import functools
 import itertools
 import os
@@ -19,12 +18,13 @@ import sys
 import time
 from collections.abc import Iterator, Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import IO, TYPE_CHECKING, Any
 
 from clsctl.errors import ClsctlError, DataError
 from clsctl.images.headers import Header
 from clsctl.images.image_errors import corrupt, too_many_pages, too_slow
 from clsctl.images.page import Page, Warn
+from clsctl.images.sandbox.local import LocalDocument
 from clsctl.images.sandbox.messages import raise_error, receive, send
 
 if TYPE_CHECKING:
@@ -36,6 +36,9 @@ if TYPE_CHECKING:
 MEMORY_PER_PIXEL, MEMORY_PER_BYTE, LEAST_MEMORY = 3, 512, 128 << 20
 """Bytes that a decoder may take in all: for each pixel that an image may have at most, for each
 byte of the file, or in any case, whichever is most."""
+
+CAN_WAIT = hasattr(select, "poll")
+"""Whether this system can wait for a pipe with a limit of time; Windows cannot."""
 
 _CLOSING_S = 5
 _PIPE_BYTES = 1 << 20
@@ -86,9 +89,14 @@ def allowed_memory(size: int, settings: Settings) -> int:
 
 
 @contextlib.contextmanager
-def _opened(kind: str, data: bytes, settings: Settings, **fields: str) -> Iterator[_Process]:
+def _opened(
+    kind: str, data: bytes, settings: Settings, **fields: str
+) -> Iterator[_Process | LocalDocument]:
     memory = allowed_memory(len(data), settings)
     limits = {"max_pixels": settings.max_pixels, "draft": settings.draft, "memory": memory}
+    if not CAN_WAIT:
+        yield LocalDocument({"kind": kind, **limits, **fields}, data)
+        return
     process = _idle_process() or _Process()
     try:
         process.open({"kind": kind, **limits, **fields}, data, settings.input_timeout)
@@ -113,8 +121,7 @@ class _Process:
         assert self._child.stdout is not None
         self._requests, self._replies = self._child.stdin, self._child.stdout
         for pipe in (self._requests, self._replies):
-            with contextlib.suppress(OSError):  # the system has none to spare
-                fcntl.fcntl(pipe, fcntl.F_SETPIPE_SZ, _PIPE_BYTES)
+            _widen(pipe)
         self._poll = select.poll()
         self._poll.register(self._replies, select.POLLIN)
         self._kind, self._seconds, self._deadline = "", 0, 0.0
@@ -212,6 +219,15 @@ class _Process:
                 pipe.close()
 
 
+def _widen(pipe: IO[bytes]) -> None:
+    """Let a pipe hold more at once, where the system can, and has memory to spare for it."""
+    if sys.platform == "linux":
+        import fcntl
+
+        with contextlib.suppress(OSError):
+            fcntl.fcntl(pipe, fcntl.F_SETPIPE_SZ, _PIPE_BYTES)
+
+
 def _idle_process() -> _Process | None:
     """One that has nothing to do; the system may have ended it meanwhile."""
     with contextlib.suppress(queue.Empty):
@@ -228,4 +244,5 @@ def _idle_processes() -> queue.LifoQueue[_Process]:
 
 
 # A forked process must not speak with the children of another one.
-os.register_at_fork(after_in_child=_idle_processes.cache_clear)
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(after_in_child=_idle_processes.cache_clear)

@@ -36,7 +36,10 @@ def restart_with_variables() -> None:
     """
     if MARK in os.environ or Path(sys.argv[0]).name not in ("clsctl", "__main__.py"):
         return
-    environment = variables() | dict(os.environ) | {MARK: "1"}
+    wanted = variables()
+    if not wanted:  # Windows would start another process beside this one, and go back to the shell
+        return
+    environment = wanted | dict(os.environ) | {MARK: "1"}
     sys.stdout.flush()
     sys.stderr.flush()
     os.execve(sys.executable, [sys.executable, *sys.orig_argv[1:]], environment)

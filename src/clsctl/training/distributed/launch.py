@@ -20,7 +20,7 @@ from contextlib import contextmanager, nullcontext
 from pathlib import Path
 
 from clsctl.console.messages import note, status
-from clsctl.errors import Interrupted, ProcessLost
+from clsctl.errors import Interrupted, ProcessLost, UsageError
 from clsctl.paths import is_file
 from clsctl.schema.layers import ConfigSource
 from clsctl.system.files import require_output_folder
@@ -42,7 +42,13 @@ PR_SET_PDEATHSIG = 1
 Workers = Mapping[int, "subprocess.Popen[bytes]"]
 
 
-def supervise(sources: Sequence[ConfigSource], resume: bool, nodes: Nodes) -> bool:
+def supervise(
+    sources: Sequence[ConfigSource],
+    resume: bool,
+    nodes: Nodes,
+    *,
+    linux: bool = sys.platform == "linux",
+) -> bool:
     """Train in processes of their own, where there are several or they are to be started again.
 
     Processes that were started by this function, or by a launcher, train themselves.
@@ -50,6 +56,8 @@ def supervise(sources: Sequence[ConfigSource], resume: bool, nodes: Nodes) -> bo
     Args:
         sources: The configuration; see `clsctl.training.train.run_training`.
         resume: Whether a run is resumed.
+        nodes: The machines.
+        linux: Whether this is Linux, by which processes find their network interface.
 
     Returns:
         Whether it was done; otherwise this process is to train.
@@ -68,6 +76,12 @@ def supervise(sources: Sequence[ConfigSource], resume: bool, nodes: Nodes) -> bo
     size = wanted_processes(config, nodes.count)
     if size == 1 and not nodes.restarts:
         return False
+    if not linux:
+        raise UsageError(
+            "training in several processes runs on Linux alone",
+            code="E_PROCESSES",
+            hint="leave out --processes, --nnodes and --max-restarts, and name one device",
+        )
     require_output_folder(Path(config.output))
     if not resume:
         files.refuse_to_overwrite(Path(config.output))
@@ -140,7 +154,7 @@ def _started(
                     stderr=output,
                     # The terminal would send Ctrl-C to each process, and so would this one.
                     start_new_session=True,
-                    preexec_fn=_end_with(ctypes.CDLL(None)),
+                    preexec_fn=_end_with_parent() if sys.platform == "linux" else None,
                 )
         _announce(workers, logs)
         yield workers
@@ -156,14 +170,10 @@ def _announce(workers: Workers, logs: Path) -> None:
         note(f"rank {rank} is process {worker.pid}{place}")
 
 
-def _end_with(libc: ctypes.CDLL) -> Callable[[], None]:
+def _end_with_parent() -> Callable[[], None]:
     """What a new process does first: ask to be told to stop when this one dies, however it does."""
-
-    def ask() -> None:
-        if sys.platform == "linux":
-            libc.prctl(PR_SET_PDEATHSIG, signal.SIGTERM)
-
-    return ask
+    libc = ctypes.CDLL(None)
+    return lambda: libc.prctl(PR_SET_PDEATHSIG, signal.SIGTERM)
 
 
 def _watch(workers: Workers, stop: Stop) -> dict[int, int]:
