@@ -130,7 +130,8 @@ def test_the_start_is_the_result_where_training_only_spoils_it(data: Path, tmp_p
 @pytest.mark.parametrize("mode", ["frozen", "adapt"])
 def test_frozen_statistics_are_kept(data: Path, tmp_path: Path, mode: str):
     weights = weights_for(5, tmp_path / "other.pdparams")
-    settings = STILL | {"freeze_until": "", "optimizer.learning_rate": 1e-3, "batch_norm": mode}
+    learning = {"optimizer.learning_rate": 1e-3, "on_setback": "continue", "batch_norm": mode}
+    settings = STILL | {"freeze_until": ""} | learning
     clsctl.train(MODEL, data, tmp_path / "run", weights=str(weights), **settings)
     before, after = (
         read_pdparams(path) for path in (weights, tmp_path / "run" / "latest" / "latest.pdparams")
