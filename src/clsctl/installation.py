@@ -10,7 +10,7 @@ import os
 import sys
 from collections.abc import Container, Sequence
 from dataclasses import dataclass
-from importlib.util import find_spec
+from importlib.machinery import PathFinder
 from pathlib import Path
 from typing import Literal
 
@@ -99,7 +99,9 @@ def find_installation(
         return Installation("one-file", environment, (sys.executable, "-m", "pip"))
     if is_file(environment / "uv-receipt.toml"):
         return Installation("uv", environment)
-    if find_spec("pip") is not None if has_pip is None else has_pip:
+    # `importlib.util.find_spec` would let setuptools' hook in Python up to 3.11 believe that pip is
+    # running: from then on setuptools, and so Paddle, could not be imported.
+    if PathFinder.find_spec("pip") is not None if has_pip is None else has_pip:
         return Installation("pip", environment, _own_pip(environment))
     if _made_by_uv(environment):
         return Installation("uv", environment)

@@ -199,7 +199,7 @@ def _with_start(
 ) -> tuple[TrainJob, ResolvedConfig]:
     """The same with a fitted classifier to begin with, unless there is a checkpoint to resume."""
     latest = job.run_dir / checkpoint.LATEST
-    if not job.starts_fitted or any(job.group.all_reduce([latest.is_dir()])):
+    if not job.starts_fitted or any(job.group.all_reduce([is_dir(latest)])):
         return job, resolved
     start = job.group.broadcast(lambda: fit_start(build_network(job), job))
     if start is None:
