@@ -142,8 +142,9 @@ def test_an_unreadable_image_is_named_with_its_line(root, tmp_path, workers):
 
 def test_an_image_of_a_folder_tree_is_named_by_its_path(tmp_path):
     loader = Loader([Sample("cat/1.jpg", 0, "cat/1.jpg", 0)], tmp_path, TRANSFORM, batch_size=1)
-    with pytest.raises(DataError, match=r"^cat/1\.jpg: there is no such file$"):
+    with pytest.raises(DataError) as caught:
         next(loader.batches(0))
+    assert caught.value.message == "cat/1.jpg: there is no such file"
 
 
 def test_only_a_few_images_are_read_ahead(root):

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import json
 import os
 import resource
 import subprocess
 import sys
-import threading
+import tempfile
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -46,39 +47,42 @@ def run_clsctl(
     return _run(["-m", "clsctl", *map(str, arguments)], file_kb=file_kb, cpu_s=cpu_s)
 
 
+LAUNCHER = """
+import json, os, resource, subprocess, sys
+limits, report, *command = json.loads(sys.argv[1]), *sys.argv[2:]
+def limit():
+    for kind, value in limits:
+        resource.setrlimit(kind, (value, value))
+process = subprocess.Popen(command, preexec_fn=limit)
+_, status, usage = os.wait4(process.pid, 0)
+with open(report, "w") as stream:
+    json.dump([status, usage.ru_maxrss], stream)
+"""
+"""What stands between: the memory of a process that starts another counts as the other's peak."""
+
+
 def _run(
     arguments: list[str],
     memory_mb: int | None = None,
     cpu_s: int | None = None,
     file_kb: int | None = None,
 ) -> Limited:
-    def limit() -> None:
-        limits = {
-            resource.RLIMIT_DATA: memory_mb and memory_mb << 20,
-            resource.RLIMIT_CPU: cpu_s,
-            resource.RLIMIT_FSIZE: file_kb and file_kb * 1000,
-            resource.RLIMIT_CORE: 0,
-        }
-        for kind, value in limits.items():
-            if value is not None:
-                resource.setrlimit(kind, (value, value))
-
-    pipes = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE, "stdin": subprocess.DEVNULL}
-    process = subprocess.Popen([sys.executable, *arguments], preexec_fn=limit, **pipes)
-    outputs: list[bytes] = [b"", b""]
-
-    def read(number: int, stream: object) -> None:
-        outputs[number] = stream.read()
-
-    readers = [
-        threading.Thread(target=read, args=(number, stream))
-        for number, stream in enumerate((process.stdout, process.stderr))
-    ]
-    for reader in readers:
-        reader.start()
-    _, status, usage = os.wait4(process.pid, 0)
-    for reader in readers:
-        reader.join()
-    process.returncode = os.waitstatus_to_exitcode(status)
-    out, err = (output.decode("utf-8", "replace") for output in outputs)
-    return Limited(process.returncode, out, err, usage.ru_maxrss // 1024)
+    wanted = {
+        resource.RLIMIT_DATA: memory_mb and memory_mb << 20,
+        resource.RLIMIT_CPU: cpu_s,
+        resource.RLIMIT_FSIZE: file_kb and file_kb * 1000,
+        resource.RLIMIT_CORE: 0,
+    }
+    limits = json.dumps([(kind, value) for kind, value in wanted.items() if value is not None])
+    with tempfile.TemporaryDirectory() as folder:
+        report = Path(folder) / "report.json"
+        launcher = [sys.executable, "-c", LAUNCHER, limits, str(report)]
+        done = subprocess.run(
+            [*launcher, sys.executable, *arguments],
+            capture_output=True,
+            stdin=subprocess.DEVNULL,
+            check=True,
+        )
+        status, peak_kb = json.loads(report.read_text(encoding="ascii"))
+    out, err = (output.decode("utf-8", "replace") for output in (done.stdout, done.stderr))
+    return Limited(os.waitstatus_to_exitcode(status), out, err, peak_kb // 1024)

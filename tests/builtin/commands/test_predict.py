@@ -767,7 +767,7 @@ def test_a_directory_of_another_name_is_refused(call, ready, photo):
         (["--device", "gpu:x"], 2, "'gpu:x' is not a device"),
         (["--executor", "ray2"], 2, "unknown executor 'ray2'"),
         (["-k", "0"], 2, "0 is not in the range x>=1"),
-        (["-b", "0"], 2, "0 is not in the range x>=1"),
+        (["-b", "0"], 2, "--batch must be auto or a whole number from 1 to 65536, not '0'"),
         (["--threshold", "2"], 2, "2.0 is not in the range 0.0<=x<=1.0"),
         (["--device", "cpu:1"], 6, "there is no cpu:1; this machine has 1, counted from 0"),
         (["--device", "gpu"], 6, "no GPU"),
