@@ -15,6 +15,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
+from statistics import median
 from typing import TYPE_CHECKING
 
 from clsctl.console.messages import note
@@ -47,7 +48,10 @@ FEW = 16
 """Images that are classified one by one before anything is looked up or timed."""
 
 RUNS = 7
-"""How often each size is timed; the fastest counts, so that another program's work does not."""
+"""How often each size is timed; the median counts."""
+
+RUN_MS = 0.3
+"""Milliseconds that a run costs beside the network: threads that hand over images and results."""
 
 MARGIN = 1.03
 """A larger batch that is faster by less is not worth its memory."""
@@ -100,9 +104,14 @@ def parse_batch(text: str) -> int | None:
 
 
 def smallest_fast(ms: Mapping[int, float]) -> int:
-    """Return the smallest size that is nearly as fast as the fastest, given the time an image."""
-    limit = MARGIN * min(ms.values())
-    return min(size for size, value in ms.items() if value <= limit)
+    """Return the smallest size that is nearly as fast as the fastest.
+
+    Args:
+        ms: Milliseconds of the network for an image, by size; each run costs RUN_MS more.
+    """
+    whole = {size: value + RUN_MS / size for size, value in ms.items()}
+    limit = MARGIN * min(whole.values())
+    return min(size for size, value in whole.items() if value <= limit)
 
 
 def list_batches() -> list[BatchTimings]:
@@ -132,11 +141,12 @@ class AutoBatch:
         self._ms: dict[int, list[float]] = {}
         self._trusted = {1}
         self._largest = SIZES[-1]
-        self._chosen = 0
+        self._timing, self._chosen = False, 0
 
     def measure(self, run: RunTensors, tensor: Tensor) -> int:
         """Choose the size now, where that was not done before, on copies of one tensor."""
         self._recall()
+        self._timing = True
         while not self._chosen:
             for size in self._candidates():
                 self.run(run, [tensor] * size)
@@ -146,6 +156,7 @@ class AutoBatch:
         """Yield the size of each batch, without end."""
         yield from itertools.repeat(1, FEW)
         self._recall()
+        self._timing = True
         while not self._chosen:
             for size in self._candidates():
                 yield self._chosen or size
@@ -172,7 +183,7 @@ class AutoBatch:
             return np.concatenate([run([tensor]) for tensor in tensors])
         begun = time.perf_counter()
         scores = run(tensors)
-        if not self._chosen:
+        if self._timing and not self._chosen:
             self._note_time(size, 1000 * (time.perf_counter() - begun) / size, tensors[0].nbytes)
         return scores
 
@@ -207,7 +218,7 @@ class AutoBatch:
         with self._lock:
             if self._chosen:
                 return
-            ms = {size: min(self._ms[size]) for size in sizes if size in self._ms}
+            ms = {size: median(self._ms[size]) for size in sizes if size in self._ms}
             self._chosen = smallest_fast(ms) if ms else 1
         if ms:
             self._keep(ms)
