@@ -19,7 +19,6 @@ from __future__ import annotations
 import difflib
 import traceback
 from collections.abc import Iterable
-from importlib.util import find_spec
 from pathlib import Path
 from typing import ClassVar
 
@@ -132,16 +131,6 @@ def internal_error(subject: str, error: Exception) -> ClsctlError:
         f"({Path(frame.filename).name}, line {frame.lineno})",
         hint="please report it, with the input if you can",
     )
-
-
-def require_library(backend: str, module: str, name: str, hint: str) -> None:
-    """Raise DeviceError where a library that a backend needs is missing (`E_BACKEND_MISSING`)."""
-    if find_spec(module) is None:
-        raise DeviceError(
-            f"backend '{backend}' needs {name}, which is not installed",
-            code="E_BACKEND_MISSING",
-            hint=hint,
-        )
 
 
 def _rebuild(cls: type[ClsctlError], message: str, code: str, hint: str) -> ClsctlError:

@@ -1,7 +1,6 @@
 """Find how clsctl was installed, and say the commands that change that installation.
 
-What is not needed for the hint about one package is imported where it is used: hints are made at
-every start.
+Nothing of it is worked out before an error needs it: commands look for libraries at every start.
 """
 
 from __future__ import annotations
@@ -11,9 +10,11 @@ import sys
 from collections.abc import Container, Sequence
 from dataclasses import dataclass
 from importlib.machinery import PathFinder
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Literal
 
+from clsctl.errors import DeviceError
 from clsctl.paths import is_file
 
 Kind = Literal["pip", "pipx", "uv", "one-file"]
@@ -123,6 +124,21 @@ def install_hint(*requirements: str) -> str:
     if found.kind == "one-file":
         return command_line(["clsctl", "plugins", "install", *requirements])
     return command_line(found.install(*requirements))
+
+
+def require_library(backend: str, module: str, name: str, package: str, more: str = "") -> None:
+    """Raise DeviceError where a library that a backend needs is missing (`E_BACKEND_MISSING`).
+
+    Args:
+        package: The distribution that brings it.
+        more: What the hint says after the command that installs it.
+    """
+    if find_spec(module) is None:
+        raise DeviceError(
+            f"backend '{backend}' needs {name}, which is not installed",
+            code="E_BACKEND_MISSING",
+            hint=f"{install_hint(package)}{more}",
+        )
 
 
 def _own_pip(environment: Path) -> tuple[str, ...]:

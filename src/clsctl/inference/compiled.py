@@ -14,11 +14,11 @@ from pathlib import Path
 from typing import Any
 
 from clsctl.console.messages import note
-from clsctl.errors import ModelError, require_library
+from clsctl.errors import ModelError
 from clsctl.inference.int8_cache import int8_path
 from clsctl.inference.paddle2onnx import CONVERTER
 from clsctl.inference.verdicts import read_verdict, versions_of, write_verdict
-from clsctl.installation import install_hint
+from clsctl.installation import require_library
 from clsctl.models.integrity import fresh_weights_sha256, weights_sha256
 from clsctl.plugin.descriptors import Backend, CompiledModel
 from clsctl.plugin.registry import default_registry
@@ -89,8 +89,9 @@ def _is_current(target: Path, source: Path | None) -> bool:
 
 def _require_converter(compiled: CompiledModel, spec: ModelSpec) -> None:
     if spec.format == "paddle":
-        hint = f"{install_hint(CONVERTER)}; there is no build for Python 3.13 yet"
-        require_library(compiled.name, CONVERTER, f"{CONVERTER} to convert models", hint)
+        more = "; there is no build for Python 3.13 yet"
+        name = f"{CONVERTER} to convert models"
+        require_library(compiled.name, CONVERTER, name, CONVERTER, more)
 
 
 def _compile_in_child(

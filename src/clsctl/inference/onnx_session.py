@@ -6,9 +6,9 @@ import os
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from clsctl.errors import DeviceError, ModelError, require_library
+from clsctl.errors import DeviceError, ModelError
 from clsctl.inference.devices import get_device
-from clsctl.installation import install_hint
+from clsctl.installation import require_library
 from clsctl.plugin.descriptors import CompiledModel
 from clsctl.system.cpu import instruction_set
 from clsctl.values import Placement
@@ -100,7 +100,7 @@ def require_provider(name: str) -> None:
 
 
 def require_onnxruntime() -> None:
-    require_library("onnxruntime", "onnxruntime", "ONNX Runtime", install_hint("onnxruntime"))
+    require_library("onnxruntime", "onnxruntime", "ONNX Runtime", "onnxruntime")
 
 
 def write_compiled(source: str | bytes, target: Path, placement: Placement) -> None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from clsctl.errors import DeviceError, require_library
+from clsctl.errors import DeviceError
 from clsctl.inference.compiled import ensure_compiled
 from clsctl.inference.openvino_session import (
     COMPILED,
@@ -10,7 +10,7 @@ from clsctl.inference.openvino_session import (
     import_openvino,
     load_compiled,
 )
-from clsctl.installation import install_hint
+from clsctl.installation import require_library
 from clsctl.plugin import Backend, ModelSpec, Placement, hookimpl
 from clsctl.system.cpu import multiplies_bf16
 
@@ -40,7 +40,7 @@ def open_model(spec: ModelSpec, placement: Placement) -> OpenvinoSession:
 
 
 def _check() -> None:
-    require_library("openvino", "openvino", "OpenVINO", install_hint("openvino"))
+    require_library("openvino", "openvino", "OpenVINO", "openvino")
 
 
 def _prepare(spec: ModelSpec, placement: Placement) -> None:

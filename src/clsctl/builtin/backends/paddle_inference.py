@@ -4,10 +4,9 @@ from __future__ import annotations
 
 from importlib import import_module
 
-from clsctl.errors import require_library
 from clsctl.inference.paddle_session import PaddleSession
 from clsctl.inference.trial import require_bounded
-from clsctl.installation import install_hint
+from clsctl.installation import require_library
 from clsctl.plugin import Backend, hookimpl
 
 
@@ -27,4 +26,4 @@ def clsctl_backends() -> list[Backend]:
 
 
 def _check() -> None:
-    require_library("paddle", "paddle", "PaddlePaddle", install_hint("paddlepaddle"))
+    require_library("paddle", "paddle", "PaddlePaddle", "paddlepaddle")

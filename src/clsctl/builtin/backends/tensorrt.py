@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from importlib import import_module
 
-from clsctl.errors import require_library
 from clsctl.inference.compiled import ensure_compiled
 from clsctl.inference.onnx_session import (
     COMPILED,
@@ -13,7 +12,7 @@ from clsctl.inference.onnx_session import (
     require_onnxruntime,
     require_provider,
 )
-from clsctl.installation import install_hint
+from clsctl.installation import require_library
 from clsctl.plugin import Backend, ModelSpec, Placement, hookimpl
 from clsctl.settings import folders
 
@@ -52,8 +51,8 @@ def open_model(spec: ModelSpec, placement: Placement) -> OnnxSession:
 
 def _check() -> None:
     require_onnxruntime()
-    hint = f"{install_hint('tensorrt')}, and onnxruntime-gpu in place of onnxruntime"
-    require_library("tensorrt", "tensorrt", "TensorRT", hint)
+    more = ", and onnxruntime-gpu in place of onnxruntime"
+    require_library("tensorrt", "tensorrt", "TensorRT", "tensorrt", more)
 
 
 def _prepare(spec: ModelSpec, placement: Placement) -> None:

@@ -17,7 +17,6 @@ from clsctl.builtin.commands._options import (
     Layout,
     Model,
 )
-from clsctl.builtin.commands._paddlex_modes import run_mode, split_overrides
 from clsctl.console.text import print_line
 from clsctl.errors import UsageError
 from clsctl.plugin import Command, hookimpl
@@ -221,6 +220,7 @@ def train(
     Published weights are fine-tuned by default; --scratch trains as the family was published.
     Ctrl-C saves; --resume gives what an uninterrupted run would have given.
     """
+    from clsctl.builtin.commands._paddlex_modes import run_mode, split_overrides
     from clsctl.schema.layers import ConfigSource
     from clsctl.training.config.run_config import resolve_run
     from clsctl.training.config.sources import file_sources, load_paddlex, option_source
