@@ -184,7 +184,14 @@ def test_what_another_version_of_a_library_measured_is_measured_again(auto, read
 
 def test_a_large_input_bounds_the_batch(auto):
     tensor = np.zeros((3, 1024, 1024), np.float32)
-    assert auto.measure(same, tensor) <= MAX_BYTES // tensor.nbytes < SIZES[-1]
+    taken = []
+
+    def scores(tensors):
+        taken.append(len(tensors))
+        return same(tensors)
+
+    assert auto.measure(scores, tensor) <= MAX_BYTES // tensor.nbytes < SIZES[-1]
+    assert max(taken) <= MAX_BYTES // tensor.nbytes
 
 
 def test_one_image_that_fails_is_an_error_whatever_the_batch(auto):

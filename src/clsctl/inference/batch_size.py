@@ -145,21 +145,14 @@ class AutoBatch:
 
     def measure(self, run: RunTensors, tensor: Tensor) -> int:
         """Choose the size now, where that was not done before, on copies of one tensor."""
-        self._recall()
-        self._timing = True
-        while not self._chosen:
-            for size in self._candidates():
-                self.run(run, [tensor] * size)
+        for size in self._trials():
+            self.run(run, [tensor] * size)
         return self._chosen
 
     def sizes(self) -> Iterator[int]:
         """Yield the size of each batch, without end."""
         yield from itertools.repeat(1, FEW)
-        self._recall()
-        self._timing = True
-        while not self._chosen:
-            for size in self._candidates():
-                yield self._chosen or size
+        yield from self._trials()
         yield from itertools.repeat(self._chosen)
 
     def run(self, run: RunTensors, tensors: Sequence[Tensor]) -> Tensor:
@@ -174,6 +167,7 @@ class AutoBatch:
         import numpy as np
 
         size = len(tensors)
+        self._largest = max(1, MAX_BYTES // tensors[0].nbytes)
         if size not in self._trusted and self._chosen != 1:
             scores = self._run_checked(run, tensors)
             if scores is not None:
@@ -184,8 +178,17 @@ class AutoBatch:
         begun = time.perf_counter()
         scores = run(tensors)
         if self._timing and not self._chosen:
-            self._note_time(size, 1000 * (time.perf_counter() - begun) / size, tensors[0].nbytes)
+            self._note_time(size, 1000 * (time.perf_counter() - begun) / size)
         return scores
+
+    def _trials(self) -> Iterator[int]:
+        """Yield the sizes in turn until one is chosen, which may have been done before."""
+        self._recall()
+        self._timing = True
+        while not self._chosen:
+            for size in SIZES:
+                if size <= self._largest and not self._chosen:
+                    yield size
 
     def _candidates(self) -> list[int]:
         return [size for size in SIZES if size <= self._largest]
@@ -204,9 +207,8 @@ class AutoBatch:
         self._trusted.add(len(tensors))
         return scores
 
-    def _note_time(self, size: int, ms: float, tensor_bytes: int) -> None:
+    def _note_time(self, size: int, ms: float) -> None:
         with self._lock:
-            self._largest = max(1, MAX_BYTES // tensor_bytes)
             self._ms.setdefault(size, []).append(ms)
             sizes = self._candidates()
             done = all(len(self._ms.get(one, ())) >= self._runs for one in sizes)
