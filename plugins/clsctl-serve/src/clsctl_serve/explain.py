@@ -11,18 +11,17 @@ import base64
 import functools
 import os
 import signal
-import threading
 import time
 import warnings
 from concurrent.futures import ProcessPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
-from multiprocessing import get_context, parent_process
-from multiprocessing.connection import wait
+from multiprocessing import get_context
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
 from clsctl.interpretation.gradcam import ActivationMap, activation_map, mix_heatmap, network_view
 from clsctl_serve.engine import Prepared, ServedModel, Upload
+from clsctl_serve.parent import follow_parent
 from clsctl_serve.refusal import Refusal, overloaded, too_late
 
 if TYPE_CHECKING:
@@ -149,14 +148,7 @@ def _begin() -> None:
     """Leave Ctrl-C to the server, and end with it; Paddle warns of compilers, which is no news."""
     warnings.simplefilter("ignore")
     signal.signal(signal.SIGINT, signal.SIG_IGN)
-    threading.Thread(target=_end_with_parent, daemon=True).start()
-
-
-def _end_with_parent() -> None:
-    parent = parent_process()
-    if parent is not None:
-        wait([parent.sentinel])
-        os._exit(0)
+    follow_parent(lambda: os._exit(0))
 
 
 def _activation_map(

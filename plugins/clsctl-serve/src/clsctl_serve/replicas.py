@@ -23,11 +23,10 @@ from clsctl.errors import ClsctlError, DeviceError, UsageError
 from clsctl.installation import install_hint
 from clsctl.models.directory import read_model_dir
 from clsctl_serve.app import add_errors, add_operations, create_app
-from clsctl_serve.engine import find_models
 from clsctl_serve.gate import REQUEST_ID, Gate
 from clsctl_serve.options import ServeOptions
 from clsctl_serve.refusal import overloaded, too_late
-from clsctl_serve.service import Service, Slot
+from clsctl_serve.service import Service, find_slots
 
 if TYPE_CHECKING:
     from ray.serve.handle import DeploymentHandle
@@ -183,11 +182,7 @@ class Front(Service):
 
     async def _replace(self) -> None:
         async with self._reloading:
-            found = await asyncio.to_thread(find_models, self.options)
-            self.slots = {
-                name: Slot(None, error=where) if isinstance(where, ClsctlError) else Slot(where)
-                for name, where in found.items()
-            }
+            self.slots = await asyncio.to_thread(find_slots, self.options)
             if all(slot.error for slot in self.slots.values()):
                 raise next(slot.error for slot in self.slots.values() if slot.error)
             handle = await asyncio.to_thread(self._deploy)

@@ -51,6 +51,14 @@ class Slot:
     stamp: object = None
 
 
+def find_slots(options: ServeOptions) -> dict[str, Slot]:
+    """Find the place of each model, the default first; nothing is loaded yet."""
+    return {
+        name: Slot(None, error=where) if isinstance(where, ClsctlError) else Slot(where)
+        for name, where in find_models(options).items()
+    }
+
+
 @dataclass
 class Service:
     """Models, queue and figures of one process."""
@@ -80,11 +88,7 @@ class Service:
             ClsctlError: Not one could be loaded; the default's error.
         """
         self.scheduler.start()
-        found = await asyncio.to_thread(find_models, self.options)
-        self.slots = {
-            name: Slot(None, error=where) if isinstance(where, ClsctlError) else Slot(where)
-            for name, where in found.items()
-        }
+        self.slots = await asyncio.to_thread(find_slots, self.options)
         await self.reload()
         self.loading = False
         if self.options.reload:

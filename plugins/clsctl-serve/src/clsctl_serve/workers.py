@@ -14,12 +14,11 @@ import signal
 import socket
 import sys
 import tempfile
-import threading
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import replace
-from multiprocessing import get_context, parent_process
+from multiprocessing import get_context
 from multiprocessing.connection import Connection, wait
 from multiprocessing.process import BaseProcess
 from typing import Any
@@ -29,6 +28,7 @@ from clsctl_serve.engine import worker_threads
 from clsctl_serve.logs import start_logging
 from clsctl_serve.metrics import SHARED
 from clsctl_serve.options import ServeOptions
+from clsctl_serve.parent import follow_parent
 
 log = logging.getLogger("clsctl_serve")
 
@@ -146,21 +146,14 @@ def _work(options: ServeOptions, listener: socket.socket, pipe: Connection) -> N
     """What each process does."""
     from clsctl_serve.server import run_server
 
-    threading.Thread(target=_end_with_parent, daemon=True).start()
+    # Gracefully, where the watching process was killed.
+    follow_parent(lambda: os.kill(os.getpid(), signal.SIGTERM))
     try:
         run_server(options, listener, lambda service: pipe.send(service.summary()), False)
     except ClsctlError as error:
         with contextlib.suppress(OSError):
             pipe.send(error)
         sys.exit(error.exit_status)
-
-
-def _end_with_parent() -> None:
-    """Stop gracefully where the watching process was killed."""
-    parent = parent_process()
-    if parent is not None:
-        wait([parent.sentinel])
-        os.kill(os.getpid(), signal.SIGTERM)
 
 
 @contextmanager
