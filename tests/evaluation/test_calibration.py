@@ -85,3 +85,7 @@ def test_what_predict_shows_above_the_threshold_has_the_precision(pairs, wanted)
 def test_a_precision_out_of_reach_says_what_is_in_reach():
     with pytest.raises(DataError, match=r"the best is 0\.5000, on 2 images"):
         fit_threshold(np.array([0.9, 0.9], np.float32), np.array([True, False]), 0.9)
+
+
+def test_perfect_scores_have_no_loss():
+    assert str(mean_nll(np.eye(3, dtype=np.float32), np.arange(3))) == "0.0"

@@ -113,11 +113,12 @@ def fit_temperature(scores: NDArray[np.float32], labels: NDArray[np.int64]) -> f
     return float(2 / (low + high))
 
 
-def mean_nll(scores: NDArray[np.float32], labels: NDArray[np.int64]) -> float:
+def mean_nll(scores: NDArray[np.floating], labels: NDArray[np.int64]) -> float:
     """Compute the mean negative log-likelihood of the right classes, in nats."""
     import numpy as np
 
-    return float(-log_probabilities(scores)[np.arange(len(labels)), labels].mean())
+    likelihood = float(log_probabilities(scores)[np.arange(len(labels)), labels].mean())
+    return 0.0 - likelihood  # of 0 it is 0, not -0
 
 
 def fit_threshold(

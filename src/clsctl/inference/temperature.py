@@ -88,8 +88,11 @@ class CalibratedSession:
         return apply_temperature(self._session.run(batch), self._temperature)
 
 
-def log_probabilities(scores: NDArray[np.float32]) -> NDArray[np.float64]:
+def log_probabilities(scores: NDArray[np.floating]) -> NDArray[np.float64]:
     """Take logarithms in double precision; what float32 rounded to 0 counts as its least number."""
     import numpy as np
 
-    return np.log(np.maximum(scores, np.finfo(np.float32).tiny), dtype=np.float64)
+    logs: NDArray[np.float64] = np.log(
+        np.maximum(scores, np.finfo(np.float32).tiny), dtype=np.float64
+    )
+    return logs

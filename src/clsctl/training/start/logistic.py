@@ -12,7 +12,7 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, NamedTuple
 
-from clsctl.evaluation.calibration import fit_temperature
+from clsctl.evaluation.calibration import fit_temperature, mean_nll
 from clsctl.result import softmax
 
 if TYPE_CHECKING:
@@ -187,8 +187,7 @@ def _judge(penalty: float, logits: Floats, labels: Ints) -> CrossValidated:
     import numpy as np
 
     temperature = fit_temperature(softmax(logits).astype(np.float32), labels)
-    own = softmax(logits / temperature)[np.arange(len(labels)), labels]
-    nll = float(-np.log(np.maximum(own, np.finfo(np.float32).tiny)).mean())
+    nll = mean_nll(softmax(logits / temperature), labels)
     return CrossValidated(penalty, logits, temperature, nll, logits.argmax(axis=1) == labels)
 
 
