@@ -20,16 +20,13 @@ from clsctl.errors import UsageError
 INPUT, MODEL, OUTPUT, SPEED, ADVANCED = GROUPS
 """Headings that group the options in the help of commands."""
 
-Dataset = Annotated[
-    Path,
-    typer.Option(
-        "-d",
-        "--dataset",
-        metavar="DIR",
-        rich_help_panel=INPUT,
-        help="A dataset: a folder or a table.",
-    ),
-]
+
+def dataset_option(text: str) -> Any:
+    """Make the option `-d`, with what the command does with the dataset as its help."""
+    return typer.Option("-d", "--dataset", metavar="DIR", rich_help_panel=INPUT, help=text)
+
+
+Dataset = Annotated[Path, dataset_option("A dataset: a folder or a table.")]
 Layout = Annotated[
     Literal["folders", "lists", "table"] | None,
     typer.Option(

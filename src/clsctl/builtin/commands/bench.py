@@ -14,7 +14,6 @@ from clsctl.builtin.commands._completion import (
 )
 from clsctl.builtin.commands._options import (
     ADVANCED,
-    INPUT,
     MODEL,
     OUTPUT,
     SPEED,
@@ -22,6 +21,7 @@ from clsctl.builtin.commands._options import (
     Format,
     Layout,
     Split,
+    dataset_option,
 )
 from clsctl.console.text import print_line
 from clsctl.errors import UsageError, unknown_name
@@ -109,14 +109,7 @@ def bench(
         ),
     ] = "fp32",
     dataset: Annotated[
-        Path | None,
-        typer.Option(
-            "-d",
-            "--dataset",
-            metavar="DIR",
-            rich_help_panel=INPUT,
-            help="Measure accuracy too, on this folder or table.",
-        ),
+        Path | None, dataset_option("Measure accuracy too, on this folder or table.")
     ] = None,
     layout: Layout = None,
     split: Split = "val",

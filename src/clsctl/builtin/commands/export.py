@@ -8,7 +8,14 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from clsctl.builtin.commands._completion import complete_models, complete_registered
-from clsctl.builtin.commands._options import ADVANCED, INPUT, MODEL, OUTPUT, Layout, RunWeights
+from clsctl.builtin.commands._options import (
+    ADVANCED,
+    MODEL,
+    OUTPUT,
+    Layout,
+    RunWeights,
+    dataset_option,
+)
 from clsctl.console.text import print_line
 from clsctl.plugin import Command, hookimpl
 from clsctl.plugin.registry import default_registry
@@ -70,14 +77,7 @@ def export(
         ),
     ] = True,
     dataset: Annotated[
-        Path | None,
-        typer.Option(
-            "-d",
-            "--dataset",
-            metavar="DIR",
-            rich_help_panel=INPUT,
-            help="Check on this dataset's images, accuracy too.",
-        ),
+        Path | None, dataset_option("Check on this dataset's images, accuracy too.")
     ] = None,
     layout: Layout = None,
 ) -> None:

@@ -16,6 +16,7 @@ from clsctl.builtin.commands._options import (
     SPEED,
     Layout,
     Model,
+    dataset_option,
 )
 from clsctl.console.text import print_line
 from clsctl.errors import UsageError
@@ -49,16 +50,7 @@ def train(
         Path | None, typer.Argument(metavar="[DIR]", help="With --resume: the run's folder.")
     ] = None,
     model: Model = None,
-    dataset: Annotated[
-        Path | None,
-        typer.Option(
-            "-d",
-            "--dataset",
-            metavar="DIR",
-            rich_help_panel=INPUT,
-            help="The dataset: a folder or a table.",
-        ),
-    ] = None,
+    dataset: Annotated[Path | None, dataset_option("The dataset: a folder or a table.")] = None,
     layout: Layout = None,
     output: Annotated[
         list[str] | None,
