@@ -3,6 +3,7 @@ from __future__ import annotations
 import json
 import subprocess
 import sys
+from pathlib import Path
 
 import pytest
 from tiny_training import write_dataset
@@ -60,6 +61,16 @@ def test_a_wrong_command_line_is_an_error_like_every_other(clsctl, arguments, me
     assert done.stderr == f"error: {message} [E_USAGE]\n{hint}"
     as_json = clsctl(*arguments, "--format", "json")
     assert json.loads(as_json.stderr)["error"]["code"] == "E_USAGE"
+
+
+def test_a_command_of_a_plugin_that_is_not_there_is_said_with_how_to_install_it(clsctl):
+    done = clsctl("serve", "-m", "PP-LCNet_x1_0", env={"CLSCTL_DISABLED_PLUGINS": "serve"})
+    assert (done.returncode, done.stdout) == (2, "")
+    error, hint = done.stderr.splitlines()
+    assert error == "error: no such command 'serve' [E_USAGE]"
+    said, _, source = hint.rpartition(" ")
+    assert said == "hint: the plugin clsctl-serve brings it: clsctl plugins install"
+    assert source == "clsctl-serve" or (Path(source) / "pyproject.toml").is_file()
 
 
 def test_a_group_alone_prints_its_help(clsctl):

@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import Literal
 
 from clsctl.errors import DeviceError
-from clsctl.paths import is_file
+from clsctl.paths import is_dir, is_file
 
 Kind = Literal["pip", "pipx", "uv", "one-file"]
 
@@ -124,6 +124,25 @@ def install_hint(*requirements: str) -> str:
     if found.kind == "one-file":
         return command_line(["clsctl", "plugins", "install", *requirements])
     return command_line(found.install(*requirements))
+
+
+def install_plugin_hint(package: str) -> str:
+    """Return the command that installs a plugin which clsctl's own project holds.
+
+    Where clsctl was installed from a folder, its plugins are taken from there.
+    """
+    from importlib.metadata import PackageNotFoundError, distribution
+    from json import loads
+    from urllib.parse import urlsplit
+    from urllib.request import url2pathname
+
+    try:
+        facts = loads(distribution("clsctl").read_text("direct_url.json") or "{}")
+    except PackageNotFoundError:  # run from a folder
+        facts = {}
+    folder = Path(url2pathname(urlsplit(facts.get("url", "")).path), "plugins", package)
+    source = str(folder) if is_dir(folder) else package
+    return command_line(["clsctl", "plugins", "install", source])
 
 
 def require_library(backend: str, module: str, name: str, package: str, more: str = "") -> None:

@@ -86,7 +86,7 @@ def _invoke(arguments: Sequence[str]) -> int:
         if type(error).__name__ == "NoArgsIsHelpError":
             print(error)
             return UsageError.exit_status
-        failure = _usage_error(error, named)
+        failure = _usage_error(error, named, arguments)
     except KeyboardInterrupt:
         failure = Interrupted("interrupted")
     except SystemExit as stop:
@@ -118,13 +118,17 @@ def _without_paddle() -> DeviceError:
     )
 
 
-def _usage_error(error: Any, named: Command | None) -> UsageError:
+def _usage_error(error: Any, named: Command | None, arguments: Sequence[str]) -> UsageError:
     """Put what the command line's parser found wrong into the form of every other error."""
+    from clsctl.plugin.elsewhere import hint_elsewhere
+
     message = " ".join(error.format_message().split()).rstrip(".")
     context = getattr(error, "ctx", None)
     command = f"clsctl {named.name}" if named else getattr(context, "command_path", "clsctl")
+    elsewhere = "" if named else hint_elsewhere("commands", arguments[0])
     return UsageError(
-        f"{message[:1].lower()}{message[1:]}", hint=f"`{command} --help` shows what it takes"
+        f"{message[:1].lower()}{message[1:]}",
+        hint=elsewhere or f"`{command} --help` shows what it takes",
     )
 
 

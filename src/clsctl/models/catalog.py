@@ -13,9 +13,9 @@ from types import MappingProxyType
 from typing import TypeVar
 
 from clsctl.errors import ModelError, UsageError, unknown_name
-from clsctl.installation import install_hint
 from clsctl.models.catalog_schema import CatalogFile, Model
 from clsctl.paths import is_file
+from clsctl.plugin.elsewhere import hint_elsewhere
 from clsctl.plugin.registry import Contribution, Registry, default_registry
 from clsctl.schema.documents import parse_document, read_document
 from clsctl.schema.errors import SchemaError
@@ -59,18 +59,9 @@ def get_entry(name: str) -> ModelEntry:
         raise ModelError(
             unknown_name("model", name, catalog),
             code="E_MODEL_UNKNOWN",
-            hint=_where_it_is(name),
+            hint=hint_elsewhere("models", name) or "`clsctl models list` shows every model",
         )
     return catalog[name]
-
-
-def _where_it_is(name: str) -> str:
-    """Say which package brings a model that no catalog has, if any is known to."""
-    elsewhere = read_document(CatalogFile, catalog_path()).elsewhere.items()
-    package = {model.lower(): package for model, package in elsewhere}.get(name.lower())
-    if package is None:
-        return "`clsctl models list` shows every model"
-    return f"the plugin {package} brings it: {install_hint(package)}"
 
 
 def default_model() -> str:

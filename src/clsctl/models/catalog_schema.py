@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Annotated
 
 from clsctl.schema.constraints import Pattern, Range
@@ -50,14 +50,9 @@ class Model:
 
 @dataclass(frozen=True, slots=True)
 class CatalogFile:
-    """The whole file; families are sentences, preparations settings, by name.
-
-    Attributes:
-        elsewhere: Models that plugins bring, and the packages these come in.
-    """
+    """The whole file; families are sentences, preparations settings, by name."""
 
     catalog: Head
     families: Mapping[str, Text]
     preprocessing: Mapping[str, Preprocessing]
     models: tuple[Model, ...]
-    elsewhere: Mapping[str, Text] = field(default_factory=dict)

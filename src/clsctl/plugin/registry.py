@@ -83,12 +83,14 @@ class Registry:
         items = self.items(kind)
         if name in items:
             return items[name]
+        from clsctl.plugin.elsewhere import hint_elsewhere
+
         noun = kind.removesuffix("s").replace("_", " ")
         error = ModelError if kind == "architectures" else UsageError
         raise error(
             unknown_name(noun, name, items),
             code=f"E_{noun.upper().replace(' ', '_')}_UNKNOWN",
-            hint="`clsctl plugins list` shows what every plugin adds",
+            hint=hint_elsewhere(kind, name) or "`clsctl plugins list` shows what every plugin adds",
         )
 
     def find_command(self, words: Sequence[str]) -> Command | None:

@@ -20,7 +20,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 from fastapi import FastAPI, Request, Response
 
 from clsctl.errors import ClsctlError, DeviceError, UsageError
-from clsctl.installation import install_hint
+from clsctl.installation import install_hint, install_plugin_hint
 from clsctl.models.directory import read_model_dir
 from clsctl_serve.app import add_errors, add_operations, create_app
 from clsctl_serve.gate import REQUEST_ID, Gate
@@ -253,10 +253,11 @@ class Front(Service):
             from clsctl_ray.cluster import connect
             from ray import serve
         except ImportError as error:
+            own = error.name == "clsctl_ray"
             raise DeviceError(
                 f"--executor ray needs Ray Serve: {error}",
                 code="E_EXTRA_MISSING",
-                hint=install_hint("clsctl-serve[ray]"),
+                hint=install_plugin_hint("clsctl-ray") if own else install_hint("ray[serve]"),
             ) from None
         self._cluster.enter_context(connect(self.replication.address))
         logging.getLogger("ray.serve").setLevel(logging.WARNING)
