@@ -65,7 +65,9 @@ def _words(parameters: list[Parameter]) -> Iterator[str]:
             starred = True
             yield "*"
         stars = "**" if parameter.kind is Parameter.VAR_KEYWORD else ""
-        yield f"{stars}{parameter.name}: {parameter.annotation}{_default(parameter)}"
+        # A named tuple keeps its annotations as references that are not resolved.
+        kind = getattr(parameter.annotation, "__forward_arg__", parameter.annotation)
+        yield f"{stars}{parameter.name}: {kind}{_default(parameter)}"
 
 
 def _default(parameter: Parameter) -> str:

@@ -7,8 +7,9 @@ does the work; that callable, not the descriptor, imports what is heavy.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
+from types import MappingProxyType
 from typing import IO, TYPE_CHECKING, Any, NamedTuple, Protocol, TextIO
 
 from clsctl.values import (
@@ -44,8 +45,7 @@ class RecordWriter(Protocol):
 # ---- what plugins hand over --------------------------------------------------------------------
 
 
-@dataclass(frozen=True, slots=True)
-class Command:
+class Command(NamedTuple):
     """A command of the command line.
 
     Attributes:
@@ -60,8 +60,7 @@ class Command:
     examples: tuple[str, ...] = ()
 
 
-@dataclass(frozen=True, slots=True)
-class Device:
+class Device(NamedTuple):
     """A kind of device.
 
     What clsctl has to know of a device stands here, so that a new one is one file.
@@ -92,7 +91,7 @@ class Device:
     priority: int = 0
     accelerator: bool = True
     memory: Callable[[], Memory] | None = None
-    precisions: Mapping[str, Sequence[str]] = field(default_factory=dict)
+    precisions: Mapping[str, Sequence[str]] = MappingProxyType({})
     configure_paddle: Callable[[Any, Placement], None] | None = None
     onnx_provider: Callable[[DeviceId], tuple[str, Mapping[str, object]]] | None = None
     paddle_place: Callable[[DeviceId], str] = str
@@ -104,8 +103,7 @@ class Device:
         return DeviceId(self.name, index if self.accelerator else None)
 
 
-@dataclass(frozen=True, slots=True)
-class CompiledModel:
+class CompiledModel(NamedTuple):
     """What a backend makes of a model and loads in its place; see `clsctl.inference.compiled`.
 
     Attributes:
@@ -126,8 +124,7 @@ class CompiledModel:
     load: Callable[[Path, Placement], Session]
 
 
-@dataclass(frozen=True, slots=True)
-class Backend:
+class Backend(NamedTuple):
     """A library that runs exported models.
 
     Attributes:
@@ -151,7 +148,7 @@ class Backend:
     open: Callable[[ModelSpec, Placement], Session]
     prepare: Callable[[ModelSpec, Placement], object] = lambda spec, placement: None
     priority: int = 0
-    precisions: Mapping[str, Sequence[str]] = field(default_factory=dict)
+    precisions: Mapping[str, Sequence[str]] = MappingProxyType({})
     formats: tuple[str, ...] = ("paddle",)
     packages: tuple[str, ...] = ()
     compiled: CompiledModel | None = None
@@ -180,8 +177,7 @@ class ExportRequest:
     input_size: int
 
 
-@dataclass(frozen=True, slots=True)
-class Exporter:
+class Exporter(NamedTuple):
     """A format that `clsctl export` writes (`--to`).
 
     Attributes:
@@ -201,8 +197,7 @@ class Exporter:
     beside: str = "paddle"
 
 
-@dataclass(frozen=True, slots=True)
-class Architecture:
+class Architecture(NamedTuple):
     """A trainable network.
 
     Attributes:
@@ -214,8 +209,7 @@ class Architecture:
     build: Callable[..., nn.Layer]
 
 
-@dataclass(frozen=True, slots=True)
-class Catalog:
+class Catalog(NamedTuple):
     """A list of models, read on first use."""
 
     name: str
@@ -244,8 +238,7 @@ class FetchRequest:
     progress: Progress
 
 
-@dataclass(frozen=True, slots=True)
-class WeightSource:
+class WeightSource(NamedTuple):
     """A way to obtain weights.
 
     Attributes:
@@ -278,8 +271,7 @@ class StoredResult(NamedTuple):
     failed: bool
 
 
-@dataclass(frozen=True, slots=True)
-class Writer:
+class Writer(NamedTuple):
     """A format for results (`--format`).
 
     Attributes:
@@ -349,8 +341,7 @@ class RunTo(Protocol):
         """
 
 
-@dataclass(frozen=True, slots=True)
-class Executor:
+class Executor(NamedTuple):
     """Where a prediction job runs.
 
     Attributes:

@@ -16,7 +16,7 @@ import os
 import pkgutil
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
-from typing import Any, cast
+from typing import Any, NamedTuple, cast
 
 import pluggy
 
@@ -33,8 +33,7 @@ KINDS = tuple(
 )
 
 
-@dataclass(frozen=True, slots=True)
-class Contribution:
+class Contribution(NamedTuple):
     """One thing that a plugin adds: its kind, its descriptor and the plugin's name."""
 
     kind: str

@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
 from pathlib import Path
+from typing import NamedTuple
 
 
-@dataclass(frozen=True, slots=True)
-class StepInfo:
+class StepInfo(NamedTuple):
     """A step that was made.
 
     Attributes:
@@ -27,8 +26,7 @@ class StepInfo:
     eta_s: float
 
 
-@dataclass(frozen=True, slots=True)
-class EpochInfo:
+class EpochInfo(NamedTuple):
     """An epoch that was trained and evaluated.
 
     Attributes:
@@ -70,8 +68,7 @@ class Callback:
         """Nothing more comes, whether training finished or not."""
 
 
-@dataclass(frozen=True, slots=True)
-class TrainCallback:
+class TrainCallback(NamedTuple):
     """An observer of training.
 
     Attributes:

@@ -11,7 +11,7 @@ from __future__ import annotations
 import functools
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, fields, is_dataclass
-from typing import Any, Generic, TypeVar
+from typing import Any, Generic, NamedTuple, TypeVar
 
 from clsctl.errors import UsageError, unknown_name
 from clsctl.schema.errors import SchemaError, label, unexpected
@@ -25,8 +25,7 @@ def key(default: Any, meaning: str) -> Any:
     return field(default=default, metadata={"meaning": meaning})
 
 
-@dataclass(frozen=True, slots=True)
-class ConfigKey:
+class ConfigKey(NamedTuple):
     """A key of a configuration.
 
     Attributes:
@@ -40,8 +39,7 @@ class ConfigKey:
     meaning: str
 
 
-@dataclass(frozen=True, slots=True)
-class ConfigSource:
+class ConfigSource(NamedTuple):
     """Values of one origin, by dotted key."""
 
     origin: str

@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 import math
-from dataclasses import astuple, fields
 from pathlib import Path
 
 from clsctl.plugin import Callback, EpochInfo, TrainCallback, hookimpl
 from clsctl.training.reporting.resumable_log import Key, ResumableLog
 
 FILE = "results.csv"
-HEADER = ",".join(field.name for field in fields(EpochInfo))
+HEADER = ",".join(EpochInfo._fields)
 
 
 @hookimpl
@@ -23,7 +22,7 @@ class CsvRows(Callback):
         self._log = ResumableLog(run_dir / FILE, _key, HEADER)
 
     def epoch_ended(self, info: EpochInfo) -> None:
-        cells = ("" if value is None else str(value) for value in astuple(info))
+        cells = ("" if value is None else str(value) for value in info)
         self._log.append((info.epoch, math.inf), ",".join(cells))
 
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import math
-from dataclasses import asdict
 from pathlib import Path
 
 from clsctl.plugin import Callback, EpochInfo, StepInfo, TrainCallback, hookimpl
@@ -23,10 +22,10 @@ class JsonLines(Callback):
         self._log = ResumableLog(run_dir / FILE, _key)
 
     def step(self, info: StepInfo) -> None:
-        self._log.append((info.epoch, info.batch), json.dumps(asdict(info)))
+        self._log.append((info.epoch, info.batch), json.dumps(info._asdict()))
 
     def epoch_ended(self, info: EpochInfo) -> None:
-        self._log.append((info.epoch, math.inf), json.dumps(asdict(info)))
+        self._log.append((info.epoch, math.inf), json.dumps(info._asdict()))
 
 
 def _key(line: str) -> Key:
