@@ -39,6 +39,9 @@ MODEL_FORMATS: Mapping[str, ModelFormat] = {
 }
 """By the suffix of the graph's file, in the order of preference within a model directory."""
 
+PROVENANCE = "clsctl.json"
+"""Lies beside a model: where it came from, and what each of its files must be."""
+
 
 Pixels = Annotated[int, Range(0, 65_536, "a whole number of pixels")]
 

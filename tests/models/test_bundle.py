@@ -17,6 +17,8 @@ from stores import (
 
 from clsctl.errors import ModelError, UsageError
 from clsctl.models.bundle import import_path, write_bundle
+from clsctl.models.install import remove_model, verify_model
+from clsctl.models.pull import ensure_pulled
 from clsctl.models.store import Store
 
 FILES = model_files()
@@ -36,8 +38,8 @@ def elsewhere(tmp_path) -> Store:
     archive.write_bytes(tar_of(FILES))
     weights = tmp_path / f"{NAME}_pretrained.pdparams"
     weights.write_bytes(pdparams())
-    store.ensure(entry(archive.as_uri()))
-    store.ensure(entry(training=weights.as_uri()), "training")
+    ensure_pulled(store, entry(archive.as_uri()))
+    ensure_pulled(store, entry(training=weights.as_uri()), "training")
     return store
 
 
@@ -71,7 +73,7 @@ def test_a_directory_is_imported_under_the_name_it_has_inside(store, tmp_path):
     assert read_files(store.find(NAME)) == FILES == read_files(source)
     record = json.loads((store.find(NAME) / "clsctl.json").read_text())
     assert record["source"]["url"] == "file:brought"
-    assert set(store.verify(NAME).values()) == {"ok"}
+    assert set(verify_model(store, NAME).values()) == {"ok"}
 
 
 def test_a_tar_is_imported_under_the_name_that_is_asked_for(store, tmp_path):
@@ -202,7 +204,7 @@ def test_a_bundle_holds_no_path_of_the_machine_it_was_made_on(elsewhere, tmp_pat
         "export": {"parity": [{"file": str(tmp_path / "inference.onnx")}]},
     }
     (brought / "clsctl.json").write_text(json.dumps(facts))
-    elsewhere.remove(NAME)
+    remove_model(elsewhere, NAME)
     import_path(elsewhere, brought)
     folder = elsewhere.find(NAME)
     kept = json.loads((folder / "clsctl.json").read_text())

@@ -22,6 +22,8 @@ from stores import (
 )
 
 from clsctl.errors import ModelError, NetworkError, UsageError
+from clsctl.models.install import remove_model, verify_model
+from clsctl.models.pull import ensure_pulled
 from clsctl.models.store import Store, open_store
 
 FILES = model_files()
@@ -48,7 +50,9 @@ def pulled(store) -> Store:
 def pull(store: Store, answer=None, kind="inference", sha256="", **options) -> Path:
     path = TAR if kind == "inference" else PDPARAMS
     with serving({path: answer or resumable(ARCHIVE)}) as site:
-        return store.ensure(entry(**{kind: site.url + path}, sha256=sha256), kind, **options)
+        return ensure_pulled(
+            store, entry(**{kind: site.url + path}, sha256=sha256), kind, **options
+        )
 
 
 def failure(store: Store, answer, error=ModelError, **options):
@@ -76,7 +80,7 @@ def test_training_weights_lie_beside_the_model_directory(pulled):
 
 def test_the_record_says_where_it_came_from_and_what_it_is(store):
     with serving({TAR: resumable(ARCHIVE)}) as site:
-        folder = store.ensure(entry(site.url.replace("//", "//user:secret@") + TAR))
+        folder = ensure_pulled(store, entry(site.url.replace("//", "//user:secret@") + TAR))
         url = site.url + TAR
     record = json.loads((folder / "clsctl.json").read_text())
     assert record["source"].pop("date").endswith("+00:00")
@@ -95,9 +99,9 @@ def test_what_is_there_is_not_pulled_again(pulled):
 def test_force_repairs_a_damaged_model(pulled):
     params = pulled.find(NAME) / "inference.pdiparams"
     params.write_bytes(b"rust")
-    assert pulled.verify(NAME)["inference/inference.pdiparams"] == "changed"
+    assert verify_model(pulled, NAME)["inference/inference.pdiparams"] == "changed"
     pull(pulled, force=True)
-    assert set(pulled.verify(NAME).values()) == {"ok"}
+    assert set(verify_model(pulled, NAME).values()) == {"ok"}
 
 
 def test_other_content_than_the_first_time_is_refused(pulled):
@@ -107,7 +111,7 @@ def test_other_content_than_the_first_time_is_refused(pulled):
     assert f"inference.pdiparams differs from the {NAME} that was pulled before" in error.message
     assert error.hint == f"if you trust the new one: `clsctl models remove {NAME}`, then try again"
     assert read_files(pulled.find(NAME)) == FILES
-    pulled.remove(NAME)
+    remove_model(pulled, NAME)
     assert read_files(pull(pulled, other)) == model_files(seed=1)
 
 
@@ -160,7 +164,7 @@ def test_mirrors_are_tried_in_order_and_the_first_good_one_wins(home, tmp_path):
     with serving({"/deep" + TAR: status(404)}) as bad, serving({}) as unused:
         store = Store(home, mirrors=(f"{bad.url}/deep/", str(tmp_path / "folder mirror")))
         artifact = f"{unused.url}/somewhere/else{TAR}?key=1#part"
-        folder = store.ensure(entry(artifact), mirrors=[str(empty)])
+        folder = ensure_pulled(store, entry(artifact), mirrors=[str(empty)])
         assert [path for path, _ in bad.requests] == ["/deep" + TAR]
         assert unused.requests == []
     assert read_files(folder) == FILES
@@ -172,7 +176,7 @@ def test_if_all_fail_each_failure_is_reported(home, tmp_path):
     with serving({TAR: whole(b"no tar")}) as mirror, serving({}) as origin:
         store = Store(home, mirrors=(str(tmp_path), mirror.url))
         with pytest.raises(NetworkError) as caught:
-            store.ensure(entry(origin.url + TAR))
+            ensure_pulled(store, entry(origin.url + TAR))
     assert caught.value.code == "E_HTTP_STATUS"
     assert caught.value.message.split("; ") == [
         f"cannot pull {NAME}: {(tmp_path / TAR[1:]).as_uri()}: "
@@ -184,14 +188,14 @@ def test_if_all_fail_each_failure_is_reported(home, tmp_path):
 
 def test_a_scheme_without_a_source_is_a_usage_error(store):
     with pytest.raises(UsageError) as caught:
-        store.ensure(entry("gopher://old.example/x.tar"))
+        ensure_pulled(store, entry("gopher://old.example/x.tar"))
     assert caught.value.code == "E_SCHEME_UNKNOWN"
     assert "file, http, https" in caught.value.hint
 
 
 def test_a_model_without_such_weights(store):
     with pytest.raises(ModelError) as caught:
-        store.ensure(entry("http://127.0.0.1:9/x.tar"), "training")
+        ensure_pulled(store, entry("http://127.0.0.1:9/x.tar"), "training")
     assert caught.value.code == "E_NO_WEIGHTS"
     assert caught.value.message == f"the catalog 'tests' names no training weights for {NAME}"
 
@@ -205,13 +209,13 @@ def test_offline_needs_no_server_for_what_is_there(pulled):
 def test_threads_that_pull_at_once_do_the_work_once(store):
     with serving({TAR: resumable(ARCHIVE)}) as site:
         wanted = entry(site.url + TAR)
-        threads = [threading.Thread(target=store.ensure, args=(wanted,)) for _ in range(4)]
+        threads = [threading.Thread(target=ensure_pulled, args=(store, wanted)) for _ in range(4)]
         for thread in threads:
             thread.start()
         for thread in threads:
             thread.join()
     assert len(site.requests) == 1
-    assert set(store.verify(NAME).values()) == {"ok"}
+    assert set(verify_model(store, NAME).values()) == {"ok"}
 
 
 def test_a_disk_that_fills_up_leaves_nothing_that_counts(store):
@@ -226,7 +230,7 @@ def test_a_disk_that_fills_up_leaves_nothing_that_counts(store):
         )
         partial.parent.rename(again)
         with pytest.raises(ModelError) as caught:
-            store.ensure(wanted)
+            ensure_pulled(store, wanted)
     assert caught.value.code == "E_DISK_FULL"
     assert caught.value.message == (
         f"the disk that holds {store.root} is full: No space left on device"
@@ -247,25 +251,25 @@ def test_verify_tells_what_is_wrong_with_each_file(pulled):
     (folder / "inference.json").unlink()
     (folder / "inference.yml").write_bytes(b"")
     (folder / "new").touch()
-    assert pulled.verify(NAME) == {
+    assert verify_model(pulled, NAME) == {
         "inference/inference.json": "missing",
         "inference/inference.pdiparams": "ok",
         "inference/inference.yml": "changed",
         "inference/new": "unexpected",
     }
     (folder / "clsctl.json").write_text("[]")
-    assert pulled.verify(NAME) == {"inference/clsctl.json": "changed"}
+    assert verify_model(pulled, NAME) == {"inference/clsctl.json": "changed"}
 
 
 def test_remove_deletes_models_and_broken_downloads(pulled):
     pull(pulled, whole(pdparams()), "training")
-    pulled.remove(NAME)
+    remove_model(pulled, NAME)
     assert pulled.find(NAME) is pulled.find(NAME, "training") is None
     failure(pulled, cut(ARCHIVE, 1000), NetworkError)
-    pulled.remove(NAME)
+    remove_model(pulled, NAME)
     assert not any((pulled.root / "partial").iterdir())
     with pytest.raises(ModelError) as caught:
-        pulled.remove(NAME)
+        remove_model(pulled, NAME)
     assert caught.value.code == "E_MODEL_NOT_PULLED"
 
 
@@ -296,7 +300,7 @@ NO_HOSTS = [
 def test_after_a_mirror_that_cannot_be_one_the_next_is_tried(home, tmp_path, capsys, mirror):
     write_files(tmp_path / "good", {TAR[1:]: ARCHIVE})
     store = Store(home, mirrors=(mirror, str(tmp_path / "good")))
-    folder = store.ensure(entry(f"http://127.0.0.1:9{TAR}"))
+    folder = ensure_pulled(store, entry(f"http://127.0.0.1:9{TAR}"))
     assert read_files(folder) == FILES
     said = capsys.readouterr().err
     good = (tmp_path / "good" / TAR[1:]).as_uri()
@@ -309,11 +313,11 @@ def test_after_a_mirror_that_redirects_to_no_host_the_next_is_tried(home, tmp_pa
     to = f"{host}/x.tar".encode().decode("latin-1")
     with serving({TAR: redirect(to.replace("\x01", "\x7f"))}) as mirror:
         store = Store(home, mirrors=(mirror.url, str(tmp_path / "good")))
-        assert read_files(store.ensure(entry(f"http://127.0.0.1:9{TAR}"))) == FILES
+        assert read_files(ensure_pulled(store, entry(f"http://127.0.0.1:9{TAR}"))) == FILES
 
 
 def test_a_named_pipe_in_a_mirror_folder_is_not_waited_for(home, tmp_path):
     os.mkfifo(tmp_path / TAR[1:])
     with pytest.raises(ModelError) as caught:
-        Store(home).ensure(entry((tmp_path / TAR[1:]).as_uri()))
+        ensure_pulled(Store(home), entry((tmp_path / TAR[1:]).as_uri()))
     assert caught.value.code == "E_NO_SUCH_FILE"

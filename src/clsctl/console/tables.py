@@ -61,8 +61,11 @@ def open_console(stream: TextIO | None = None) -> Console:
 
 def stack(lines: Iterable[str | rich.text.Text]) -> rich.text.Text:
     """Make one cell of several lines."""
-    texts = (Text(line) if isinstance(line, str) else line for line in lines)
-    return rich.text.Text("\n").join(texts)
+    cell = rich.text.Text()
+    for number, line in enumerate(lines):
+        cell.append("\n" * (number > 0))
+        cell.append(printable_text(line) if isinstance(line, str) else line)
+    return cell
 
 
 def new_table(*headers: str) -> Table:

@@ -20,7 +20,6 @@ from clsctl.datasets.problems import UNSPLIT
 from clsctl.errors import DataError, ModelError, NetworkError, UsageError, unknown_name
 from clsctl.models import provenance
 from clsctl.models.archive import extract
-from clsctl.models.directory import PROVENANCE
 from clsctl.models.mirrors import first_success, weight_source
 from clsctl.paths import is_dir, is_file
 from clsctl.plugin.descriptors import FetchRequest
@@ -28,7 +27,7 @@ from clsctl.settings import Settings, folders, load_settings
 from clsctl.system.files import require_space
 from clsctl.system.locks import locked
 from clsctl.urls import printable_url
-from clsctl.values import ModelEntry, Preprocessing, Progress
+from clsctl.values import PROVENANCE, ModelEntry, Preprocessing, Progress
 
 if sys.version_info >= (3, 11):
     import tomllib

@@ -18,15 +18,16 @@ from typing import Any, BinaryIO, Literal
 
 from clsctl.errors import ModelError, UsageError
 from clsctl.models.archive import extract, model_folder
-from clsctl.models.checks import check_weights, pdparams_path, repair_hint
-from clsctl.models.directory import PROVENANCE, read_model_dir
+from clsctl.models.checks import check_weights, repair_hint
+from clsctl.models.directory import read_model_dir
+from clsctl.models.install import install_model, verify_model
 from clsctl.models.provenance import ListedFile, as_portable, origin, read_facts
-from clsctl.models.store import KINDS, Store
+from clsctl.models.store import KINDS, Store, pdparams_path
 from clsctl.paths import copy_file, is_dir, is_file, open_regular
 from clsctl.schema.documents import read_document
 from clsctl.schema.errors import SchemaError
 from clsctl.system.files import FileFacts, atomic_output, file_facts, stream_sha256
-from clsctl.values import WeightKind
+from clsctl.values import PROVENANCE, WeightKind
 
 MANIFEST = "clsctl-bundle.json"
 Imported = list[tuple[str, WeightKind]]
@@ -141,7 +142,7 @@ def _install(
 ) -> Imported:
     store.folder(name, kind)
     with store.locked(f"{name}-{kind}"):
-        store.install(name, kind, content, source)
+        install_model(store, name, kind, content, source)
     return [(name, kind)]
 
 
@@ -178,7 +179,7 @@ def _listed_files(content: Path) -> dict[str, Any]:
 
 
 def _intact_files(store: Store, name: str) -> list[tuple[str, Path]]:
-    _require_intact(name, store.verify(name))
+    _require_intact(name, verify_model(store, name))
     folders = {kind: store.folder(name, kind) for kind in store.kinds(name)}
     return [
         (f"{name}/{kind}/{path.relative_to(folder).as_posix()}", path)

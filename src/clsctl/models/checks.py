@@ -2,24 +2,17 @@
 
 from __future__ import annotations
 
-import re
 from pathlib import Path
 from pickle import UnpicklingError
 
-from clsctl.errors import ModelError, UsageError
+from clsctl.errors import ModelError
 from clsctl.models import provenance
 from clsctl.models.directory import read_model_dir
 from clsctl.models.integrity import require_complete
 from clsctl.models.pickle_scan import scan
+from clsctl.models.store import pdparams_path
 from clsctl.paths import open_regular
 from clsctl.values import Artifact, ModelEntry, WeightKind
-
-_SAFE_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,99}")
-
-
-def pdparams_path(folder: Path, name: str) -> Path:
-    """Return the path of the .pdparams file in a models/NAME/training folder."""
-    return folder / f"{safe_name(name)}_pretrained.pdparams"
 
 
 def check_weights(folder: Path, name: str, kind: WeightKind) -> None:
@@ -44,21 +37,6 @@ def _fault(path: Path) -> str:
         return "it is cut off, or no file that paddle.save wrote"
 
 
-def safe_name(name: str) -> str:
-    """Return a model's name that can be the name of a folder.
-
-    Raises:
-        UsageError: It cannot (`E_NAME`).
-    """
-    if not _SAFE_NAME.fullmatch(name):
-        raise UsageError(
-            f"'{name}' cannot name a model: use letters, digits, '.', '_' and '-'",
-            code="E_NAME",
-            hint="`clsctl models list` shows the names; `models import --name` gives another",
-        )
-    return name
-
-
 def require_pinned(found: str, pin: str) -> None:
     """Raise ModelError (`E_CHECKSUM`) where the catalog states another SHA256."""
     if pin and found != pin.lower():
@@ -79,15 +57,6 @@ def require_unchanged(name: str, present: Path, coming: Path) -> None:
             code="E_MODEL_CHANGED",
             hint=f"if you trust the new one: `clsctl models remove {name}`, then try again",
         )
-
-
-def not_pulled(name: str) -> ModelError:
-    """Make the error for a model that is not in the store."""
-    return ModelError(
-        f"'{name}' is not in the store",
-        code="E_MODEL_NOT_PULLED",
-        hint=f"`clsctl models pull {name}` gets it, `clsctl models import PATH` without a network",
-    )
 
 
 def repair_hint(name: str) -> str:

@@ -26,7 +26,6 @@ from clsctl.values import MODEL_FORMATS, ModelSpec
 
 GRAPHS = tuple(f"inference{suffix}" for suffix in MODEL_FORMATS)
 PARAMS = "inference.pdiparams"
-PROVENANCE = "clsctl.json"
 
 
 def read_model_dir(path: Path) -> ModelSpec:

@@ -19,14 +19,13 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from clsctl.errors import ModelError
-from clsctl.models.directory import PROVENANCE
 from clsctl.models.onnx_metadata import external_data
 from clsctl.models.parameters import missing_parameters
 from clsctl.models.provenance import recorded_files
 from clsctl.paths import exists, is_file
 from clsctl.settings import folders
 from clsctl.system.files import atomic_replace, file_sha256, require_writable
-from clsctl.values import ModelSpec
+from clsctl.values import PROVENANCE, ModelSpec
 
 FOLDER = "checksums"
 SETTLED_NS = 2_000_000_000

@@ -165,8 +165,10 @@ def _exported(text: str | None, settings: Settings, progress: Progress) -> Path:
             hint=f"`clsctl export --weights {reference.weights} -o exported`, then -m exported",
         )
     from clsctl.models.catalog import get_entry
+    from clsctl.models.pull import ensure_pulled
 
-    return store.find(reference.name) or store.ensure(get_entry(reference.name), progress=progress)
+    found = store.find(reference.name)
+    return found or ensure_pulled(store, get_entry(reference.name), progress=progress)
 
 
 def _is_local(entry: ModelEntry, kind: WeightKind) -> bool:

@@ -18,13 +18,13 @@ from pathlib import Path
 from typing import Annotated, Any
 
 from clsctl.errors import ModelError
-from clsctl.models.directory import PROVENANCE
 from clsctl.paths import exists, is_file, last_name, without_folders
 from clsctl.schema.constraints import NonNegativeInt, Pattern
 from clsctl.schema.documents import load_document
 from clsctl.schema.errors import SchemaError
 from clsctl.schema.read import read
 from clsctl.system.files import FileFacts, atomic_replace, file_facts, file_sha256
+from clsctl.values import PROVENANCE
 
 
 @dataclass(frozen=True, slots=True)

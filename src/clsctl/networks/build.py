@@ -79,9 +79,10 @@ def _classes_in(arrays: Mapping[str, NDArray[np.generic]], network: nn.Layer) ->
 
 def _published(name: str) -> Path:
     from clsctl.models.catalog import get_entry
+    from clsctl.models.pull import ensure_pulled
     from clsctl.models.store import open_store
 
-    folder = open_store().ensure(get_entry(name), "training")
+    folder = ensure_pulled(open_store(), get_entry(name), "training")
     return next(folder.glob("*.pdparams"))
 
 

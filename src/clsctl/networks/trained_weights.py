@@ -130,9 +130,10 @@ def _published(name: str, settings: Settings) -> TrainedModel:
     from clsctl.images.preprocess import transform_ops
     from clsctl.models.catalog import get_entry
     from clsctl.models.imagenet_labels import imagenet_labels
+    from clsctl.models.pull import ensure_pulled
 
     entry = get_entry(name)
-    folder = open_store(settings).ensure(entry, "training")
+    folder = ensure_pulled(open_store(settings), entry, "training")
     weights = next(folder.glob(f"*{WEIGHTS_SUFFIX}"))
     return TrainedModel(name, weights, tuple(transform_ops(entry.preprocessing)), imagenet_labels())
 

@@ -102,8 +102,8 @@ def _reader(kind: Any, from_text: bool, extra_keys: bool) -> _Reader:
     if origin is Literal:
         return _choice(arguments)
     if origin in (Union, types.UnionType):
-        # None first: a text that says it is no other text.
-        return _union([inner(part) for part in sorted(arguments, key=_is_something)])
+        # A text that says it is none is no other text; elsewhere None is the rarest.
+        return _union([inner(part) for part in sorted(arguments, key=_is_none, reverse=from_text)])
     if origin in (Mapping, dict):
         return _mapping(inner(arguments[1]))
     if origin is tuple and arguments[-1] is not ...:
@@ -206,8 +206,8 @@ def _union(kinds: Sequence[_Reader]) -> _Reader:
     return _Reader(expected, check)
 
 
-def _is_something(kind: object) -> bool:
-    return kind is not type(None)
+def _is_none(kind: object) -> bool:
+    return kind is type(None)
 
 
 # ---- tables and lists --------------------------------------------------------------------------

@@ -4,6 +4,7 @@ import pytest
 from stores import NAME, TAR, entry, model_files, read_files, tar_of
 
 from clsctl.errors import ModelError
+from clsctl.models.pull import ensure_pulled
 from clsctl.models.store import Store
 
 FILES = model_files()
@@ -12,7 +13,7 @@ FILES = model_files()
 def test_a_file_url_is_copied(tmp_path, home):
     archive = tmp_path / "ünï code.tar"
     archive.write_bytes(tar_of(FILES))
-    folder = Store(home).ensure(entry(archive.as_uri()), offline=True)
+    folder = ensure_pulled(Store(home), entry(archive.as_uri()), offline=True)
     assert read_files(folder) == FILES
     assert archive.exists()
 
@@ -22,7 +23,7 @@ def test_progress_ends_at_the_size(tmp_path, home):
     archive.write_bytes(tar_of(FILES))
     seen = []
     report = lambda done, total: seen.append((done, total))  # noqa: E731
-    Store(home).ensure(entry(archive.as_uri()), progress=report)
+    ensure_pulled(Store(home), entry(archive.as_uri()), progress=report)
     assert seen[-1] == (archive.stat().st_size, archive.stat().st_size)
 
 
@@ -34,7 +35,7 @@ def test_what_is_no_file_is_an_error(tmp_path, home, make, reason):
         (tmp_path / "x").mkdir()
     url = (tmp_path / "x").as_uri()
     with pytest.raises(ModelError) as caught:
-        Store(home).ensure(entry(url))
+        ensure_pulled(Store(home), entry(url))
     message = f"cannot pull {NAME}: {url}: the file cannot be read: {reason}"
     assert (caught.value.code, caught.value.message) == ("E_NO_SUCH_FILE", message)
 
@@ -43,5 +44,5 @@ def test_a_file_beyond_the_limit_is_refused(tmp_path, home):
     archive = tmp_path / "x.tar"
     archive.write_bytes(tar_of(FILES))
     with pytest.raises(ModelError) as caught:
-        Store(home, max_bytes=1000).ensure(entry(archive.as_uri()))
+        ensure_pulled(Store(home, max_bytes=1000), entry(archive.as_uri()))
     assert caught.value.code == "E_TOO_LARGE"

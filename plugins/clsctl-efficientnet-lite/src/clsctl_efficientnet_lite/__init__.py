@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from importlib import resources
 from pathlib import Path
 from typing import Any
 
@@ -38,8 +37,7 @@ def _build(num_classes: int = 1000, **options: Any) -> Any:
 def _entries() -> Iterable[ModelEntry]:
     from clsctl.models.catalog import read_catalog
 
-    text = (resources.files(__name__) / "catalog.toml").read_text(encoding="utf-8")
-    return read_catalog(text, "efficientnet-lite")
+    return read_catalog(Path(__file__).with_name("catalog.toml"), "efficientnet-lite")
 
 
 def _fetch(request: FetchRequest) -> Path:

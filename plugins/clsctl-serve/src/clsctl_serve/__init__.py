@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+import importlib
 from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Annotated, Any
@@ -13,13 +14,13 @@ import typer
 
 from clsctl.plugin import Command, Executor, PredictJob, hookimpl
 from clsctl_serve.command import serve
-from clsctl_serve.options import ServeOptions
 
 if TYPE_CHECKING:
     from clsctl.result import Result
     from clsctl.settings import Settings
     from clsctl_serve.app import create_app
     from clsctl_serve.client import Client
+    from clsctl_serve.options import ServeOptions
 
 __all__ = ["Client", "RemoteOptions", "ServeOptions", "create_app"]
 
@@ -78,13 +79,14 @@ def _run(job: PredictJob) -> Iterator[Result]:
     return run(job)
 
 
+_LAZY = {
+    "Client": "clsctl_serve.client",
+    "ServeOptions": "clsctl_serve.options",
+    "create_app": "clsctl_serve.app",
+}
+
+
 def __getattr__(name: str) -> Any:
-    if name == "create_app":
-        from clsctl_serve.app import create_app
-
-        return create_app
-    if name == "Client":
-        from clsctl_serve.client import Client
-
-        return Client
-    raise AttributeError(f"module 'clsctl_serve' has no attribute '{name}'")
+    if name not in _LAZY:
+        raise AttributeError(f"module 'clsctl_serve' has no attribute '{name}'")
+    return getattr(importlib.import_module(_LAZY[name]), name)

@@ -36,8 +36,7 @@ def path(
     old_kind: OldKind = None,
 ) -> None:
     """Print where a model is, for use in scripts."""
-    from clsctl.models.checks import not_pulled, pdparams_path
-    from clsctl.models.store import open_store
+    from clsctl.models.store import not_pulled, open_store, pdparams_path
 
     folder = open_store().find(name, kind)
     if folder is None:

@@ -56,6 +56,7 @@ def pull(
     is refused; remove the model first if the change is expected.
     """
     from clsctl.models.catalog import get_entry
+    from clsctl.models.pull import ensure_pulled
     from clsctl.models.store import open_store
     from clsctl.settings import load_settings
 
@@ -64,8 +65,8 @@ def pull(
         for one in _kinds(entry, kind):
             present = store.find(entry.name, one) is not None and not force
             with resumable_transfer(f"{entry.name} {one}", entry.name) as progress:
-                folder = store.ensure(
-                    entry, one, mirrors=mirror or (), force=force, progress=progress
+                folder = ensure_pulled(
+                    store, entry, one, mirrors=mirror or (), force=force, progress=progress
                 )
             print_line(f"{entry.name} {one} {'already in' if present else 'pulled to'} {folder}")
 

@@ -24,9 +24,10 @@ def clsctl_commands() -> list[Command]:
 
 def remove(names: PulledNames) -> None:
     """Delete models, and what interrupted pulls of them left."""
+    from clsctl.models.install import remove_model
     from clsctl.models.store import open_store
 
     store = open_store()
     for name in names:
-        store.remove(name)
+        remove_model(store, name)
         print_line(f"{name} removed")

@@ -37,11 +37,14 @@ def verify(
 ) -> None:
     """Read every file and compare it with the checksum recorded when the model came in."""
     from clsctl.models.checks import repair_hint
+    from clsctl.models.install import verify_model
     from clsctl.models.store import KINDS, open_store
 
     store = open_store()
     chosen = names or sorted({name for kind in KINDS for name in store.pulled(kind)})
-    rows = [(name, file, state) for name in chosen for file, state in store.verify(name).items()]
+    rows = [
+        (name, file, state) for name in chosen for file, state in verify_model(store, name).items()
+    ]
     _print_states(rows, format_)
     wrong = sum(state != "ok" for _, _, state in rows)
     if wrong:
