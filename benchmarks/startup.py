@@ -19,7 +19,7 @@ COMMANDS = {
     "clsctl --help": [sys.executable, "-m", "clsctl", "--help"],
     "clsctl models list": [sys.executable, "-m", "clsctl", "models", "list"],
 }
-LIMIT = 2.5
+LIMIT = 1.8
 
 
 def main() -> None:
