@@ -21,38 +21,49 @@ fail() {
     exit 1
 }
 
-# Others may unpack the same at the same time: whoever is first renames, the others drop theirs.
+# Only one unpacks: the others wait for the lock, and find what they need or take over from one that
+# was killed. Where a file system has no locks each unpacks for itself, and whoever is first renames.
 unpack() {
     echo 'note: unpacking clsctl @VERSION@ into the cache, once' >&2
-    mkdir -p "$folder" || fail "cannot write to $cache; set CLSCTL_HOME to another folder"
-    [ "$(tail -c +@OFFSET@ "$0" | sha256sum | cut -c 1-64)" = @DIGEST@ ] ||
+    mkdir -p "$folder" && : >>"$folder.lock" ||
+        fail "cannot write to $cache; set CLSCTL_HOME to another folder"
+    exec 9>>"$folder.lock"
+    if flock 9 2>/dev/null; then
+        rm -rf "$folder"/.part-*
+        [ ! -e "$home/bin/clsctl" ] || return 0
+    fi
+    [ "$(archive | sha256sum | cut -c 1-64)" = @DIGEST@ ] ||
         fail "$0 is damaged: its checksum is not what it should be; copy or download it again"
-    part=$(mktemp -d "$folder/.part-$$-XXXXXX")
+    part=$(mktemp -d "$folder/.part-XXXXXX")
     trap 'rm -rf "$part"' EXIT
     trap 'exit 130' HUP INT TERM
-    tail -c +@OFFSET@ "$0" | gzip -dc | tar -xf - -C "$part" ||
+    archive | gzip -dc | tar -xf - -C "$part" ||
         fail "cannot unpack into $cache; is the disk full?"
     sync -f "$part" 2>/dev/null || sync
     mv -T "$part" "$home" 2>/dev/null || [ -e "$home/bin/clsctl" ] || fail "cannot write $home"
-    remove_old
-    trap - EXIT HUP INT TERM
+    remove_other_releases
     rm -rf "$part"
+    trap - EXIT HUP INT TERM
 }
 
-# Other releases, and what was left by an unpacking that was killed; nothing that a process runs.
-remove_old() {
+archive() {
+    tail -c +@OFFSET@ "$0"
+}
+
+# Keeps those that a process runs, which /proc names by the path without symbolic links.
+remove_other_releases() {
     running=$(ls -l /proc/[0-9]*/exe 2>/dev/null || :)
-    for old in "$folder"/*; do
-        case $running in *" $old/"*) continue ;; esac
-        [ "$old" = "$home" ] || rm -rf "$old"
-    done
-    for old in "$folder"/.part-*; do
-        pid=${old##*/.part-}
-        [ -e "/proc/${pid%%-*}" ] || rm -rf "$old"
+    real=$(cd "$folder" && pwd -P)
+    for release in "$real"/*; do
+        case $running in *" $release/"*) continue ;; esac
+        [ "${release##*/}" = "${home##*/}" ] || rm -rf "$release" || :
     done
 }
 
-[ -e "$home/bin/clsctl" ] || unpack
+if [ ! -e "$home/bin/clsctl" ]; then
+    unpack
+    exec 9>&-
+fi
 unset PYTHONHOME PYTHONPATH PYTHONNOUSERSITE PYTHONSAFEPATH
 # Where `clsctl plugins install` puts plugins: Python looks there by itself.
 export PYTHONUSERBASE="$data/plugins"

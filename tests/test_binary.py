@@ -1,4 +1,7 @@
-"""The one-file build, in a root folder that has no Python: `make binary`, then these."""
+"""The one-file build, in a root folder that has no Python: `make binary`, then these.
+
+tests/test_launcher.py tries its beginning, which unpacks it, without building all of it.
+"""
 
 from __future__ import annotations
 
@@ -9,7 +12,6 @@ import re
 import shutil
 import signal
 import subprocess
-import time
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -134,66 +136,6 @@ def test_serve(machine, workers):
     finally:
         os.killpg(server.pid, signal.SIGTERM)
         server.communicate(timeout=60)
-
-
-def test_two_that_start_at_once(machine):
-    machine.forget()
-    both = [machine.start("clsctl", "--version") for _ in range(2)]
-    said = [process.communicate(timeout=300) for process in both]
-    assert [out for out, _ in said] == [f"clsctl {__version__}\n"] * 2
-    assert len(list(machine.cache.iterdir())) == 1
-
-
-def test_one_that_was_killed_while_it_unpacked(machine):
-    machine.forget()
-    process = machine.start("clsctl", "--version")
-    while not list(machine.cache.glob(".part-*/lib")):
-        time.sleep(0.05)
-    os.killpg(process.pid, signal.SIGKILL)
-    process.communicate()
-    assert list(machine.cache.glob(".part-*"))
-    assert UNPACKED in machine.run("--version")[1]
-    assert [path.name.startswith(__version__) for path in machine.cache.iterdir()] == [True]
-
-
-def test_other_releases_go_unless_they_run(machine):
-    machine.forget()
-    names = ("0.0.1-aaaaaaaaaaaa", "0.0.2-bbbbbbbbbbbb")
-    for name in names:
-        (machine.cache / name / "bin").mkdir(parents=True)
-        shutil.copy2(machine.root / "bin" / "sleep", machine.cache / name / "bin" / "python3")
-    inside = f"/{machine.cache.relative_to(machine.root)}/{names[1]}/bin/python3"
-    running = machine.start(inside, "600")
-    try:
-        machine.run("--version")
-    finally:
-        running.kill()
-        running.communicate()
-    left = {path.name for path in machine.cache.iterdir()}
-    assert left & set(names) == {names[1]}
-    assert UNPACKED not in machine.run("--version")[1]
-
-
-def test_a_damaged_file_is_refused(machine):
-    machine.forget()
-    damaged = machine.root / "bin" / "damaged"
-    shutil.copy2(machine.root / "bin" / "clsctl", damaged)
-    with damaged.open("r+b") as stream:
-        stream.seek(-1000, os.SEEK_END)
-        stream.write(b"?")
-    process = machine.start("damaged", "--version")
-    out, err = process.communicate()
-    damaged.unlink()
-    assert (process.returncode, out) == (1, "")
-    assert "/bin/damaged is damaged: its checksum is not what it should be" in err
-    assert not list(machine.cache.iterdir())
-
-
-def test_without_a_home_folder_it_says_what_to_set(machine):
-    command = enter(machine.root, "sh", "-c", "unset HOME; clsctl --version")
-    done = subprocess.run(command, capture_output=True, text=True, check=False)
-    assert (done.returncode, done.stdout) == (2, "")
-    assert "set CLSCTL_HOME to a folder" in done.stderr
 
 
 def test_plugins_go_into_a_folder_of_the_user_s(machine, tmp_path):

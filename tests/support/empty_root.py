@@ -12,7 +12,7 @@ from pathlib import Path
 
 PROGRAMS = (
     *("sh", "env", "tail", "cut", "mktemp", "mkdir", "mv", "rm", "ls", "sync", "sleep"),
-    *("sha256sum", "gzip", "tar"),
+    *("sha256sum", "gzip", "tar", "flock"),
 )
 DEVICES = {"null": 3, "zero": 5, "random": 8, "urandom": 9}
 
