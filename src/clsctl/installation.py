@@ -109,6 +109,16 @@ def find_installation(
     return Installation("pip", environment, ("pip", "--python", str(environment)))
 
 
+def version_of(distribution: str) -> str:
+    """Return the installed version of a distribution, or an empty string."""
+    from importlib import metadata
+
+    try:
+        return metadata.version(distribution)
+    except metadata.PackageNotFoundError:
+        return ""
+
+
 def command_line(*commands: Sequence[str]) -> str:
     """Return commands as a user types them, each only where those before it succeeded."""
     import shlex

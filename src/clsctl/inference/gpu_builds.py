@@ -10,11 +10,10 @@ from __future__ import annotations
 import re
 import subprocess
 from dataclasses import dataclass
-from importlib import metadata
 from importlib.machinery import PathFinder
 from pathlib import Path
 
-from clsctl.installation import Installation, command_line, find_installation
+from clsctl.installation import Installation, command_line, find_installation, version_of
 
 PADDLE_INDEX = "https://www.paddlepaddle.org.cn/packages/stable/{cuda}/"
 OLDEST_CUDA_12_DRIVER = 525
@@ -74,14 +73,6 @@ ONNXRUNTIME = Builds(
     r"^package_name\s*=\s*'onnxruntime-gpu'",
 )
 BUILDS = (PADDLE, ONNXRUNTIME)
-
-
-def version_of(distribution: str) -> str:
-    """Return the installed version of a distribution, or an empty string."""
-    try:
-        return metadata.version(distribution)
-    except metadata.PackageNotFoundError:
-        return ""
 
 
 def build_problem(builds: Builds) -> str:

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import json
 from dataclasses import asdict
-from importlib import metadata
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
+from clsctl.installation import version_of
 from clsctl.models.integrity import weights_sha256
 from clsctl.plugin.descriptors import Backend
 from clsctl.plugin.registry import Registry
@@ -71,9 +71,4 @@ def _model(timings: Any) -> str:
 
 
 def _version(backend: Backend) -> str:
-    for package in backend.packages:
-        try:
-            return metadata.version(package)
-        except metadata.PackageNotFoundError:
-            continue
-    return ""
+    return next(filter(None, map(version_of, backend.packages)), "")

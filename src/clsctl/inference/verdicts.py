@@ -9,10 +9,10 @@ from __future__ import annotations
 import json
 from collections.abc import Iterable, Mapping
 from dataclasses import asdict, dataclass
-from importlib import metadata
 from pathlib import Path
 from typing import Annotated
 
+from clsctl.installation import version_of
 from clsctl.schema.constraints import Length
 from clsctl.schema.documents import read_document
 from clsctl.schema.errors import SchemaError
@@ -30,7 +30,7 @@ class Verdict:
 
 def versions_of(packages: Iterable[str]) -> dict[str, str]:
     """The versions of clsctl and of packages; empty for one that is not installed."""
-    return {"clsctl": __version__} | {name: _version(name) for name in packages}
+    return {"clsctl": __version__} | {name: version_of(name) for name in packages}
 
 
 def read_verdict(target: Path, versions: Mapping[str, str]) -> str:
@@ -49,10 +49,3 @@ def write_verdict(target: Path, reason: str, versions: Mapping[str, str]) -> Non
 
 def _path(target: Path) -> Path:
     return target.with_name(f"{target.name}.verdict.json")
-
-
-def _version(package: str) -> str:
-    try:
-        return metadata.version(package)
-    except metadata.PackageNotFoundError:
-        return ""

@@ -14,6 +14,7 @@ from typing import TypeVar
 
 from clsctl.errors import ModelError, UsageError, unknown_name
 from clsctl.models.catalog_schema import CatalogFile, Model
+from clsctl.models.parsed_cache import parse_once
 from clsctl.paths import is_file
 from clsctl.plugin.elsewhere import hint_elsewhere
 from clsctl.plugin.registry import Contribution, Registry, default_registry
@@ -66,7 +67,7 @@ def get_entry(name: str) -> ModelEntry:
 
 def default_model() -> str:
     """Return the model to predict with where none is named, configured or in the store."""
-    return read_document(CatalogFile, catalog_path()).catalog.default_model
+    return read_document(CatalogFile, catalog_path(), parse=parse_once).catalog.default_model
 
 
 def _models_of(catalog: Contribution, registry: Registry) -> Iterable[ModelEntry]:
@@ -112,7 +113,7 @@ def read_catalog(source: Path | str, catalog: str) -> list[ModelEntry]:
     """
     try:
         if isinstance(source, Path):
-            return _entries(read_document(CatalogFile, source), catalog)
+            return _entries(read_document(CatalogFile, source, parse=parse_once), catalog)
         return _entries(read(CatalogFile, parse_document(source, ".toml")), catalog)
     except SchemaError as error:
         raise ModelError(

@@ -9,6 +9,7 @@ from typing import Annotated, Any
 
 from clsctl.errors import ModelError
 from clsctl.models.onnx_metadata import read_metadata
+from clsctl.models.parsed_cache import parse_once
 from clsctl.schema.constraints import Length, Range
 from clsctl.schema.documents import load_document, parse_document
 from clsctl.schema.errors import SchemaError
@@ -71,7 +72,7 @@ def read_inference_yml(path: Path) -> InferenceYml:
     Raises:
         SchemaError: It cannot be read, or says something else.
     """
-    content = load_document(path, verbatim=("model_name", "label_list"))
+    content = load_document(path, verbatim=("model_name", "label_list"), parse=parse_once)
     return read(InferenceYml, content, extra_keys=True)
 
 

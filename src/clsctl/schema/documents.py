@@ -14,40 +14,53 @@ from clsctl.schema.errors import SchemaError, brief, one_line
 from clsctl.schema.read import read
 from clsctl.schema.yaml_reader import parse_yaml
 
-if sys.version_info >= (3, 11):
-    import tomllib
-else:
-    import tomli as tomllib
-
 T = TypeVar("T")
+Parse = Callable[[str, str, Collection[str]], Any]
+"""Reads a text, given the suffix of its format and what `parse_document` calls `verbatim`."""
 
 
-def read_document(kind: type[T], path: Path, *, extra_keys: bool = False) -> T:
+def read_document(
+    kind: type[T], path: Path, *, extra_keys: bool = False, parse: Parse | None = None
+) -> T:
     """Read a file as an annotation declares its content; see `clsctl.schema.read.read`.
+
+    Args:
+        kind: The annotation.
+        path: As for `load_document`.
+        extra_keys: As for `read`.
+        parse: As for `load_document`.
 
     Raises:
         SchemaError: It cannot be read, or holds something else; the message names the file.
     """
-    content = load_document(path)
+    content = load_document(path, parse=parse)
     try:
         return read(kind, content, extra_keys=extra_keys)
     except SchemaError as error:
         raise error.below(str(path)) from None
 
 
-def load_document(path: Path, *, optional: bool = False, verbatim: Collection[str] = ()) -> Any:
+def load_document(
+    path: Path,
+    *,
+    optional: bool = False,
+    verbatim: Collection[str] = (),
+    parse: Parse | None = None,
+) -> Any:
     """Read the plain value that a file holds.
 
     Args:
         path: A file in UTF-8, whose suffix names its format: .toml, .json, or else YAML.
         optional: A file that is not there holds an empty table.
         verbatim: As for `parse_document`.
+        parse: What reads the text, in place of `parse_document`.
 
     Raises:
         SchemaError: It cannot be read; the message names the file.
     """
+    parse = parse or parse_document
     try:
-        return parse_document(read_text(path, "utf-8-sig", MAX_BYTES), path.suffix, verbatim)
+        return parse(read_text(path, "utf-8-sig", MAX_BYTES), path.suffix, verbatim)
     except FileNotFoundError as error:
         if optional:
             return {}
@@ -83,6 +96,15 @@ def parse_document(text: str, suffix: str, verbatim: Collection[str] = ()) -> An
         raise SchemaError(one_line(str(error)) or type(error).__name__) from None
 
 
+def _parse_toml(text: str) -> Any:
+    if sys.version_info >= (3, 11):
+        import tomllib
+    else:
+        import tomli as tomllib
+
+    return tomllib.loads(text)
+
+
 def _parse_json(text: str) -> Any:
     import json
 
@@ -96,4 +118,4 @@ def _finite(number: str) -> float:
     return value
 
 
-_PARSERS: dict[str, Callable[[str], Any]] = {".toml": tomllib.loads, ".json": _parse_json}
+_PARSERS: dict[str, Callable[[str], Any]] = {".toml": _parse_toml, ".json": _parse_json}

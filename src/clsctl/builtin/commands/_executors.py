@@ -33,7 +33,7 @@ class WithExecutorOptions:
     def __call__(self, **options: Any) -> object:
         return self._run(**options)
 
-    @property
+    @functools.cached_property
     def __signature__(self) -> Signature:
         """Its own parameters and those of every executor; raises as `_executor_parameters`."""
         signature = inspect.signature(self._run, eval_str=True)
