@@ -2,8 +2,8 @@
 
 Requests become items, one for each image, in one bounded queue. Each thread takes the oldest item
 and those of the same model that wait behind it, as many as are run fastest together, but never more
-than its share: what waits is split among the threads. No item waits for others unless `max_wait`
-says so.
+than its share: what waits is split among the threads, and the rest is left to whoever is free
+first. No item waits for others unless `max_wait` says so.
 """
 
 from __future__ import annotations
@@ -137,6 +137,7 @@ class Scheduler:
         self._line: deque[Item] = deque()
         self._changed = threading.Condition()
         self._closed = False
+        self._at_work = 0
         self._seconds = 0.0
         self._threads = [
             threading.Thread(target=self._work, name="clsctl-serve", daemon=True)
@@ -193,7 +194,9 @@ class Scheduler:
                 for item in items:
                     item.call.fail(error)
             took = (time.monotonic() - begun) / len(items)
-            self._seconds += SMOOTHING * (took - self._seconds)
+            with self._changed:
+                self._at_work -= 1
+                self._seconds += SMOOTHING * (took - self._seconds)
 
     def _take(self) -> list[Item]:
         """The oldest item and those that join it; nothing once the queue is closed and empty."""
@@ -218,9 +221,10 @@ class Scheduler:
         if not self._line:  # another thread was faster
             return self._take()
         first = self._line.popleft()
+        self._at_work += 1
         if first.alone:
             return [first]
-        share = -(-(len(self._line) + 1) // self._count)
+        share = (len(self._line) + 1) // self._count
         room = min(first.call.model.batch, share)
         items = [first]
         while len(items) < room and self._line and self._joins(first, self._line[0]):
@@ -261,7 +265,8 @@ class Scheduler:
     def _run(self, batch: Sequence[Prepared], calls: Sequence[Call]) -> list[Result]:
         """Results of a batch, of which each image belongs to a call."""
         begun = time.monotonic()
-        results = calls[0].model.run(batch, [call.wanted for call in calls])
+        wanted = [call.wanted for call in calls]
+        results = calls[0].model.run(batch, wanted, lone=self._at_work == 1 and not self._line)
         took = time.monotonic() - begun
         for call in dict.fromkeys(calls):
             call.run += took

@@ -10,6 +10,7 @@ import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
+from statistics import median
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from clsctl.errors import ClsctlError, DataError, UsageError
@@ -18,6 +19,8 @@ from clsctl.images.preprocess import Preprocessor, compile_transforms
 from clsctl.images.read import InputImage, naming, read
 from clsctl.images.sources import Source
 from clsctl.inference.batch_size import AutoBatch
+from clsctl.inference.devices import get_device
+from clsctl.inference.timing import time_sessions
 from clsctl.models.integrity import weights_sha256
 from clsctl.models.locate import find_model
 from clsctl.models.provenance import read_facts
@@ -25,7 +28,7 @@ from clsctl.networks.trained_weights import TrainedModel, find_here
 from clsctl.paths import exists, is_file
 from clsctl.plugin import PredictJob, Session
 from clsctl.prediction.job import prepare_job, session_factory
-from clsctl.prediction.pipeline import run_batch
+from clsctl.prediction.pipeline import OpenSession, run_batch
 from clsctl.result import OutputNames, Result, apply_threshold, error_of, result_of, top_k
 from clsctl.settings import Settings, load_settings
 from clsctl.system.cpu import available_cores
@@ -38,6 +41,10 @@ if TYPE_CHECKING:
 
 BATCH_RUNS = 3
 """How often each size of a batch is timed when a model is loaded for the first time here."""
+
+WIDE_RUNS = 5
+WIDE_SHARE = 0.8
+"""A run on all cores that takes more of a single core's time is not worth the memory."""
 
 DOCUMENTS = ("PDF", "TIFF")
 PUBLIC = ("files",)
@@ -70,12 +77,16 @@ class Upload:
 class ServedModel:
     """A model that is ready to run.
 
+    Every core has a run of its own under way. Only an image that is alone is run by all of them.
+
     Attributes:
         name: What its route is called.
         version: SHA256 of its weights, which tells two versions of a model apart.
         job: How it runs: the model, the backend, device and precision, the classes to report.
         batch: Images that are run together at most.
         trained: Its training weights, where they are on this machine.
+        session: Runs it, each time in the thread that asks.
+        wide: Runs it on all cores; None where that is not faster.
     """
 
     name: str
@@ -85,6 +96,7 @@ class ServedModel:
     trained: TrainedModel | None
     session: Session
     preprocess: Preprocessor
+    wide: Session | None = None
 
     @property
     def backend(self) -> str:
@@ -106,17 +118,20 @@ class ServedModel:
         for image in read(_source(upload), self.job.settings):
             yield self._prepare(image, keep_pixels)
 
-    def run(self, batch: Sequence[Prepared], wanted: Sequence[Wanted]) -> list[Result]:
+    def run(
+        self, batch: Sequence[Prepared], wanted: Sequence[Wanted], lone: bool = False
+    ) -> list[Result]:
         """Classify what was read, in one run of the network.
 
         Args:
             wanted: What the result of each image holds.
+            lone: Nothing else is under way.
 
         Raises:
             ModelError: The model fails on the batch, or what it gives are no probabilities.
         """
         tensors = [prepared.tensor for prepared in batch if prepared.tensor is not None]
-        scores = iter(self.scores(tensors) if tensors else ())
+        scores = iter(self.scores(tensors, lone) if tensors else ())
         return [
             error_of(prepared.image)
             if prepared.tensor is None
@@ -124,12 +139,16 @@ class ServedModel:
             for prepared, want in zip(batch, wanted, strict=True)
         ]
 
-    def scores(self, tensors: Sequence[NDArray[np.float32]]) -> NDArray[np.float32]:
+    def scores(
+        self, tensors: Sequence[NDArray[np.float32]], lone: bool = False
+    ) -> NDArray[np.float32]:
         """Probabilities [N, classes] of preprocessed images."""
         import numpy as np
 
-        batch = np.stack(tensors) if len(tensors) > 1 else tensors[0][None]
-        return run_batch(self.session, batch, self.job.model)
+        if len(tensors) > 1:
+            return run_batch(self.session, np.stack(tensors), self.job.model)
+        session = self.wide if lone and self.wide else self.session
+        return run_batch(session, tensors[0][None], self.job.model)
 
     def _prepare(self, image: InputImage, keep_pixels: bool) -> Prepared:
         if image.pixels is None:
@@ -207,21 +226,38 @@ def load_served(name: str, path: Path, options: ServeOptions) -> ServedModel:
     spec = find_model(None, path, settings)
     job = prepare_job(spec, settings, topk=options.topk, calibrated=options.calibrated)
     reuse_memory()
+    open_session, threads = session_factory(job), worker_threads(options)
     model = ServedModel(
         name=name,
         version=weights_sha256(spec),
         job=job,
         batch=options.batch or 1,
         trained=find_here(spec, settings),
-        session=session_factory(job)(1, worker_threads(options)),
+        session=open_session(1, threads),
         preprocess=compile_transforms(spec.transforms),
     )
     tensor = model.preprocess(_sample_pixels())
     model.scores([tensor])
-    if options.batch:
-        return model
-    auto = AutoBatch(spec, job.placement, job.backend, runs=BATCH_RUNS)
-    return replace(model, batch=auto.measure(model.scores, tensor))
+    batch = options.batch or AutoBatch(spec, job.placement, job.backend, runs=BATCH_RUNS).measure(
+        model.scores, tensor
+    )
+    return replace(model, batch=batch, wide=_open_wide(model, open_session, threads, tensor[None]))
+
+
+def _open_wide(
+    model: ServedModel, open_session: OpenSession, threads: int, batch: NDArray[np.float32]
+) -> Session | None:
+    """Open the model for runs on all cores; None where they are not faster, or not equal."""
+    import numpy as np
+
+    if threads == 1 or get_device(model.job.placement.device).accelerator:
+        return None
+    wide = open_session(threads, 1)
+    if not np.array_equal(wide.run(batch), model.session.run(batch)):
+        return None
+    sessions = {"wide": wide, "narrow": model.session}
+    ms = time_sessions(sessions, batch, warm_up=1, rounds=WIDE_RUNS)
+    return wide if median(ms["wide"]) < WIDE_SHARE * median(ms["narrow"]) else None
 
 
 def describe(model: ServedModel) -> dict[str, Any]:
