@@ -77,6 +77,23 @@ def test_no_request_is_lost_with_a_replica_or_a_node(start, server, two_nodes, p
     assert cluster_server.stop() == 0
 
 
+@pytest.mark.long
+def test_as_many_replicas_as_the_requests_need(start, server, two_nodes, photo):
+    local = server.classify(content=photo).json()["results"]
+    options = ["--executor", "ray", "--ray-address", two_nodes.address, "--replicas", "1-2"]
+    cluster_server = start(*options)
+    assert len(replicas()) == 1
+    with Asking(cluster_server, photo) as asking:
+        while len(replicas()) < 2:
+            asking.wait_for(10)
+    assert {status for status, _ in asking.answers} == {200}
+    assert all(results == local for _, results in asking.answers)
+    while len(replicas()) > 1:
+        assert cluster_server.classify(content=photo).json()["results"] == local
+    assert cluster_server.stop() == 0
+    assert not replicas()
+
+
 @pytest.mark.parametrize("text", ["0", "2-1", "1-", "-3", "many", "9999999"])
 def test_replicas_that_are_no_number(clsctl, ready, text):
     arguments = ["--model-dir", ready, "--port", "0", "--executor", "ray", f"--replicas={text}"]

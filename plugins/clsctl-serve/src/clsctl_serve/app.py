@@ -16,6 +16,7 @@ from fastapi import FastAPI, Request, Response
 from fastapi.exceptions import RequestValidationError
 from starlette.exceptions import HTTPException
 
+from clsctl_serve.base import BaseService
 from clsctl_serve.gate import Gate
 from clsctl_serve.metrics import CONTENT_TYPE
 from clsctl_serve.options import ServeOptions
@@ -61,7 +62,7 @@ def create_app(options: ServeOptions | None = None, **changes: Any) -> FastAPI:
     return app
 
 
-def add_operations(app: FastAPI, service: Service) -> None:
+def add_operations(app: FastAPI, service: BaseService) -> None:
     """Add the probes and the figures."""
 
     @app.get("/livez", tags=["Operations"], summary="Whether the process answers")

@@ -10,10 +10,10 @@ import time
 
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+from clsctl_serve.base import BaseService
 from clsctl_serve.limits import ClientGone
 from clsctl_serve.refusal import Refusal
 from clsctl_serve.responses import as_refusal, refused
-from clsctl_serve.service import Service
 
 log = logging.getLogger("clsctl_serve.access")
 
@@ -30,7 +30,7 @@ GONE = 499
 class Gate:
     """ASGI middleware around the whole app."""
 
-    def __init__(self, app: ASGIApp, service: Service) -> None:
+    def __init__(self, app: ASGIApp, service: BaseService) -> None:
         self._app, self._service = app, service
         self._key = service.options.api_key.encode()
         self._numbers = itertools.count(1)

@@ -1,32 +1,26 @@
-"""Serve on a Ray cluster: this process takes the requests, replicas of the app answer them.
+"""Replicas of the app on a Ray cluster.
 
-Ray Serve keeps the replicas, on whichever node has room, starts others in place of lost ones, and
-gives a request to the one that has least to do. A request whose replica or node is lost before it
-answered goes to another one: to classify an image twice does no harm.
+Ray Serve keeps them, on whichever node has room, starts others in place of lost ones, and gives a
+request to the one that has least to do.
 """
 
 from __future__ import annotations
 
-import asyncio
 import logging
-import os
 import re
 import time
-from collections.abc import Mapping, Sequence
-from contextlib import ExitStack
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, replace
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from fastapi import FastAPI, Request, Response
-
-from clsctl.errors import ClsctlError, DeviceError, UsageError
+from clsctl.errors import DeviceError, UsageError
 from clsctl.installation import install_hint, install_plugin_hint
 from clsctl.models.directory import read_model_dir
-from clsctl_serve.app import add_errors, add_operations, create_app
-from clsctl_serve.gate import REQUEST_ID, Gate
+from clsctl_serve.app import create_app
 from clsctl_serve.options import ServeOptions
-from clsctl_serve.refusal import overloaded, too_late
-from clsctl_serve.service import Service, find_slots
+from clsctl_serve.service import Service
 
 if TYPE_CHECKING:
     from ray.serve.handle import DeploymentHandle
@@ -35,17 +29,11 @@ if TYPE_CHECKING:
 
     Files = Mapping[str, bytes]
 
-log = logging.getLogger("clsctl_serve")
-
 ONGOING = 2
 """Requests that each replica should have: one that it works on, and the next."""
 
-ATTEMPTS = 3
-"""A replica that takes this part of a request's time is taken for lost, and another one is asked:
-it can last half a minute until Ray knows of a node that it is gone."""
-
-AGAIN_S = 0.05
-"""Before a request that lost its replica is put to another one."""
+MORE_S, FEWER_S = 10.0, 60.0
+"""How long there have to be too many or too few requests for another number of replicas."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -148,176 +136,100 @@ class ModelFiles:
         return self._references
 
 
-@dataclass
-class Front(Service):
-    """What the process in front holds: no model, but the way to the replicas."""
+@contextmanager
+def ray_serve(address: str, name: str) -> Iterator[None]:
+    """Join a cluster; the replicas of that name end with the block.
 
-    replication: Replication = Replication()
-
-    def __post_init__(self) -> None:
-        super().__post_init__()
-        self._cluster = ExitStack()
-        self._name = f"clsctl-{os.getpid()}-{time.time_ns():x}"
-        self._handle: DeploymentHandle[Any] | None = None
-        self._under_way = 0
-        self._summary = ""
-
-    async def start(self) -> None:
-        """Join the cluster, and wait until the replicas answer.
-
-        Raises:
-            DeviceError: There is no cluster (`E_RAY_ADDRESS`), Ray Serve is not installed
-                (`E_EXTRA_MISSING`), or the replicas do not start (`E_REPLICAS`).
-        """
-        await asyncio.to_thread(self._join)
-        await self._replace()
-        self.loading = False
-
-    async def reload(self) -> None:
-        """Start replicas with the models as they are now, then end those before them."""
-        try:
-            await self._replace()
-        except ClsctlError as error:
-            log.error("models not replaced", extra={"reason": error.message})
-
-    async def _replace(self) -> None:
-        async with self._reloading:
-            self.slots = await asyncio.to_thread(find_slots, self.options)
-            if all(slot.error for slot in self.slots.values()):
-                raise next(slot.error for slot in self.slots.values() if slot.error)
-            handle = await asyncio.to_thread(self._deploy)
-            self._summary = await handle.summary.remote()
-            self._handle = handle
-
-    async def stop(self) -> None:
-        """End the replicas, and leave the cluster."""
-        self.draining = True
-        await asyncio.to_thread(self._cluster.close)
-
-    def summary(self) -> str:
-        most = self.replication.most
-        return f"{self._summary}, in up to {most} {'replica' if most == 1 else 'replicas'},"
-
-    def readiness(self) -> tuple[bool, dict[str, str]]:
-        ready = self._handle is not None and not self.draining
-        return ready, {
-            name: slot.error.code if slot.error else "ready" if ready else "loading"
-            for name, slot in self.slots.items()
-        }
-
-    async def forward(self, request: Request) -> Response:
-        """Let a replica answer.
-
-        Raises:
-            Refusal: Too many are under way (503), or none answers in time (504).
-        """
-        if self._handle is None or self._under_way >= self.options.queue:
-            raise overloaded(1)
-        deadline, url = self.deadline(), request.url
-        length = request.headers.get("content-length")
-        self._under_way += 1
-        try:
-            async with self.bodies.body(request.receive, length) as body:
-                target = f"{url.path}?{url.query}" if url.query else url.path
-                asked = Asked(request.method, target, request.headers.raw, body)
-                answer = await asyncio.wait_for(self._ask(asked), deadline - time.monotonic())
-        except asyncio.TimeoutError:
-            raise too_late(self.options.timeout) from None
-        finally:
-            self._under_way -= 1
-        response = Response(answer.body, answer.status)
-        response.raw_headers = [pair for pair in answer.headers if pair[0] != REQUEST_ID]
-        return response
-
-    async def _ask(self, asked: Asked) -> Answer:
-        from ray.exceptions import RayError, RayTaskError
-        from ray.serve.exceptions import DeploymentUnavailableError, ReplicaUnavailableError
-
-        attempt_s = self.options.timeout / ATTEMPTS
-        while True:
-            assert self._handle is not None
-            attempt = asyncio.wait_for(self._handle.answer.remote(asked), attempt_s)
-            try:
-                answer: Answer = await attempt
-            except RayTaskError:
-                raise
-            except (RayError, ReplicaUnavailableError, DeploymentUnavailableError):
-                await asyncio.sleep(AGAIN_S)
-            except asyncio.TimeoutError:
-                continue
-            else:
-                return answer
-
-    def _join(self) -> None:
-        try:
-            from clsctl_ray.cluster import connect
-            from ray import serve
-        except ImportError as error:
-            own = error.name == "clsctl_ray"
-            raise DeviceError(
-                f"--executor ray needs Ray Serve: {error}",
-                code="E_EXTRA_MISSING",
-                hint=install_plugin_hint("clsctl-ray") if own else install_hint("ray[serve]"),
-            ) from None
-        self._cluster.enter_context(connect(self.replication.address))
+    Raises:
+        DeviceError: There is no cluster (`E_RAY_ADDRESS`), or Ray Serve is not installed
+            (`E_EXTRA_MISSING`).
+    """
+    try:
+        from clsctl_ray.cluster import connect
+        from ray import serve
+    except ImportError as error:
+        own = error.name == "clsctl_ray"
+        raise DeviceError(
+            f"--executor ray needs Ray Serve: {error}",
+            code="E_EXTRA_MISSING",
+            hint=install_plugin_hint("clsctl-ray") if own else install_hint("ray[serve]"),
+        ) from None
+    with connect(address):
         logging.getLogger("ray.serve").setLevel(logging.WARNING)
         serve.start(proxy_location="Disabled")
-        self._cluster.callback(serve.delete, self._name)
-
-    def _deploy(self) -> DeploymentHandle[Any]:
-        import ray
-        from clsctl_ray.worker import pack_model
-        from ray import serve
-        from ray.util.scheduling_strategies import NodeAffinitySchedulingStrategy
-
-        files = {
-            name: pack_model(read_model_dir(slot.path))
-            for name, slot in self.slots.items()
-            if slot.path is not None
-        }
-        keeper = f"{self._name}-{time.time_ns():x}"
-        actor: Any = ray.remote(ModelFiles)
-        # On this machine, without which there is no server either.
-        here = NodeAffinitySchedulingStrategy(ray.get_runtime_context().get_node_id(), soft=False)
-        self._files = actor.options(name=keeper, num_cpus=0, scheduling_strategy=here).remote(
-            [ray.put(files)]
-        )
-        threads = self.options.threads or 1
-        own = replace(self.options, models=(), api_key="", threads=threads, reload=False)
-        deployment: Any = serve.deployment(
-            Replica,
-            name="clsctl",
-            max_ongoing_requests=self.options.queue,
-            ray_actor_options={"num_cpus": threads} | _accelerator(self.options.device),
-            **_scaling(self.replication),
-        )
         try:
-            handle: DeploymentHandle[Any] = serve.run(
-                deployment.bind(own, keeper), name=self._name, route_prefix=None
-            )
-        except RuntimeError as error:
-            reason = " ".join(str(error).split())
-            raise DeviceError(f"the replicas do not start: {reason}", code="E_REPLICAS") from None
-        return handle
+            yield
+        finally:
+            serve.delete(name)
 
 
-def create_front(options: ServeOptions, replication: Replication) -> FastAPI:
-    """The app in front: it knows probes, figures and bounds, and forwards everything else."""
-    service = Front(options, replication=replication)
-    app = FastAPI(docs_url=None, redoc_url=None, openapi_url=None)
-    app.state.service = service
-    add_operations(app, service)
-    app.add_api_route("/{path:path}", service.forward, methods=["GET", "POST"])
-    add_errors(app)
-    app.add_middleware(Gate, service=service)
-    return app
+class Deployed(NamedTuple):
+    """Replicas that answer.
+
+    Attributes:
+        handle: What requests are put to.
+        files: The actor that has their models, which lives as long as somebody holds it.
+    """
+
+    handle: DeploymentHandle[Any]
+    files: Any
+
+
+def deploy(
+    name: str, options: ServeOptions, paths: Mapping[str, Path], replication: Replication
+) -> Deployed:
+    """Start replicas in place of those of that name, and return when they answer.
+
+    Args:
+        options: The server's.
+        paths: The model directories by name, on this machine.
+
+    Raises:
+        DeviceError: They do not start (`E_REPLICAS`).
+        ModelError: A model directory cannot be read.
+    """
+    from ray import serve
+
+    keeper = f"{name}-{time.time_ns():x}"
+    files = _keep_files(keeper, paths)
+    threads = options.threads or 1
+    own = replace(options, models=(), api_key="", threads=threads, reload=False)
+    deployment: Any = serve.deployment(
+        Replica,
+        name="clsctl",
+        max_ongoing_requests=options.queue,
+        ray_actor_options={"num_cpus": threads} | _accelerator(options.device),
+        **_scaling(replication),
+    )
+    try:
+        handle: DeploymentHandle[Any] = serve.run(
+            deployment.bind(own, keeper), name=name, route_prefix=None
+        )
+    except RuntimeError as error:
+        reason = " ".join(str(error).split())
+        raise DeviceError(f"the replicas do not start: {reason}", code="E_REPLICAS") from None
+    return Deployed(handle, files)
+
+
+def _keep_files(keeper: str, paths: Mapping[str, Path]) -> Any:
+    """Put the models into the cluster, and start the actor of that name."""
+    import ray
+    from clsctl_ray.worker import pack_model
+    from ray.util.scheduling_strategies import NodeAffinitySchedulingStrategy
+
+    files = {name: pack_model(read_model_dir(path)) for name, path in paths.items()}
+    actor: Any = ray.remote(ModelFiles)
+    # On this machine, without which there is no server either.
+    here = NodeAffinitySchedulingStrategy(ray.get_runtime_context().get_node_id(), soft=False)
+    return actor.options(name=keeper, num_cpus=0, scheduling_strategy=here).remote([ray.put(files)])
 
 
 def _scaling(replication: Replication) -> dict[str, Any]:
     if replication.least == replication.most:
         return {"num_replicas": replication.most}
     bounds = {"min_replicas": replication.least, "max_replicas": replication.most}
-    return {"autoscaling_config": {**bounds, "target_ongoing_requests": ONGOING}}
+    delays = {"upscale_delay_s": MORE_S, "downscale_delay_s": FEWER_S}
+    return {"autoscaling_config": {**bounds, **delays, "target_ongoing_requests": ONGOING}}
 
 
 def _accelerator(device: str | None) -> dict[str, Any]:

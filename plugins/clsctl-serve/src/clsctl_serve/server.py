@@ -15,10 +15,10 @@ from fastapi import FastAPI
 
 from clsctl.errors import ClsctlError
 from clsctl_serve.app import create_app
+from clsctl_serve.base import BaseService
 from clsctl_serve.connection import connection_class
 from clsctl_serve.logs import start_logging
 from clsctl_serve.options import ServeOptions
-from clsctl_serve.service import Service
 
 KEEP_ALIVE_S = 75
 """How long a connection without a request stays open; proxies in front keep theirs for less."""
@@ -27,7 +27,7 @@ KEEP_ALIVE_S = 75
 def run_server(
     options: ServeOptions,
     listener: socket.socket,
-    ready: Callable[[Service], None],
+    ready: Callable[[BaseService], None],
     in_terminal: bool = True,
     make_app: Callable[[ServeOptions], FastAPI] = create_app,
 ) -> None:
@@ -74,10 +74,10 @@ async def _serve(
     app: FastAPI,
     options: ServeOptions,
     listener: socket.socket,
-    ready: Callable[[Service], None],
+    ready: Callable[[BaseService], None],
     in_terminal: bool,
 ) -> None:
-    service: Service = app.state.service
+    service: BaseService = app.state.service
     server = _Server(
         uvicorn.Config(
             app,

@@ -1,4 +1,4 @@
-"""What a server holds while it runs: the models, the queue and the figures."""
+"""A process that answers requests itself: its models, and requests on their way to them."""
 
 from __future__ import annotations
 
@@ -7,24 +7,22 @@ import contextlib
 import logging
 import time
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 
 from clsctl.errors import ClsctlError
 from clsctl.paths import is_dir, is_file
+from clsctl_serve.base import BaseService, Slot, find_slots
 from clsctl_serve.batching import Call, Scheduler
 from clsctl_serve.engine import (
     ServedModel,
     Upload,
     Wanted,
-    find_models,
     load_served,
     worker_threads,
 )
 from clsctl_serve.explain import Explainer
-from clsctl_serve.limits import BodyReader, ClientGone, Receive
-from clsctl_serve.metrics import Metrics
-from clsctl_serve.options import ServeOptions
+from clsctl_serve.limits import ClientGone, Receive
 from clsctl_serve.refusal import Refusal, too_late
 from clsctl_serve.urls import Fetcher
 
@@ -35,49 +33,18 @@ POLL_S = 1.0
 
 
 @dataclass
-class Slot:
-    """A model's place in the server.
+class Service(BaseService):
+    """See the module."""
 
-    Attributes:
-        path: Its directory; None where it could not be found.
-        model: What answers requests; None where nothing could be loaded yet.
-        error: Why the newest attempt to load it failed.
-        stamp: What the directory's files were like at that attempt.
-    """
-
-    path: Path | None
-    model: ServedModel | None = None
-    error: ClsctlError | None = None
-    stamp: object = None
-
-
-def find_slots(options: ServeOptions) -> dict[str, Slot]:
-    """Find the place of each model, the default first; nothing is loaded yet."""
-    return {
-        name: Slot(None, error=where) if isinstance(where, ClsctlError) else Slot(where)
-        for name, where in find_models(options).items()
-    }
-
-
-@dataclass
-class Service:
-    """Models, queue and figures of one process."""
-
-    options: ServeOptions
-    metrics: Metrics = field(default_factory=Metrics)
-    slots: dict[str, Slot] = field(default_factory=dict)
     loading: bool = True
-    draining: bool = False
 
     def __post_init__(self) -> None:
-        self.bodies = BodyReader(self.options.max_body, self.options.timeout)
+        super().__post_init__()
         threads, wait = worker_threads(self.options), self.options.max_wait_ms / 1000
         self.scheduler = Scheduler(threads, self.options.queue, wait, self.metrics.observe_batch)
         self.explainer = Explainer(self.options.timeout)
         self.fetcher = Fetcher(self.options.allow_urls, self.options.max_body)
         self.metrics.watch_queue(lambda: self.scheduler.depth)
-        self._reloading = asyncio.Lock()
-        self._tasks: set[asyncio.Task[None]] = set()
 
     # ---- models --------------------------------------------------------------------------------
 
@@ -96,12 +63,7 @@ class Service:
         if all(slot.model is None for slot in self.slots.values()):
             raise next(slot.error for slot in self.slots.values() if slot.error)
 
-    def request_reload(self) -> None:
-        """Reload in the background."""
-        self._spawn(self.reload())
-
     async def reload(self) -> None:
-        """Take up the model directories that have changed; requests are answered meanwhile."""
         async with self._reloading:
             for name, slot in self.slots.items():
                 if slot.path is not None and (stamp := _stamp(slot.path)) != slot.stamp:
@@ -109,7 +71,6 @@ class Service:
                     await self._load(name, slot, slot.path)
 
     async def stop(self) -> None:
-        """Finish what waits, within the time-out of a request."""
         self.draining = True
         for task in self._tasks:
             task.cancel()
@@ -117,7 +78,6 @@ class Service:
         await asyncio.to_thread(self.scheduler.stop, self.options.timeout)
 
     def readiness(self) -> tuple[bool, dict[str, str]]:
-        """Whether models answer; and of each its state, or the code of what is wrong with it."""
         states = {
             name: slot.error.code if slot.error else "ready" if slot.model else "loading"
             for name, slot in self.slots.items()
@@ -126,7 +86,6 @@ class Service:
         return some and not self.loading and not self.draining, states
 
     def summary(self) -> str:
-        """What answers, in a few words."""
         found = [slot.model for slot in self.slots.values() if slot.model]
         return ", ".join(f"{m.name} on {m.job.placement} with {m.backend}" for m in found)
 
@@ -185,16 +144,7 @@ class Service:
                 await self.reload()
             before = now
 
-    def _spawn(self, work: object) -> None:
-        task = asyncio.ensure_future(work)  # type: ignore[call-overload]
-        self._tasks.add(task)
-        task.add_done_callback(self._tasks.discard)
-
     # ---- requests ------------------------------------------------------------------------------
-
-    def deadline(self) -> float:
-        """When a request that begins now must be answered, on `time.monotonic`'s clock."""
-        return time.monotonic() + self.options.timeout
 
     async def classify(
         self,

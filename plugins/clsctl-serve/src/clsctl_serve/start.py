@@ -48,7 +48,7 @@ def start(
         print_line(f"clsctl serves {models} at {_address(listener)}", flush=True)
 
     if replication is not None:
-        from clsctl_serve.replicas import create_front
+        from clsctl_serve.front import create_front
         from clsctl_serve.server import run_server
 
         make_app = functools.partial(create_front, replication=replication)
