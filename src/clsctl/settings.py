@@ -18,7 +18,7 @@ from clsctl.schema.constraints import NonNegativeInt, OneOf, Range
 from clsctl.schema.documents import load_document
 from clsctl.schema.errors import SchemaError
 from clsctl.schema.layers import ConfigSource, config_keys, key, resolve
-from clsctl.values import PRECISIONS
+from clsctl.values import PRECISIONS, ValueRange
 
 HINT = "docs/reference/settings.md describes every setting"
 
@@ -28,7 +28,12 @@ Threads = Annotated[int, Range(0, 1024)]
 
 @dataclass(frozen=True, slots=True)
 class Settings:
-    """Every setting, resolved; `origins` says where each value came from."""
+    """Every setting, resolved.
+
+    Attributes:
+        origins: Where each value came from.
+        value_range: Not the user's but the model's: see `clsctl.images.preprocess.image_settings`.
+    """
 
     model: str = key("", "Model for `predict` where -m is not given")
     device: str = key("auto", "Device: auto, or such as cpu, gpu or gpu:1")
@@ -49,6 +54,7 @@ class Settings:
     timeout: Seconds = key(30, "Seconds without a byte after which a server is given up")
     threads: Threads = key(0, "CPU threads; 0 means every core")
     origins: Mapping[str, str] = field(default_factory=dict)
+    value_range: ValueRange | None = None
 
 
 class Folders(NamedTuple):

@@ -47,6 +47,29 @@ Pixels = Annotated[int, Range(0, 65_536, "a whole number of pixels")]
 
 
 @dataclass(frozen=True, slots=True)
+class ValueRange:
+    """Which values of images of more than 8 bits a model sees as black and as white.
+
+    Attributes:
+        low: Black, and what is below it.
+        high: White, and what is above it.
+        dtype: NumPy's name of the values that images must have.
+    """
+
+    low: float
+    high: float
+    dtype: Annotated[str, OneOf("uint16", "int16", "int32", "float32")]
+
+    def __post_init__(self) -> None:
+        if self.low >= self.high:
+            raise ValueError("low must be less than high")
+
+    def __str__(self) -> str:
+        """As the user reads it: `1000 to 4093 (uint16)`."""
+        return f"{self.low:g} to {self.high:g} ({self.dtype})"
+
+
+@dataclass(frozen=True, slots=True)
 class Preprocessing:
     """How pixels become the network's input; the fields of a catalog `[preprocessing.*]` table.
 
@@ -59,6 +82,8 @@ class Preprocessing:
         backend: The library that resizes, `cv2` or `pil`.
         mean: Per channel, RGB, after scaling to 0..1.
         std: Per channel, RGB, after scaling to 0..1.
+        value_range: Of images of more than 8 bits, brought to 8; None where images have 8, and
+            where the high byte of 16 counts.
     """
 
     resize_short: Pixels
@@ -70,6 +95,7 @@ class Preprocessing:
     mean: tuple[float, float, float] = (0.485, 0.456, 0.406)
     std: tuple[float, float, float] = (0.229, 0.224, 0.225)
     crop_fraction: Annotated[float, Range(0, 1)] = 0.0
+    value_range: ValueRange | None = None
 
 
 @dataclass(frozen=True, slots=True)

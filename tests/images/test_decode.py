@@ -37,10 +37,8 @@ def decode(content: bytes, limit: int = LIMIT) -> pictures.Array:
 
 def decode_pages(content: bytes, limit: int = LIMIT) -> list[tuple[int | None, pictures.Array]]:
     """The number of each page and its pixels, or its error."""
-    found = []
-    for number, call in iter_pages(content, Settings(max_pixels=limit)):
-        found.append((number, call()))
-    return found
+    pages = iter_pages(content, Settings(max_pixels=limit))
+    return [(page.number, page.decode()) for page in pages]
 
 
 def error_of(content: bytes, limit: int = LIMIT) -> DataError:
@@ -126,15 +124,15 @@ def test_a_tiff_of_many_pages_gives_each_and_a_bad_one_its_own_error() -> None:
         append_images=[Image.fromarray(pictures.photo(50, 60)), Image.new("L", (2, 3))],
     )
     found = iter_pages(content, Settings(max_pixels=100))
-    number, call = next(found)
-    assert number == 0
-    np.testing.assert_array_equal(call(), pictures.photo(5, 6))
-    number, call = next(found)
-    assert number == 1
+    page = next(found)
+    assert page.number == 0
+    np.testing.assert_array_equal(page.decode(), pictures.photo(5, 6))
+    page = next(found)
+    assert page.number == 1
     with pytest.raises(DataError, match="60 x 50"):
-        call()
-    number, call = next(found)
-    assert (number, call().shape) == (2, (3, 2, 3))
+        page.decode()
+    page = next(found)
+    assert (page.number, page.decode().shape) == (2, (3, 2, 3))
     assert next(found, None) is None
 
 
@@ -149,8 +147,8 @@ def test_a_pdf_gives_each_page_at_two_pixels_a_point() -> None:
     assert (second[1].argmax(axis=2) == 2).all()
     found = iter_pages(content, Settings(max_pixels=4799))
     with pytest.raises(DataError, match="80 x 60"):
-        next(found)[1]()
-    assert next(found)[1]().shape == (100, 40, 3)
+        next(found).decode()
+    assert next(found).decode().shape == (100, 40, 3)
 
 
 def test_a_broken_pdf_is_an_error() -> None:

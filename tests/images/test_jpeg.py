@@ -23,7 +23,7 @@ MIDDLE = (SCAN + len(PLAIN)) // 2
 
 def decode(data: bytes, settings: Settings = SETTINGS) -> tuple[pictures.Array, list[str]]:
     warnings: list[str] = []
-    [pixels] = [call() for _, call in iter_pages(data, settings, warnings.append)]
+    [pixels] = [page.decode() for page in iter_pages(data, settings, warnings.append)]
     return pixels, warnings
 
 

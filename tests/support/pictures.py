@@ -251,3 +251,44 @@ def many_scans(count: int, side: int = 2000) -> bytes:
     data = encoded(np.zeros((side, side), np.uint8), "JPEG", progressive=True)
     last = data.rindex(b"\xff\xda")
     return data[:last] + data[last:-2] * count + data[-2:]
+
+
+def tiff(values: Array, *, extra: int | None = None) -> bytes:
+    """A TIFF without compression of any values, [height, width] or [height, width, channels].
+
+    Up to two channels are grey, more are RGB; each beyond grey or RGB is an extra one, of that kind
+    (0: nothing is known, 2: transparency), or not said to be one where that is None.
+    """
+    height, width, channels = (*values.shape, 1)[:3]
+    colours = 1 if channels < 3 else 3
+    data = values.astype(values.dtype.newbyteorder("<")).tobytes()
+    tags = {
+        256: ("I", [width]),
+        257: ("I", [height]),
+        258: ("H", [8 * values.dtype.itemsize] * channels),
+        259: ("H", [1]),
+        262: ("H", [1 if colours == 1 else 2]),
+        273: ("I", [0]),
+        277: ("H", [channels]),
+        278: ("I", [height]),
+        279: ("I", [len(data)]),
+        338: ("H", [] if extra is None else [extra] * (channels - colours)),
+        339: ("H", [3 if values.dtype.kind == "f" else 1] * channels),
+    }
+    tags = {tag: found for tag, found in tags.items() if found[1]}
+    place = 14 + 12 * len(tags)
+    lists = {
+        tag: struct.pack(f"<{len(numbers)}{code}", *numbers)
+        for tag, (code, numbers) in tags.items()
+    }
+    start = place + sum(len(packed) for packed in lists.values() if len(packed) > 4)
+    lists[273] = struct.pack("<I", start)
+    entries, heap = b"", b""
+    for tag, (code, numbers) in tags.items():
+        packed = lists[tag]
+        where = packed if len(packed) <= 4 else struct.pack("<I", place + len(heap))
+        heap += packed if len(packed) > 4 else b""
+        kind = {"H": 3, "I": 4}[code]
+        entries += struct.pack("<HHI", tag, kind, len(numbers)) + where.ljust(4, b"\0")
+    head = b"II*\0" + struct.pack("<IH", 8, len(tags))
+    return head + entries + b"\0\0\0\0" + heap + data

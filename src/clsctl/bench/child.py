@@ -145,11 +145,12 @@ def _classify(
 def _tensor(model: ModelSpec, picture: str, batch: int) -> NDArray[np.float32]:
     import numpy as np
 
-    from clsctl.images.preprocess import compile_transforms
+    from clsctl.images.preprocess import compile_transforms, image_settings
     from clsctl.images.read import read_pixels
 
     preprocess = compile_transforms(model.transforms)
-    return np.stack([preprocess(read_pixels(Path(picture)))] * batch)
+    settings = image_settings(model.transforms, Settings())
+    return np.stack([preprocess(read_pixels(Path(picture), settings))] * batch)
 
 
 def _versions(packages: Iterable[str]) -> dict[str, str]:

@@ -9,8 +9,10 @@ from typing import TYPE_CHECKING
 
 from clsctl.errors import ClsctlError, DataError
 from clsctl.exporting.parity_check import check_parity, differs
+from clsctl.images.preprocess import image_settings
 from clsctl.plugin.descriptors import Exporter, ExportRequest
 from clsctl.plugin.registry import Registry, default_registry
+from clsctl.settings import Settings
 from clsctl.values import HOST
 
 if TYPE_CHECKING:
@@ -98,7 +100,8 @@ def export(
             require_written(read_model_dir(folder / exporter.file))
         parity, top1 = {}, None
         if check:
-            photos = _photos(dataset, layout) if dataset else _photos(model.dataset)
+            settings = image_settings(model.transforms, Settings())
+            photos = _photos(dataset or model.dataset, settings, layout if dataset else None)
             parity = _check_scores(request, exporters, folder, photos)
             top1 = _check_accuracy(model, folder, dataset, layout) if dataset else None
         facts = {"format": to, "parity": {name: found._asdict() for name, found in parity.items()}}
@@ -129,7 +132,9 @@ def _check_scores(
     return check_parity(request.network, written, request.transforms, photos)
 
 
-def _photos(dataset: str | Path | None, layout: Layout | None = None) -> list[NDArray[np.uint8]]:
+def _photos(
+    dataset: str | Path | None, settings: Settings, layout: Layout | None
+) -> list[NDArray[np.uint8]]:
     """Read some images of a dataset, spread evenly over its largest held-out split.
 
     They only sharpen the check, which has synthetic ones too: what cannot be read is a note.
@@ -153,7 +158,7 @@ def _photos(dataset: str | Path | None, layout: Layout | None = None) -> list[ND
     for sample in samples[:: max(1, len(samples) // PHOTOS)][:PHOTOS]:
         try:
             with naming(sample.path):
-                photos.append(read_pixels(found.image_path(sample)))
+                photos.append(read_pixels(found.image_path(sample), settings))
         except ClsctlError as error:
             errors.append(error)
     if errors:

@@ -16,14 +16,16 @@ from clsctl.images.formats import format_of
 from clsctl.images.headers import PLAIN, read_header
 from clsctl.images.image_errors import check_size, empty, too_much_memory, unsupported
 from clsctl.images.page import Page, Warn, ignore
-from clsctl.images.plain import decode_plain
+from clsctl.images.plain import decode_plain, plain_span, plain_values
 from clsctl.images.sandbox.process import allowed_memory, iter_sandboxed_pages
+from clsctl.images.value_range import to_eight_bits
 
 if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
 
     from clsctl.settings import Settings
+    from clsctl.values import ValueRange
 
 ORDINARY_BYTES = 64 << 20
 """Memory that any image may take in this process ..."""
@@ -42,7 +44,8 @@ def iter_pages(data: bytes, settings: Settings, warn: Warn = ignore) -> Generato
         data: A whole file.
         settings: The limits: `max_pixels`, above which a page is refused before it is decoded,
             `max_pages` and `input_timeout`; and `draft`, for JPEGs to be decoded at a half, quarter
-            or eighth of their size, as long as the short side keeps this many pixels.
+            or eighth of their size, as long as the short side keeps this many pixels; and
+            `value_range`, by which images of more than 8 bits are brought to 8.
         warn: Receives, for each page that is decoded, what is wrong with it nevertheless.
 
     Yields:
@@ -71,24 +74,33 @@ def iter_pages(data: bytes, settings: Settings, warn: Warn = ignore) -> Generato
     if memory > max(ORDINARY_BYTES, ORDINARY_RATIO * len(data)) or header.scans > ORDINARY_SCANS:
         yield from iter_sandboxed_pages(kind, data, settings, warn)
         return
-    decode = functools.partial(decode_plain, kind, data, header, settings.draft, warn)
-    yield Page(None, decode)
+    span = functools.partial(plain_span, kind, data, header)
+    if settings.value_range is None:
+        decode = functools.partial(decode_plain, kind, data, header, settings.draft, warn)
+        yield Page(None, decode, span)
+        return
+    wanted = settings.value_range
+    yield Page(None, lambda: to_eight_bits(plain_values(kind, data, header), wanted), span)
 
 
-def from_array(array: NDArray[Any]) -> NDArray[np.uint8]:
+def from_array(array: NDArray[Any], wanted: ValueRange | None = None) -> NDArray[np.uint8]:
     """Return the pixels of an ndarray as OpenCV and PaddleX hold images.
 
     Args:
         array: uint8 [H, W, 3] BGR, [H, W, 4] BGR and alpha, which is dropped, or [H, W] grey.
+        wanted: Where given, the values are of its type instead, and brought to 8 bits.
 
     Returns:
         uint8 [H, W, 3], RGB.
 
     Raises:
-        DataError: Another type or shape (`E_IMAGE_ARRAY`), or no pixels (`E_IMAGE_EMPTY`).
+        DataError: Another type or shape (`E_IMAGE_ARRAY`, `E_IMAGE_DEPTH`), or no pixels
+            (`E_IMAGE_EMPTY`).
     """
     import numpy as np
 
+    if wanted is not None and array.size:
+        array = to_eight_bits(array, wanted)
     if array.dtype != np.uint8 or not (array.ndim == 2 or array.shape[2:] in ((3,), (4,))):
         raise DataError(
             f"the array is {array.dtype} {list(array.shape)}, not uint8 [height, width, 3]",

@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import TYPE_CHECKING, NamedTuple
 
+from clsctl.images.value_range import Span
+
 if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
@@ -24,7 +26,9 @@ class Page(NamedTuple):
         number: From 0; None for a single image.
         decode: Returns uint8 [height, width, 3], RGB, or raises DataError. Call it before the next
             page is asked for: it may read from a document that is then closed.
+        span: Returns which values it holds; likewise.
     """
 
     number: int | None
     decode: Callable[[], NDArray[np.uint8]]
+    span: Callable[[], Span]

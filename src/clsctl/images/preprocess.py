@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import functools
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import fields
+from dataclasses import asdict, fields, replace
 from typing import TYPE_CHECKING, Any
 
 from clsctl.errors import ModelError, unknown_name
@@ -31,6 +31,7 @@ if TYPE_CHECKING:
 
     from clsctl.images.resize.resample import Pixels
     from clsctl.images.resize.spatial import Step
+    from clsctl.settings import Settings
 
 Preprocessor = Callable[["NDArray[np.uint8]"], "NDArray[np.float32]"]
 
@@ -41,7 +42,7 @@ def compile_transforms(ops: Sequence[Mapping[str, Any]]) -> Preprocessor:
     Args:
         ops: One-entry mappings of a name to its arguments: `ResizeImage` and `CropImage`, in any
             order and number, then `NormalizeImage` and `ToCHWImage`. `DecodeImage` may precede
-            them and changes nothing.
+            them: what it says counts where images are read (see `image_settings`).
 
     Returns:
         A function uint8 [H, W, 3] RGB -> float32 [3, S, S], contiguous. It raises DataError where
@@ -65,6 +66,16 @@ def compile_transforms(ops: Sequence[Mapping[str, Any]]) -> Preprocessor:
     return preprocess
 
 
+def image_settings(ops: Sequence[Mapping[str, Any]], settings: Settings) -> Settings:
+    """Return the settings by which images are read for a model with these `transform_ops`.
+
+    They say how images of more than 8 bits are brought to 8 before any other operation.
+    """
+    steps = (read(DecodeImage, op["DecodeImage"] or {}) for op in ops if "DecodeImage" in op)
+    ranges = [step.value_range for step in steps if step.value_range]
+    return replace(settings, value_range=ranges[0] if ranges else None)
+
+
 def compile_spatial(ops: Sequence[Mapping[str, Any]]) -> Callable[[Pixels], Pixels]:
     """Turn what of `PreProcess.transform_ops` resizes and crops into a function.
 
@@ -80,7 +91,8 @@ def compile_spatial(ops: Sequence[Mapping[str, Any]]) -> Callable[[Pixels], Pixe
 def transform_ops(preprocessing: Preprocessing) -> list[dict[str, Any]]:
     """Return the `transform_ops` that stand for it, in PaddleX's words.
 
-    Only `CropImage: {fraction: ...}`, which a `crop_fraction` becomes, is clsctl's own.
+    clsctl's own are `CropImage: {fraction: ...}`, which a `crop_fraction` becomes, and
+    `DecodeImage: {value_range: ...}`: PaddleX refuses them.
     """
     side, backend = preprocessing.crop, preprocessing.backend
     name = preprocessing.interpolation
@@ -94,9 +106,11 @@ def transform_ops(preprocessing: Preprocessing) -> list[dict[str, Any]]:
         resize: dict[str, Any] = {"resize_short": preprocessing.resize_short, **how}
         spatial = [{"ResizeImage": resize}, {"CropImage": {"size": side}}]
         spatial = spatial if preprocessing.resize_short else spatial[1:]
+    deep = preprocessing.value_range
+    decode = [{"DecodeImage": {"value_range": asdict(deep)}}] if deep else []
     normalize: dict[str, Any] = {"scale": 1 / 255, "order": "", "channel_num": 3}
     normalize |= {"mean": list(preprocessing.mean), "std": list(preprocessing.std)}
-    return [*spatial, {"NormalizeImage": normalize}, {"ToCHWImage": None}]
+    return [*decode, *spatial, {"NormalizeImage": normalize}, {"ToCHWImage": None}]
 
 
 # ---- operations --------------------------------------------------------------------------------

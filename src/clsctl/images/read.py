@@ -16,6 +16,7 @@ from clsctl.errors import ClsctlError, DataError, internal_error
 from clsctl.images.decode import from_array, iter_pages
 from clsctl.images.fetch import download, read_file
 from clsctl.images.page import Page, Warn, ignore
+from clsctl.images.value_range import Span, span_of
 from clsctl.settings import Settings
 
 if TYPE_CHECKING:
@@ -133,6 +134,16 @@ def read_pixels(
         return next(found).decode()
 
 
+def read_span(path: Path, settings: Settings) -> Span:
+    """Find out which values a file holds; of a document or animation, the first page.
+
+    Raises:
+        DataError: It cannot be read or decoded. The message does not name the file.
+    """
+    with closing(iter_pages(read_file(path), replace(settings, value_range=None))) as found:
+        return next(found).span()
+
+
 def _pages(source: Source, settings: Settings, warn: Warn = ignore) -> Iterator[Page]:
     content = source.content
     if isinstance(content, ClsctlError):
@@ -144,7 +155,8 @@ def _pages(source: Source, settings: Settings, warn: Warn = ignore) -> Iterator[
     elif isinstance(content, bytes):
         yield from iter_pages(content, settings, warn)
     else:
-        yield Page(None, functools.partial(from_array, content))
+        decode = functools.partial(from_array, content, settings.value_range)
+        yield Page(None, decode, functools.partial(span_of, content))
 
 
 def _decoded(source: Source, page: Page, warnings: list[str]) -> InputImage:

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from typing import Annotated, TypeAlias
 
 from clsctl.schema.constraints import Length, Range
+from clsctl.values import ValueRange
 
 MAX_SIDE = 4096
 """Pixels of a side after preprocessing; no network for classification takes more than 600."""
@@ -23,6 +24,7 @@ class DecodeImage:
     to_rgb: bool = True
     channel_first: bool = False
     to_np: bool = False
+    value_range: ValueRange | None = None
 
 
 @dataclass(frozen=True, slots=True)

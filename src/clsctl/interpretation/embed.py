@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, BinaryIO
 
 from clsctl.errors import DataError, UsageError
-from clsctl.images.preprocess import compile_transforms
+from clsctl.images.preprocess import compile_transforms, image_settings
 from clsctl.images.read import InputImage, read_tensors
 from clsctl.images.sources import iter_sources
 from clsctl.installation import install_hint
@@ -58,6 +58,7 @@ def compute_embeddings(
     import numpy as np
 
     preprocess = compile_transforms(transforms)
+    settings = image_settings(transforms, settings)
     tensors = (
         pair
         for source in iter_sources(inputs)

@@ -21,6 +21,7 @@ from clsctl.images.read import read_pixels
 from clsctl.settings import Settings
 from clsctl.system.memory import machine_memory
 from clsctl.system.temporary import temporary_file
+from clsctl.values import ValueRange
 
 if TYPE_CHECKING:
     import numpy as np
@@ -49,7 +50,7 @@ def open_reader(
         return plain
     small = shrink(plain, side)
     if cache == "disk":
-        return cache_on_disk(small, folder, side)
+        return cache_on_disk(small, folder, side, (settings or Settings()).value_range)
     return cache_in_memory(small, machine_memory().free // 2)
 
 
@@ -98,7 +99,9 @@ def cache_in_memory(read: Read, limit: int) -> Read:
     return from_memory
 
 
-def cache_on_disk(read: Read, folder: Path, side: int) -> Read:
+def cache_on_disk(
+    read: Read, folder: Path, side: int, value_range: ValueRange | None = None
+) -> Read:
     """Keep every image's pixels in a file, for this run and later ones.
 
     A damaged file counts as missing. Once the disk is full nothing more is kept.
@@ -107,12 +110,13 @@ def cache_on_disk(read: Read, folder: Path, side: int) -> Read:
         read: A reader that shrinks to `side`.
         folder: Where files are kept; made when needed.
         side: See `shrink`; images of another side are kept apart.
+        value_range: How they were brought to 8 bits; those of another way are kept apart.
     """
     writable = True
 
     def from_disk(path: Path) -> NDArray[np.uint8]:
         nonlocal writable
-        file = _cache_file(folder, path, side)
+        file = _cache_file(folder, (*_key(path), side, value_range))
         pixels = _load(file)
         if pixels is not None:
             return pixels
@@ -139,8 +143,8 @@ def _key(path: Path) -> _Key:
     return str(path.absolute()), facts.st_size, facts.st_mtime_ns
 
 
-def _cache_file(folder: Path, path: Path, side: int) -> Path:
-    name = hashlib.sha256(repr((*_key(path), side)).encode("utf-8", "surrogateescape")).hexdigest()
+def _cache_file(folder: Path, facts: tuple[object, ...]) -> Path:
+    name = hashlib.sha256(repr(facts).encode("utf-8", "surrogateescape")).hexdigest()
     return folder / name[:2] / f"{name}.npz"
 
 

@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 from clsctl.datasets.samples import Sample, located
 from clsctl.errors import ClsctlError
-from clsctl.images.preprocess import compile_transforms
+from clsctl.images.preprocess import compile_transforms, image_settings
 from clsctl.images.read import read_pixels
 from clsctl.loading.cache import Read
 from clsctl.loading.sampling import Stream, epoch_order, generator, split_batch
@@ -156,7 +156,7 @@ def open_loader(
         lambda pixels, rng: preprocess(pixels),
         batch_size=batch_size,
         workers=workers or settings.threads or available_cores(),
-        read=functools.partial(read_pixels, settings=settings),
+        read=functools.partial(read_pixels, settings=image_settings(transforms, settings)),
     )
 
 

@@ -8,6 +8,7 @@ from dataclasses import replace
 from numbers import Integral
 
 from clsctl.errors import UsageError
+from clsctl.images.preprocess import image_settings
 from clsctl.inference.backend_choice import select_placement
 from clsctl.inference.temperature import CalibratedSession, read_calibration
 from clsctl.plugin.descriptors import Backend, PredictJob
@@ -49,7 +50,7 @@ def prepare_job(
         (),
         backend.name,
         placement,
-        settings,
+        image_settings(model.transforms, settings),
         topk=topk or model.topk,
         temperature=temperature,
         threshold=least if threshold is None else threshold,

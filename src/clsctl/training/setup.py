@@ -12,7 +12,7 @@ from clsctl.datasets.check.listing import read_training_dataset
 from clsctl.datasets.printing import print_notes
 from clsctl.datasets.samples import Dataset, Sample
 from clsctl.errors import DataError, DeviceError, UsageError
-from clsctl.images.preprocess import transform_ops
+from clsctl.images.preprocess import image_settings, transform_ops
 from clsctl.inference.devices import get_device
 from clsctl.loading.augment import train_transform
 from clsctl.loading.cache import Read, open_reader
@@ -29,6 +29,7 @@ from clsctl.training.distributed.process_group import SINGLE_PROCESS, ProcessGro
 from clsctl.training.distributed.ranks import Rank
 from clsctl.training.job import TrainJob
 from clsctl.training.onednn.choice import choose_acceleration
+from clsctl.training.value_range import find_value_range
 from clsctl.values import Preprocessing
 
 if TYPE_CHECKING:
@@ -60,6 +61,10 @@ def prepare(config: TrainConfig, group: ProcessGroup = SINGLE_PROCESS) -> TrainJ
     train, val = (_split(dataset, name) for name in ("train", "val"))
     classes = _classes(dataset, config)
     preprocessing = _preprocessing(config)
+    deep = group.broadcast(
+        lambda: find_value_range(train, dataset.root, load_settings(), config.data.value_range)
+    )
+    preprocessing = replace(preprocessing, value_range=deep)
     if not config.batch_size:
         side = preprocessing.crop
         batch = group.broadcast(lambda: fitting_batch(config, len(train), classes, side, device))
@@ -186,4 +191,5 @@ def _workers(config: TrainConfig, rank: Rank) -> int:
 def _reader(config: TrainConfig, preprocessing: Preprocessing) -> Read:
     side = CACHED_SIZE * preprocessing.crop
     folder = folders().cache / "images"
-    return open_reader(config.data.cache, side, folder, load_settings())
+    settings = image_settings(transform_ops(preprocessing), load_settings())
+    return open_reader(config.data.cache, side, folder, settings)

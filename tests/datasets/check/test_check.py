@@ -66,6 +66,17 @@ def test_clean_folders_and_tables(tmp_path):
     assert report.statistics.samples == {"train": 6, "val": 2}
 
 
+@pytest.mark.parametrize(("dtype", "factor"), [("f4", 30), ("u2", 1)])
+def test_images_of_more_than_8_bits_are_seen_by_the_range_of_their_values(tmp_path, dtype, factor):
+    """Floats beyond 255 are no damage, and dark 16 bits no duplicates of one another."""
+    rng = np.random.default_rng(0)
+    names = [f"{split}/{name}/1.tiff" for split in ("train", "val") for name in ("cat", "dog")]
+    for name in names:
+        blocks = rng.integers(0, 256, (8, 8, 3)).repeat(30, axis=0).repeat(30, axis=1)
+        pictures.write(tmp_path, {name: pictures.tiff((blocks * factor).astype(dtype))})
+    assert check(tmp_path, strict=True).problems == ()
+
+
 def test_blank_and_recoloured_images_are_no_near_duplicates(tmp_path):
     colours = [(0, 0, 255), (0, 255, 0), (255, 0, 0), (90, 90, 90)]
     for number, colour in enumerate(colours):

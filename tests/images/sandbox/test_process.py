@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import json
 import os
 import signal
@@ -66,7 +67,7 @@ def test_what_never_ends_is_ended(make) -> None:
 
 
 def decoded(data: bytes, settings: Settings = SETTINGS):
-    return ((number, decode()) for number, decode in iter_pages(data, settings))
+    return ((page.number, page.decode()) for page in iter_pages(data, settings))
 
 
 def test_pages_come_one_by_one_and_end_at_the_limit() -> None:
@@ -160,3 +161,17 @@ def test_a_forked_process_has_decoders_of_its_own() -> None:
     assert os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == 0
     [(_, pixels)] = decoded(pictures.lossless()["rgb.tiff"])
     np.testing.assert_array_equal(pixels, pictures.photo())
+
+
+def test_a_process_that_the_garbage_collector_gives_back_harms_no_other_image() -> None:
+    """With the generator it finalises the pipes, in whatever order."""
+    photo = pictures.photo()
+    content = pictures.encoded(photo, "TIFF")
+    for _ in range(5):
+        dropped = [iter_pages(content, SETTINGS)]
+        next(dropped[0])
+        dropped.append(dropped)
+        del dropped
+        gc.collect()
+        [pixels] = [page.decode() for page in iter_pages(content, SETTINGS)]
+        np.testing.assert_array_equal(pixels, photo)

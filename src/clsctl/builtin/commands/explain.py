@@ -63,7 +63,7 @@ def explain(
     The brighter a spot, the more it speaks for the class.
     """
     from clsctl.images.caption import IMAGE_FORMATS
-    from clsctl.images.preprocess import compile_transforms
+    from clsctl.images.preprocess import compile_transforms, image_settings
     from clsctl.images.read import naming
     from clsctl.interpretation.gradcam import (
         activation_map,
@@ -85,7 +85,7 @@ def explain(
     settings = load_settings()
     known = find(model, weights, settings)
     class_id = None if class_name is None else class_named(class_name, known.labels)
-    pixels = _pixels(image, settings)
+    pixels = _pixels(image, image_settings(known.transforms, settings))
     with naming(image):
         tensor = compile_transforms(known.transforms)(pixels)
     found = activation_map(load_network(known), tensor, class_id)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import zlib
 from contextlib import closing
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
@@ -16,6 +17,7 @@ from clsctl.images.formats import format_of
 from clsctl.images.headers import PLAIN, Header, read_header
 from clsctl.images.image_errors import check_size, empty, truncated, unsupported
 from clsctl.images.sandbox.process import sandboxed_header
+from clsctl.images.value_range import range_of
 from clsctl.paths import open_regular
 from clsctl.settings import Settings
 
@@ -48,12 +50,18 @@ class InspectedImage(NamedTuple):
 
 
 def inspect_pixels(path: Path, settings: Settings) -> InspectedImage:
-    """Decode an image; of a document or animation, the first page."""
+    """Decode an image; of a document or animation, the first page.
+
+    One of more than 8 bits is seen by the range of its own values: what range a model takes is
+    found out when it is trained.
+    """
     import cv2
 
     data = read_file(path)
     warnings: list[str] = []
-    with closing(iter_pages(data, settings, warnings.append)) as found:
+    with closing(iter_pages(data, settings)) as found:
+        own = replace(settings, value_range=range_of(next(found).span()))
+    with closing(iter_pages(data, own, warnings.append)) as found:
         pixels = next(found).decode()
     header = _header(data, path, settings)
     facts = _facts(header, _signature(len(data), data), "; ".join(warnings))

@@ -18,14 +18,11 @@ from clsctl.errors import ClsctlError
 from clsctl.images.headers import read_header
 from clsctl.images.image_errors import corrupt, too_much_memory, truncated
 from clsctl.images.sandbox.messages import Buffer, error_fields, receive, send
-from clsctl.images.sandbox.pillow_decode import (
-    PLUGINS,
-    RawPage,
-    RawPixels,
-    iter_pillow_pages,
-    read_pillow_header,
-)
+from clsctl.images.sandbox.pillow_decode import PLUGINS, iter_pillow_pages, read_pillow_header
+from clsctl.images.sandbox.raw_pixels import RawPage, RawPixels, raw_of_values
+from clsctl.images.value_range import EIGHT_BITS, other_dtype, span_of, to_eight_bits
 from clsctl.paths import exists, open_regular
+from clsctl.values import ValueRange
 
 STATUS = Path("/proc/self/status")
 KEPT_KB = 256 << 10
@@ -66,12 +63,13 @@ class Document:
         self.kind: str = fields["kind"]
         self._path, self._content = fields.get("path"), content
         self._max_pixels, self._draft = fields["max_pixels"], fields["draft"]
+        self._range = ValueRange(**fields["value_range"]) if fields["value_range"] else None
         self._warnings: list[str] = []
         self._pages = self._iter_pages()
         self._page: RawPage | None = None
 
     def answer(self, request: str) -> Reply:
-        """Answer a request for the header, for the next page's number, or for its pixels.
+        """Answer a request for the header, the next page's number, its pixels or its values' span.
 
         Raises:
             ClsctlError: Whatever is wrong with the file.
@@ -84,9 +82,12 @@ class Document:
             return self._header(), b""
         if request == "next":
             self._page = next(self._pages, None)
-            return {"page": self._page[0]} if self._page else {"end": True}, b""
+            return {"page": self._page.number} if self._page else {"end": True}, b""
         assert self._page
-        pixels = self._page[1]()
+        if request == "span":
+            span = span_of(self._page.values()) if self._page.values else EIGHT_BITS
+            return span._asdict(), b""
+        pixels = self._page.decode() if self._range is None else self._scaled(self._page)
         fields = {"height": pixels.height, "width": pixels.width, "warnings": self._warnings}
         return fields, pixels.content
 
@@ -102,15 +103,21 @@ class Document:
         elif self.kind in PLUGINS:
             yield from iter_pillow_pages(self.kind, self._content, self._max_pixels)
         else:
-            yield None, self._decode_plain
+            yield self._plain_page()
 
-    def _decode_plain(self) -> RawPixels:
+    def _plain_page(self) -> RawPage:
         """Decode what is mostly decoded without another process, and was too large for that."""
-        from clsctl.images.plain import decode_plain
+        from clsctl.images.plain import decode_plain, plain_values
 
-        header = read_header(self.kind, self._content)
-        pixels = decode_plain(self.kind, self._content, header, self._draft, self._warnings.append)
-        return RawPixels(pixels.shape[0], pixels.shape[1], pixels.reshape(-1).data)
+        args = self.kind, self._content, read_header(self.kind, self._content)
+        decode = functools.partial(decode_plain, *args, self._draft, self._warnings.append)
+        return RawPage(None, lambda: raw_of_values(decode()), lambda: plain_values(*args))
+
+    def _scaled(self, page: RawPage) -> RawPixels:
+        assert self._range
+        if page.values is None:
+            raise other_dtype(EIGHT_BITS.dtype, self._range)
+        return raw_of_values(to_eight_bits(page.values(), self._range))
 
 
 @contextlib.contextmanager

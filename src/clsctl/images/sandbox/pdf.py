@@ -14,7 +14,7 @@ from typing import Any
 
 from clsctl.errors import DataError
 from clsctl.images.image_errors import check_size, needs_package
-from clsctl.images.sandbox.pillow_decode import RawPage, RawPixels
+from clsctl.images.sandbox.raw_pixels import RawPage, RawPixels, raw_of_image
 
 SCALE = 2.0
 """Pixels per point (1/72 inch), as in PaddleX."""
@@ -34,7 +34,7 @@ def iter_pdf_pages(data: bytes, max_pixels: int) -> Iterator[RawPage]:
     if len(document) == 0:
         raise DataError("the PDF has no pages", code="E_IMAGE_EMPTY")
     for number in range(len(document)):
-        yield number, functools.partial(_render, document, number, max_pixels)
+        yield RawPage(number, functools.partial(_render, document, number, max_pixels))
 
 
 def _render(document: Any, number: int, max_pixels: int) -> RawPixels:
@@ -42,5 +42,4 @@ def _render(document: Any, number: int, max_pixels: int) -> RawPixels:
         width, height = (math.ceil(side * SCALE) for side in page.get_size())
         check_size(width, height, max_pixels)
         image = page.render(scale=SCALE).to_pil()
-        rgb = image if image.mode == "RGB" else image.convert("RGB")
-        return RawPixels(rgb.height, rgb.width, rgb.tobytes())
+        return raw_of_image(image)

@@ -11,12 +11,13 @@ import contextlib
 import functools
 import itertools
 import os
-import queue
 import select
 import subprocess
 import sys
 import time
+from collections import deque
 from collections.abc import Iterator, Mapping
+from dataclasses import asdict
 from pathlib import Path
 from typing import IO, TYPE_CHECKING, Any
 
@@ -26,6 +27,7 @@ from clsctl.images.image_errors import corrupt, too_many_pages, too_slow
 from clsctl.images.page import Page, Warn
 from clsctl.images.sandbox.local import LocalDocument
 from clsctl.images.sandbox.messages import raise_error, receive, send
+from clsctl.images.value_range import Span
 
 if TYPE_CHECKING:
     import numpy as np
@@ -67,7 +69,7 @@ def iter_sandboxed_pages(kind: str, data: bytes, settings: Settings, warn: Warn)
             if count == settings.max_pages:
                 raise too_many_pages(kind, settings.max_pages)
             decode = functools.partial(process.decode, settings.max_pixels, warn)
-            yield Page(fields["page"], decode)
+            yield Page(fields["page"], decode, functools.partial(_span, process))
             if process.ended:
                 return
 
@@ -93,7 +95,12 @@ def _opened(
     kind: str, data: bytes, settings: Settings, **fields: str
 ) -> Iterator[_Process | LocalDocument]:
     memory = allowed_memory(len(data), settings)
-    limits = {"max_pixels": settings.max_pixels, "draft": settings.draft, "memory": memory}
+    limits = {
+        "max_pixels": settings.max_pixels,
+        "draft": settings.draft,
+        "memory": memory,
+        "value_range": settings.value_range and asdict(settings.value_range),
+    }
     if not CAN_WAIT:
         yield LocalDocument({"kind": kind, **limits, **fields}, data)
         return
@@ -103,7 +110,12 @@ def _opened(
         yield process
     finally:
         if process.close():
-            _idle_processes().put(process)
+            _idle_processes().append(process)
+
+
+def _span(process: _Process | LocalDocument) -> Span:
+    fields = process.ask("span")
+    return Span(*(fields[name] for name in Span._fields))
 
 
 class _Process:
@@ -128,8 +140,12 @@ class _Process:
 
     @property
     def ended(self) -> bool:
-        """Whether it has ended, or was ended."""
-        return self._child.poll() is not None
+        """Whether it has ended, was ended, or cannot be spoken with any more.
+
+        The garbage collector may close the pipes of a process that a dropped generator gave back.
+        """
+        closed = self._requests.closed or self._replies.closed
+        return closed or self._child.poll() is not None
 
     def open(self, fields: Mapping[str, Any], data: bytes, seconds: int) -> None:
         """Hand over a document, of which every answer may take that many seconds; 0: any number."""
@@ -230,17 +246,20 @@ def _widen(pipe: IO[bytes]) -> None:
 
 def _idle_process() -> _Process | None:
     """One that has nothing to do; the system may have ended it meanwhile."""
-    with contextlib.suppress(queue.Empty):
-        while (process := _idle_processes().get_nowait()).ended:
+    with contextlib.suppress(IndexError):
+        while (process := _idle_processes().pop()).ended:
             pass
         return process
     return None
 
 
 @functools.cache
-def _idle_processes() -> queue.LifoQueue[_Process]:
-    """The last one is taken first: the others may be on disk by now."""
-    return queue.LifoQueue()
+def _idle_processes() -> deque[_Process]:
+    """The last one is taken first: the others may be on disk by now.
+
+    No lock is held meanwhile: the garbage collector may give one back at any time.
+    """
+    return deque()
 
 
 # A forked process must not speak with the children of another one.

@@ -7,7 +7,7 @@ is it.
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import Annotated, Literal
+from typing import Annotated, Literal, TypeAlias
 
 from clsctl.loading.augment import AugmentConfig
 from clsctl.schema.constraints import (
@@ -21,6 +21,8 @@ from clsctl.schema.constraints import (
 )
 from clsctl.schema.layers import key
 from clsctl.settings import Threads
+
+ValueRangeChoice: TypeAlias = Literal["auto", "off"] | tuple[float, float]
 
 AUTO = Word("auto", 0)
 """What is found out when the run starts."""
@@ -38,6 +40,10 @@ class DataConfig:
     )
     resize_short: NonNegativeInt = key(
         0, "Short side from which the input is cut in prediction; 0 is in the model's proportion"
+    )
+    value_range: ValueRangeChoice = key(
+        "auto",
+        "Values of 16-bit and float images that are black and white; off takes the upper 8 bits",
     )
     workers: Threads = key(0, "Threads that decode images; 0 is one a core")
     cache: Literal["none", "ram", "disk"] = key("none", "Keep shrunk decoded images between epochs")
