@@ -40,7 +40,7 @@ def read_file(path: Path) -> bytes:
 
 
 def download(url: str, settings: Settings) -> bytes:
-    """Fetch the content of an http(s) URL; see `clsctl.images.http.fetch_url`.
+    """Fetch the content of an http(s) URL; see `clsctl.images.download.http.fetch_url`.
 
     Raises:
         NetworkError: It cannot be fetched, or must not be (`E_OFFLINE`).
@@ -52,7 +52,7 @@ def download(url: str, settings: Settings) -> bytes:
             code="E_OFFLINE",
             hint="leave out --offline and unset CLSCTL_OFFLINE, or pass a local copy",
         )
-    from clsctl.images.http import fetch_url
+    from clsctl.images.download.http import fetch_url
 
     return fetch_url(url, settings)
 

@@ -1,6 +1,7 @@
 """Open connections that keep to a deadline, and where asked to, to public addresses only.
 
-`clsctl.images.http` imports this module when the first URL comes: httpcore takes long to load.
+`clsctl.images.download.http` imports this module when the first URL comes: httpcore takes long to
+load.
 """
 
 from __future__ import annotations

@@ -18,8 +18,8 @@ import httpcore
 
 from clsctl.errors import NetworkError
 from clsctl.http_client import httpx
+from clsctl.images.download.network import Network, is_time_up, time_limit
 from clsctl.images.image_errors import too_many_bytes
-from clsctl.images.network import Network, is_time_up, time_limit
 from clsctl.images.streams import CHUNK, MAX_STREAM, join
 from clsctl.settings import Settings
 from clsctl.urls import printable_url

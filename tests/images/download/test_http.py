@@ -18,8 +18,8 @@ import pytest
 from servers import Answer, Visit, redirect, serving, stalled, whole
 
 from clsctl.errors import ClsctlError
+from clsctl.images.download.network import is_public
 from clsctl.images.fetch import download
-from clsctl.images.network import is_public
 from clsctl.images.read import read
 from clsctl.images.sources import iter_sources
 from clsctl.settings import Settings
