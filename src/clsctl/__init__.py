@@ -31,6 +31,8 @@ if TYPE_CHECKING:
     from clsctl.quantization.quantize import Quantized as Quantized
     from clsctl.quantization.quantize import quantize as quantize
     from clsctl.result import Result as Result
+    from clsctl.searching.search import SearchResult as SearchResult
+    from clsctl.searching.search import search as search
     from clsctl.training.train import TrainResult as TrainResult
     from clsctl.training.train import train as train
 
@@ -43,6 +45,7 @@ _LAZY = {
     "Export": "clsctl.exporting.export",
     "Quantized": "clsctl.quantization.quantize",
     "Result": "clsctl.result",
+    "SearchResult": "clsctl.searching.search",
     "create_model": "clsctl.prediction.classifier",
     "create_pipeline": "clsctl.prediction.paddlex_pipeline",
     "train": "clsctl.training.train",
@@ -50,6 +53,7 @@ _LAZY = {
     "evaluate": "clsctl.evaluation.evaluate",
     "export": "clsctl.exporting.export",
     "quantize": "clsctl.quantization.quantize",
+    "search": "clsctl.searching.search",
 }
 
 __all__ = [
@@ -60,6 +64,7 @@ __all__ = [
     "Export",
     "Quantized",
     "Result",
+    "SearchResult",
     "TrainResult",
     "__version__",
     "build",
@@ -68,6 +73,7 @@ __all__ = [
     "evaluate",
     "export",
     "quantize",
+    "search",
     "train",
 ]
 

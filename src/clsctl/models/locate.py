@@ -104,11 +104,19 @@ def default_name(store: Store, kind: WeightKind = "inference") -> str:
     """
     from clsctl.models.catalog import default_model, load_catalog
 
-    pulled, catalog = store.pulled(kind), load_catalog()
-    here = pulled or [name for name, entry in catalog.items() if _is_local(entry, kind)]
+    catalog = load_catalog()
+    here = store.pulled(kind) or local_names(store, kind)
     if not here or default_model() in here:
         return default_model()
     return max(here, key=lambda name: (catalog[name].top1 or 0) if name in catalog else 0)
+
+
+def local_names(store: Store, kind: WeightKind) -> list[str]:
+    """List the models whose weights need no network: those in the store, and some of plugins."""
+    from clsctl.models.catalog import load_catalog
+
+    brought = [name for name, entry in load_catalog().items() if _is_local(entry, kind)]
+    return list(dict.fromkeys([*store.pulled(kind), *brought]))
 
 
 def _known_name(text: str) -> str | None:

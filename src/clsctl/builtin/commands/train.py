@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
@@ -23,10 +23,14 @@ from clsctl.errors import UsageError
 from clsctl.plugin import Command, hookimpl
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from clsctl.schema.layers import ConfigSource
     from clsctl.training.train import TrainResult
 
 
 TRAINING, MACHINES = "Training", "Several processes and machines"
+SEARCH = "Finding a model, with --time and without -m"
 """Headings of the help that this command alone has."""
 
 
@@ -39,6 +43,7 @@ def clsctl_commands() -> list[Command]:
             train,
             examples=(
                 "clsctl train -m PP-LCNet_x1_0 -d flowers -o run",
+                "clsctl train -d flowers --time 10m -o run",
                 "clsctl train --resume run",
             ),
         )
@@ -76,7 +81,33 @@ def train(
         typer.Option(
             metavar="TIME",
             rich_help_panel=TRAINING,
-            help="Fit the epochs into this time: 10m, 90s or 2h.",
+            help="Fit the epochs into this time: 10m, 90s or 2h. Without -m: find the model.",
+            show_default="no limit",
+        ),
+    ] = None,
+    accuracy_first: Annotated[
+        bool,
+        typer.Option(
+            "--accuracy-first",
+            rich_help_panel=SEARCH,
+            help="Take the best model, although a faster one is as good but for chance.",
+        ),
+    ] = False,
+    latency: Annotated[
+        str | None,
+        typer.Option(
+            metavar="TIME",
+            rich_help_panel=SEARCH,
+            help="The most that one image may take on this machine, such as 5ms.",
+            show_default="no limit",
+        ),
+    ] = None,
+    max_size: Annotated[
+        str | None,
+        typer.Option(
+            metavar="SIZE",
+            rich_help_panel=SEARCH,
+            help="The most that the weights may take, such as 20MB.",
             show_default="no limit",
         ),
     ] = None,
@@ -210,10 +241,11 @@ def train(
     """Train a model and export the best epoch.
 
     Published weights are fine-tuned by default; --scratch trains as the family was published.
-    Ctrl-C saves; --resume gives what an uninterrupted run would have given.
+    With --time and without -m the best model for the dataset is found. Ctrl-C saves; --resume
+    gives what an uninterrupted run would have given.
     """
+    from clsctl.builtin.commands._model_search import find_model, read_limits
     from clsctl.builtin.commands._paddlex_modes import run_mode, split_overrides
-    from clsctl.schema.layers import ConfigSource
     from clsctl.training.config.run_config import resolve_run
     from clsctl.training.config.sources import file_sources, load_paddlex, option_source
     from clsctl.training.distributed import environment
@@ -249,16 +281,14 @@ def train(
         "accelerate": accelerate,
         "seed": seed,
     }
-    given = {
-        key: str(v) if isinstance(v, Path) else v for key, v in options.items() if v is not None
-    }
     with environment.noting_once():
-        sources = [*file_sources(config, texts), option_source(texts)]
-    sources.append(ConfigSource("option", given))
+        sources = [*file_sources(config, texts), option_source(texts), _source(options)]
     if explain_config:
         from clsctl.training.config.explain import print_config
 
         print_config(resolve_run(sources, resume))
+        return
+    if find_model(sources, resume, read_limits(latency, max_size, accuracy_first)):
         return
     from clsctl.training.distributed.launch import supervise
     from clsctl.training.distributed.nodes import Nodes
@@ -267,6 +297,15 @@ def train(
         return
     environment.restart_with_variables()
     _print(run_training(sources, resume))
+
+
+def _source(options: Mapping[str, Any]) -> ConfigSource:
+    """Take the values of the options that were given."""
+    from clsctl.schema.layers import ConfigSource
+
+    given = {name: value for name, value in options.items() if value is not None}
+    texts = {name: str(value) for name, value in given.items() if isinstance(value, Path)}
+    return ConfigSource("option", given | texts)
 
 
 def _print(result: TrainResult) -> None:

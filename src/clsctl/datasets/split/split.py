@@ -154,6 +154,40 @@ def make_folds(
     return result
 
 
+def hold_out(
+    path: Path | str,
+    output: Path,
+    *,
+    layout: Layout | None = None,
+    val: float,
+    seed: int = 0,
+    progress: Progress = no_progress,
+) -> SplitResult:
+    """Make a dataset whose training images are another's, but for a part to validate with.
+
+    Nearly equal images are in the same part. The other dataset stays as it is; the new one has a
+    link to its images.
+
+    Args:
+        path: The dataset, in any layout.
+        output: The folder to make.
+        layout: Read this layout alone; see `read_dataset`.
+        val: Percentage for validation.
+        seed: Another seed gives another split.
+        progress: Receives the images looked at.
+
+    Raises:
+        DataError: As `make_folds`.
+    """
+    pool = read_pool(Path(path), True, layout)
+    groups = group_samples(pool, None, True, progress)
+    result = _split_pool(pool, _percentages(None, val, None), seed, True, groups)
+    lists = {**result.splits, "test": result.held_out} if result.held_out else result.splits
+    with new_dataset(output) as folder:
+        write_linked_lists(folder, pool.root, result.class_names, lists)
+    return replace(result, root=output)
+
+
 # ---- the steps ---------------------------------------------------------------------------------
 
 

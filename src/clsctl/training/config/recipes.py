@@ -64,7 +64,8 @@ def configure(sources: Sequence[ConfigSource]) -> ResolvedConfig:
         raise UsageError(
             "no model to train is named",
             code="E_MODEL_MISSING",
-            hint="name one with -m; `clsctl models list` shows every model",
+            hint="name one with -m (`clsctl models list` shows every model), or give the time in "
+            "which the best one is to be found: --time 10m",
         )
     kind = asked.recipe
     if kind == "auto":

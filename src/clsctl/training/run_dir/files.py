@@ -74,10 +74,12 @@ def _difference(before: Sequence[str], now: Sequence[str]) -> str:
 
 
 @contextmanager
-def exclusive(run_dir: Path) -> Iterator[None]:
+def exclusive(run_dir: Path, kept: str = LATEST) -> Iterator[None]:
     """Make the run's folder, and keep a second process out of it.
 
-    What a run wrote that ended before its first checkpoint is removed again.
+    Args:
+        run_dir: The folder.
+        kept: What makes it worth keeping; without it all that was written is removed again.
 
     Raises:
         UsageError: Another process works in it (`E_RUN_BUSY`), or it cannot be made (`E_OUTPUT`).
@@ -91,7 +93,7 @@ def exclusive(run_dir: Path) -> Iterator[None]:
         try:
             yield
         finally:
-            if not exists(run_dir / LATEST):
+            if not exists(run_dir / kept):
                 _remove(set(run_dir.iterdir()) - before, made)
 
 

@@ -83,6 +83,22 @@ def fit_start(network: Network, job: TrainJob) -> Start | None:
     return Start(weights, best.name, _report(tried, best), flips)
 
 
+def measure_start(network: Network, job: TrainJob) -> CrossValidated:
+    """Measure what a classifier that is fitted to features is worth, without fitting the whole.
+
+    Args:
+        network: With published weights; its statistics may change.
+        job: Gives the images, of which COMPARED_IMAGES are looked at, and says when to stop.
+
+    Raises:
+        Interrupted: The run was stopped meanwhile.
+    """
+    samples = _drawn(job)[:COMPARED_IMAGES]
+    with job.accelerate(network):
+        found = [one.found for one in _candidates(network, job, samples)]
+    return min(found, key=lambda one: one.nll)
+
+
 def _drawn(job: TrainJob) -> list[Sample]:
     """The images to fit to, in random order, so that batches of them mix the classes."""
     import numpy as np

@@ -1,0 +1,1 @@
+"""Find the model that learns a dataset best in the time there is."""

@@ -1,0 +1,50 @@
+"""Measure how long a model takes for one image on this machine, from its pixels to its classes."""
+
+from __future__ import annotations
+
+import statistics
+import tempfile
+import time
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from clsctl.exporting.network import export_network
+from clsctl.images.preprocess import transform_ops
+from clsctl.networks.build import build
+from clsctl.prediction.classifier import create_model
+
+if TYPE_CHECKING:
+    from clsctl.training.job import TrainJob
+
+SIDES = (480, 640)
+"""Height and width of the image, in pixels."""
+
+RUNS = 15
+"""The median of so many counts."""
+
+
+def untrained_latency(job: TrainJob) -> float:
+    """Measure a model before it is trained, which makes no difference; milliseconds.
+
+    Raises:
+        ModelError: It cannot be exported or run.
+    """
+    network = build(job.config.model, num_classes=len(job.labels), seed=0)
+    transforms, side = transform_ops(job.preprocessing), job.preprocessing.crop
+    with tempfile.TemporaryDirectory() as folder:
+        export_network(network, Path(folder), job.config.model, transforms, job.labels, side)
+        return latency(Path(folder))
+
+
+def latency(model_dir: Path) -> float:
+    """Measure an exported model; milliseconds."""
+    import numpy as np
+
+    pixels = np.random.default_rng(0).integers(0, 256, (*SIDES, 3), np.uint8)
+    model = create_model(model_dir=model_dir)
+    times = []
+    for _ in range(1 + RUNS):
+        began = time.perf_counter()
+        list(model.predict(pixels))
+        times.append(time.perf_counter() - began)
+    return 1000 * statistics.median(times[1:])
