@@ -70,7 +70,7 @@ def test_what_is_in_integers(pair):
         assert "DequantizeLinear" not in [made[name].op_type for name in node.input if name in made]
     for node in convolutions[FIRST_IN_FLOATS:]:
         assert [made[name].op_type for name in node.input[:2]] == ["DequantizeLinear"] * 2
-    # hard-swish is in one piece, and with it nothing but what a product takes is in integers
+    # hard-swish is in one piece, in floats between integers
     assert after["HardSwish"] == before["HardSwish"]
     assert after["BatchNormalization"] == 0
     quantised = {
@@ -78,11 +78,7 @@ def test_what_is_in_integers(pair):
         for node in int8.node
         if node.op_type == "QuantizeLinear" and node.input[0] in made
     }
-    if before["HardSwish"]:
-        assert "Conv" not in quantised
-        assert "HardSwish" in quantised
-    else:
-        assert {"Conv", "Relu"} & quantised
+    assert quantised >= {"Conv", "HardSwish" if before["HardSwish"] else "Relu"}
 
 
 def test_every_channel_of_a_weight_has_a_scale_of_its_own(pair):
@@ -107,9 +103,10 @@ def test_the_answers_stay(pair):
     exact, int8 = (run(path, batch) for path in pair)
     assert len(set(exact.argmax(1))) > 3
     # Many of these images are toss-ups: over other batches 0.66 to 0.88 of them keep their class,
-    # with one convolution in floats or three. How far the scores are off is steadier.
+    # with one convolution in floats or three. How far the scores are off is steadier:
+    # 0.12 to 0.22 with hard-swish, before which the results of convolutions are rounded, too.
     assert (exact.argmax(1) == int8.argmax(1)).mean() >= 0.7
-    assert (exact * np.log(exact / int8)).sum(axis=1).mean() <= 0.15
+    assert (exact * np.log(exact / int8)).sum(axis=1).mean() <= 0.25
     assert not np.array_equal(exact, int8)
 
 

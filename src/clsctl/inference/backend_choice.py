@@ -14,6 +14,7 @@ from clsctl.console.messages import note
 from clsctl.errors import DeviceError, ModelError
 from clsctl.inference.backend_benchmark import BackendTimings, load_cached, measure
 from clsctl.inference.devices import get_device, select_device
+from clsctl.inference.int8_cache import note_if_slower
 from clsctl.plugin.descriptors import Backend
 from clsctl.plugin.registry import Registry
 from clsctl.values import PRECISIONS, ModelSpec, Placement
@@ -66,6 +67,8 @@ def select_backend(
         _require_support(backend, spec, placement, registry)
         backend.check()
         backend.prepare(spec, placement)
+        if placement.precision == "int8" and backend.compiled:
+            note_if_slower(spec, backend.compiled.library)
         return backend
     backends = _supporting(spec, placement, registry)
     if not backends:

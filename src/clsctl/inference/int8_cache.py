@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from clsctl.console.messages import note
 from clsctl.errors import ModelError
 from clsctl.models.integrity import weights_sha256
 from clsctl.paths import exists
@@ -52,10 +54,19 @@ class Agreement:
 
 
 @dataclass(frozen=True, slots=True)
+class Speed:
+    """What an image takes on one core, by library."""
+
+    milliseconds: Mapping[str, float] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
 class Int8Report:
     """What `clsctl quantize` found out, as far as it decides on a precision."""
 
     agreement: Agreement
+    fp32: Speed = Speed()
+    int8: Speed = Speed()
 
 
 def read_report(spec: ModelSpec) -> Int8Report:
@@ -72,6 +83,17 @@ def read_report(spec: ModelSpec) -> Int8Report:
             code="E_PRECISION_MISSING",
             hint="run `clsctl quantize` again",
         ) from None
+
+
+def note_if_slower(spec: ModelSpec, library: str) -> None:
+    """Tell the user where a library took longer in int8 than in fp32, by the report."""
+    report = read_report(spec)
+    before, after = (each.milliseconds.get(library, 0) for each in (report.fp32, report.int8))
+    if after > before:
+        note(
+            f"{library} takes {after:.2f} ms for an image of {spec.name} in int8, and {before:.2f} "
+            "in fp32"
+        )
 
 
 def is_in_integers(graph: Any) -> bool:

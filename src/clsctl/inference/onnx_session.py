@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from clsctl.errors import DeviceError, ModelError
 from clsctl.inference.devices import get_device
+from clsctl.inference.hard_swish import in_integers, rewrite_hard_swish
 from clsctl.installation import require_library
 from clsctl.plugin.descriptors import CompiledModel
 from clsctl.system.cpu import instruction_set
@@ -106,7 +107,8 @@ def require_onnxruntime() -> None:
 def write_compiled(source: str | bytes, target: Path, placement: Placement) -> None:
     """Let ONNX Runtime fuse the graph for this processor once, not at every start."""
     # Fusions for this processor mean nothing to an accelerator, whose provider makes its own.
-    _optimize(source, target, "ALL" if provider_for(placement) is CPU else "BASIC")
+    level = "ALL" if provider_for(placement) is CPU else "BASIC"
+    _optimize(rewrite_hard_swish(source, in_integers), target, level)
 
 
 def fold_constants(source: Path, target: Path) -> None:

@@ -35,9 +35,8 @@ FIRST_IN_FLOATS = 3
 def write_int8(plain: Path, target: Path, batches: Iterable[NDArray[np.float32]]) -> None:
     """Quantise a graph, all but its first convolutions.
 
-    A network of nothing but PRODUCTS and what is AROUND them is quantised as a whole. With
-    hard-swish only the products are, and they give floats: OpenVINO computes those as fast, and
-    ONNX Runtime gains nothing either way.
+    A hard-swish stays in floats between integers; `clsctl.inference.hard_swish` writes it as each
+    library computes it fastest.
 
     Args:
         plain: The float graph as it was converted, not optimised for a processor.
@@ -54,7 +53,6 @@ def write_int8(plain: Path, target: Path, batches: Iterable[NDArray[np.float32]]
         folded = scratch / "folded.onnx"
         graph = _fold(plain, folded)
         feeds = ({graph.input[0].name: batch} for batch in batches)
-        as_floats = any(node.op_type == "HardSwish" for node in graph.node)
         quantize_static(
             folded,
             target,
@@ -62,10 +60,10 @@ def write_int8(plain: Path, target: Path, batches: Iterable[NDArray[np.float32]]
             activation_type=QuantType.QUInt8,
             weight_type=QuantType.QInt8,
             per_channel=True,
-            op_types_to_quantize=[*PRODUCTS, *(() if as_floats else AROUND)],
+            op_types_to_quantize=[*PRODUCTS, *AROUND],
             nodes_to_exclude=[n.name for n in graph.node if n.op_type == "Conv"][:FIRST_IN_FLOATS],
-            extra_options={"OpTypesToExcludeOutputQuantization": PRODUCTS if as_floats else ()},
         )
+    _narrow_before_hard_swish(target)
 
 
 def _fold(plain: Path, folded: Path) -> Any:
@@ -98,6 +96,27 @@ def _restore_hard_swish(graph: Any) -> None:
     read = {name for node in graph.node for name in node.input}
     for output in gates.keys() - read:
         graph.node.remove(gates[output])
+
+
+def _narrow_before_hard_swish(path: Path) -> None:
+    """Spend no integers on what is below -3 before a hard-swish, which makes 0 of all that."""
+    import numpy as np
+    import onnx
+    from onnx.numpy_helper import from_array, to_array
+
+    model = onnx.load(path)
+    made = {name: node for node in model.graph.node for name in node.output}
+    constants = {tensor.name: tensor for tensor in model.graph.initializer}
+    for node in model.graph.node:
+        before = made.get(node.input[0]) if node.op_type == "HardSwish" else None
+        if before is not None and before.op_type == "DequantizeLinear":
+            scale, zero = (constants[name] for name in before.input[1:])
+            low, high = ((end - to_array(zero)) * to_array(scale) for end in (0.0, 255.0))
+            step = np.float32((high - max(low, -3)) / 255)
+            integer = np.uint8(np.round(-max(low, -3) / step))
+            scale.CopyFrom(from_array(np.asarray(step), scale.name))
+            zero.CopyFrom(from_array(np.asarray(integer), zero.name))
+    onnx.save(model, path)
 
 
 def _is_gate(node: Any) -> bool:

@@ -122,8 +122,9 @@ def _show(result: Quantized) -> None:
     console.print(_table(result))
     console.line()
     console.print(f"agreement  {_in_words(result.agreement)}")
-    if not any(int8 < fp32 for fp32, int8 in result.milliseconds.values()):
-        console.print("int8 is no faster than fp32 on this machine.")
+    slower = [name for name, (fp32, int8) in result.milliseconds.items() if int8 >= fp32]
+    if slower:
+        console.print(f"int8 is no faster than fp32 with {' and '.join(slower)} on this machine.")
     console.print("`clsctl predict --precision int8` takes it.")
 
 
