@@ -97,19 +97,24 @@ def test_hpi_takes_a_lower_precision_where_it_was_checked(ready, own_cache, phot
     assert re.search(r"note: \w+: in bf16 openvino [\d.]+ ms an image; taking", first.stderr)
     bf16 = kept(own_cache, "bf16")
     fast = {"openvino": 1e-3}
+    rewrite(kept(own_cache, "fp32"), ms={"openvino": 2e-3}, backend="openvino")
 
     rewrite(bf16, ms=fast, agreement=1.0)
     assert call(*arguments).stderr == (
-        f"note: {models.NAME} runs in bf16, the fastest that keeps its answers here\n"
-        f"{models.NAME} on cpu in bf16 with openvino\n"
+        f"note: {models.NAME} runs in bf16, which keeps its answers here and is 2.00 times as fast "
+        f"as fp32\n{models.NAME} on cpu in bf16 with openvino\n"
     )
     model = create_model(model_dir=ready, use_hpip=True)
     assert (model.backend, model.precision) == ("openvino", "bf16")
     assert capsys.readouterr().err.startswith(f"note: {models.NAME} runs in bf16")
 
     rewrite(bf16, ms=fast, agreement=0.9)
-    assert "bf16" not in call(*arguments).stderr
+    assert call(*arguments).stderr == (
+        f"note: {models.NAME} runs in fp32, since nothing that keeps its answers is faster here\n"
+        f"{models.NAME} on cpu with onnxruntime\n"
+    )
     assert create_model(model_dir=ready, use_hpip=True).precision == "fp32"
+    assert capsys.readouterr().err.startswith(f"note: {models.NAME} runs in fp32")
 
     asked = call(*arguments[:-1], "--precision", "bf16", "--backend", "openvino", "-k1")
     assert asked.stderr == f"{models.NAME} on cpu in bf16 with openvino\n"

@@ -6,13 +6,13 @@ highest priority, the fastest precision that keeps the model's answers, and the 
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from clsctl.console.messages import note
 from clsctl.errors import DeviceError, ModelError
-from clsctl.inference.backend_benchmark import BackendTimings, load_cached, measure
+from clsctl.inference.backend_benchmark import BackendTimings, load_cached, measure, preferred
 from clsctl.inference.devices import get_device, select_device
 from clsctl.inference.int8_cache import note_if_slower
 from clsctl.plugin.descriptors import Backend
@@ -39,10 +39,9 @@ def select_placement(
     """
     placement = Placement(select_device(settings.device, registry), precision=settings.precision)
     if placement.precision == "auto":
-        precision = _fastest_precision(settings.backend, spec, placement, registry)
-        placement = replace(placement, precision=precision)
-        if precision != "fp32":
-            note(f"{spec.name} runs in {precision}, the fastest that keeps its answers here")
+        times = _precision_times(settings.backend, spec, placement, registry)
+        placement = replace(placement, precision=preferred(times) if times else "fp32")
+        note(f"{spec.name} runs in {placement.precision}, {_gain(placement.precision, times)}")
     backend = select_backend(settings.backend, spec, placement, registry, single=single)
     return backend, placement
 
@@ -86,17 +85,27 @@ def select_backend(
 # ---- auto --------------------------------------------------------------------------------------
 
 
-def _fastest_precision(
+def _precision_times(
     backend: str, spec: ModelSpec, placement: Placement, registry: Registry
-) -> str:
-    """fp32, or whatever is faster and keeps the model's answers on this machine."""
+) -> dict[str, float]:
+    """Milliseconds of an image in each precision that keeps the model's answers here."""
     times: dict[str, float] = {}
     for precision in PRECISIONS:
         timings = _timings(spec, replace(placement, precision=precision), registry)
         name = timings.backend if timings and backend == "auto" else backend
         if timings and name in timings.ms and timings.agreement >= MIN_AGREEMENT:
             times[precision] = timings.ms[name]
-    return min(times, key=times.__getitem__, default="fp32")
+    return times
+
+
+def _gain(precision: str, times: Mapping[str, float]) -> str:
+    """Say what a precision was chosen for."""
+    if precision == "fp32":
+        return "since nothing that keeps its answers is faster here"
+    kept = "which keeps its answers here"
+    if "fp32" not in times:
+        return kept
+    return f"{kept} and is {times['fp32'] / times[precision]:.2f} times as fast as fp32"
 
 
 def _timings(spec: ModelSpec, placement: Placement, registry: Registry) -> BackendTimings | None:

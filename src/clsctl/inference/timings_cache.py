@@ -60,6 +60,12 @@ def write_timings(timings: DataclassInstance, path: Path) -> None:
         part.write_text(json.dumps(asdict(timings), indent=1), encoding="utf-8")
 
 
+def delete_timings(spec: ModelSpec, precision: str) -> None:
+    """Forget what was measured of a model in a precision."""
+    for path in folders().cache.glob(f"*/{weights_sha256(spec)}-*-{precision}*.json"):
+        path.unlink(missing_ok=True)
+
+
 def list_timings(kind: type[T], folder: str) -> list[T]:
     """Everything of this kind that is kept in a folder of the cache, by model."""
     found = [read_timings(kind, path) for path in (folders().cache / folder).glob("*.json")]

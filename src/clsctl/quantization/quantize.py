@@ -24,6 +24,7 @@ from clsctl.inference.compiled import ensure_compiled
 from clsctl.inference.int8_cache import int8_target, report_path
 from clsctl.inference.onnx_session import COMPILED
 from clsctl.inference.paddle2onnx import write_onnx
+from clsctl.inference.timings_cache import delete_timings
 from clsctl.loading.loader import open_loader
 from clsctl.models.directory import write_settings
 from clsctl.models.provenance import origin, record
@@ -155,6 +156,7 @@ def quantize(
         result = _judge(spec, graphs, sampled, settings, progress)
         _require_good(result, max_drop, min_agreement)
         _keep(graphs[1], result)
+        delete_timings(spec, "int8")
         if folder is not None:
             _write_model_dir(graphs[1], folder, spec, result)
     return result

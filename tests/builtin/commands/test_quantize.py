@@ -8,6 +8,8 @@ import image_datasets
 import models
 import pytest
 
+from clsctl.models.directory import read_model_dir
+from clsctl.models.integrity import weights_sha256
 from clsctl.system import cpu as processor
 
 needs_int8 = pytest.mark.skipif(not models.QUANTISES, reason=models.QUANTISES_WHERE)
@@ -55,6 +57,11 @@ def scores(done) -> list[float]:
 @needs_int8
 def test_quantize_then_predict(call, home, tmp_path, dataset, model):
     which = ("--model-dir", model)
+    measured = home / "cache/timings"
+    measured.mkdir(parents=True)
+    key = weights_sha256(read_model_dir(model))
+    for precision in ("int8", "fp32"):
+        (measured / f"{key}-cpu-{precision}.json").write_text("{}")
     done = call(
         "quantize",
         *which,
@@ -70,6 +77,7 @@ def test_quantize_then_predict(call, home, tmp_path, dataset, model):
     assert done.returncode == 0, done.stderr
     assert re.fullmatch(SCREEN, "\n".join(line.rstrip() for line in done.stdout.split("\n")))
     assert kept(home) == [".json", ".onnx"]
+    assert [path.stem for path in measured.iterdir()] == [f"{key}-cpu-fp32"]
     [report] = (home / "cache/int8").glob("*.json")
     said = json.loads(report.read_text(encoding="utf-8"))
     assert said["images"] == {"calibrated": 60, "judged": 36}
