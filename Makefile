@@ -17,7 +17,7 @@ test: lint
 # What takes long: packages in fresh environments of every kind, the one-file build in a root
 # without Python. Before a release.
 test-install: binary
-	$(BIN)/python -m pytest -m long tests plugins
+	$(BIN)/python -m pytest -rs -m long tests plugins
 
 lint: $(VENV)/dev
 	$(BIN)/ruff check .

@@ -1,4 +1,4 @@
-"""scripts/launcher.sh, the beginning of the one-file build, before a small archive."""
+"""scripts/one_file/launcher.sh, the beginning of the one-file build, before a small archive."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ import subprocess
 from pathlib import Path
 
 import pytest
-from binary import join, pack
+from one_file.archive import pack, write_executable
 
 pytestmark = pytest.mark.skipif(
     not shutil.which("flock"), reason="the file is for Linux, where every distribution has flock"
@@ -31,7 +31,7 @@ class OneFile:
         (root / "bin" / "python3").chmod(0o755)
         pack(root, folder / "payload")
         self.path = folder / "clsctl"
-        join(folder / "payload", self.path, flavour="clsctl", version="1.2.3")
+        write_executable(folder / "payload", self.path, flavour="clsctl", version="1.2.3")
         self.home = folder / "home"
         self.releases = self.home / "cache" / "one-file" / "clsctl"
         self.environment = os.environ | {"CLSCTL_HOME": str(self.home)}

@@ -26,7 +26,7 @@ def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     return tmp_path
 
 
-@pytest.mark.parametrize(("path", "reason"), zip(HARD, REASONS, strict=True))
+@pytest.mark.parametrize(("path", "reason"), list(zip(HARD, REASONS, strict=True)))
 @pytest.mark.usefixtures("folder")
 def test_a_path_that_cannot_be_is_not_there_and_it_is_said_why(path: str, reason: str) -> None:
     assert not any(ask(path) for ask in (is_file, is_dir, exists))

@@ -21,7 +21,7 @@ Kind = Literal["pip", "pipx", "uv", "one-file"]
 
 PIPX_FACTS = "pipx_metadata.json"
 ONE_FILE = "one-file"
-"""A file that scripts/binary.py puts into the Python of the one-file build."""
+"""A file that scripts/one_file puts into the Python of the one-file build."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,0 +1,1 @@
+"""The parts of the one-file build, which scripts/binary.py puts together."""
