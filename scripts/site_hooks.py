@@ -38,7 +38,12 @@ def on_page_markdown(markdown: str, page: Page, config: MkDocsConfig, files: Fil
 
 
 def on_page_content(html: str, page: Page, config: MkDocsConfig, files: Files) -> str:
-    """Mark names and options, which are not to be broken at their hyphens."""
+    """Mark names and options, which are not to be broken at their hyphens.
+
+    A page gives the space of side bars that would say nothing to its text and tables.
+    """
+    if not any(heading.children for heading in page.toc):
+        page.meta["hide"] = ["toc", "navigation"] if page.file.name == "index" else ["toc"]
     return _SHORT_CODE.sub(r'<code class="short">\1</code>', html)
 
 

@@ -92,7 +92,7 @@ def test_the_commands_leave_one_build(site, tmp_path, monkeypatch):
     )
     pip = Installation("pip", Path("/srv/env"), ("pip",))
     assert replace_commands(ONNXRUNTIME, pip) == (
-        "pip uninstall --yes onnxruntime && pip install onnxruntime-gpu"
+        "pip uninstall --yes onnxruntime && pip install 'onnxruntime-gpu[cuda,cudnn]<1.27'"
     )
 
 

@@ -17,6 +17,8 @@ from clsctl.installation import Installation, command_line, find_installation, v
 
 PADDLE_INDEX = "https://www.paddlepaddle.org.cn/packages/stable/{cuda}/"
 OLDEST_CUDA_12_DRIVER = 525
+ONNXRUNTIME_FOR_CUDA_12 = "[cuda,cudnn]<1.27"
+"""Later releases are built for CUDA 13, which goes with none of Paddle's builds."""
 NEWEST_GPUS = 10.0
 """Compute capability from which on CUDA 12.9 is needed (Blackwell)."""
 
@@ -92,10 +94,13 @@ def replace_commands(builds: Builds, installation: Installation | None = None) -
     where = installation or find_installation()
     if where.kind == "one-file":
         return "pipx install clsctl, since the one-file build is for processors, then clsctl doctor"
-    version = (version_of(builds.gpu) or version_of(builds.cpu)).partition("+")[0]
-    release = f"=={version}" if version and builds is PADDLE else ""
-    index = PADDLE_INDEX.format(cuda=cuda_of_driver()) if builds is PADDLE else ""
     names = builds.installed or [builds.cpu]
+    if builds is PADDLE:
+        version = (version_of(builds.gpu) or version_of(builds.cpu)).partition("+")[0]
+        release = f"=={version}" if version else ""
+        index = PADDLE_INDEX.format(cuda=cuda_of_driver())
+    else:
+        release, index = ONNXRUNTIME_FOR_CUDA_12, ""
     return command_line(
         *where.uninstall(*names), where.install(f"{builds.gpu}{release}", index=index)
     )

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import os
+from contextlib import redirect_stdout
+from io import StringIO
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -72,6 +74,8 @@ def open_file(path: Path, threads: int, provider: Provider = CPU, hint: str = ""
     options = _options(threads)
     if provider is CPU:
         options.graph_optimization_level = onnxruntime.GraphOptimizationLevel.ORT_DISABLE_ALL
+    else:
+        _load_cuda_libraries(onnxruntime)
     try:
         session = onnxruntime.InferenceSession(str(path), options, [provider])
     except Exception as error:  # noqa: BLE001 - its exceptions have no class in common
@@ -155,11 +159,18 @@ def _options(threads: int) -> Any:
     return options
 
 
+def _load_cuda_libraries(onnxruntime: Any) -> None:
+    """Load CUDA and cuDNN from the packages that pip installed, where the loader does not look."""
+    if hasattr(onnxruntime, "preload_dlls"):  # since 1.21
+        with redirect_stdout(StringIO()):  # what is missing, it prints
+            onnxruntime.preload_dlls()
+
+
 def _missing_provider(name: str) -> DeviceError:
     from clsctl.inference.gpu_builds import ONNXRUNTIME, replace_commands
 
     return DeviceError(
         f"the installed ONNX Runtime cannot use its {name}",
         code="E_BACKEND_MISSING",
-        hint=f"{replace_commands(ONNXRUNTIME)}; it needs CUDA 12 and cuDNN 9, too",
+        hint=f"{replace_commands(ONNXRUNTIME)}; it needs a driver for CUDA 12 (525 or newer)",
     )

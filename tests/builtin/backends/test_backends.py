@@ -107,7 +107,7 @@ def test_tensorrt_is_named_with_the_command_that_installs_it():
         pytest.skip("TensorRT is installed")
     with pytest.raises(DeviceError, match="needs TensorRT, which is not installed") as caught:
         default_registry().get("backends", "tensorrt").check()
-    assert "pip install tensorrt" in caught.value.hint
+    assert "pip install 'tensorrt-cu12<11'" in caught.value.hint
 
 
 @pytest.mark.skipif(not TASKS.exists(), reason="threads are counted by Linux's /proc")

@@ -17,6 +17,8 @@ from clsctl.plugin import Backend, ModelSpec, Placement, hookimpl
 from clsctl.settings import folders
 
 PROVIDER = "TensorrtExecutionProvider"
+RELEASE = "tensorrt-cu12<11"
+"""What ONNX Runtime's builds for CUDA 12 are made for."""
 
 
 @hookimpl
@@ -31,7 +33,7 @@ def clsctl_backends() -> list[Backend]:
             priority=-5,
             precisions={"gpu": ("fp32", "fp16")},
             formats=("paddle", "onnx"),
-            packages=("tensorrt",),
+            packages=("tensorrt", "tensorrt-cu12"),
             import_library=lambda: import_module("tensorrt"),
         )
     ]
@@ -46,13 +48,14 @@ def open_model(spec: ModelSpec, placement: Placement) -> OnnxSession:
         "trt_engine_cache_path": str(folders().cache / "tensorrt"),
     }
     path = ensure_compiled(COMPILED, spec, placement)
+    import_module("tensorrt")  # which loads the libraries that the provider looks for
     return open_file(path, placement.threads, (PROVIDER, options))
 
 
 def _check() -> None:
     require_onnxruntime()
     more = ", and onnxruntime-gpu in place of onnxruntime"
-    require_library("tensorrt", "tensorrt", "TensorRT", "tensorrt", more)
+    require_library("tensorrt", "tensorrt", "TensorRT", RELEASE, more)
 
 
 def _prepare(spec: ModelSpec, placement: Placement) -> None:

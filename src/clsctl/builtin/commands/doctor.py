@@ -25,6 +25,7 @@ PACKAGES = (
     "onnxruntime-gpu",
     "openvino",
     "tensorrt",
+    "tensorrt-cu12",
     "paddle2onnx",
     "opencv-python-headless",
     "opencv-python",
