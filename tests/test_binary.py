@@ -17,11 +17,11 @@ from pathlib import Path
 
 import httpx
 import pytest
-from distributions import plugin_wheel
+from distributions import fatal_wheel, hello_wheel
 from empty_root import empty_root, enter
 from paths import EXAMPLES, ROOT
 from PIL import Image
-from tiny_training import write_dataset
+from tiny_training import MODEL, OPTIONS, write_dataset
 
 from clsctl.values import __version__
 
@@ -33,7 +33,6 @@ pytestmark = [
     ),
 ]
 
-SCRATCH = ("--scratch", "--epochs", "1", "-b", "6", "--set", "data.image_size=64")
 UNPACKED = "note: unpacking clsctl"
 
 
@@ -112,13 +111,13 @@ def test_models_list(machine):
 
 
 def test_train_and_export(machine):
-    machine.run("train", "-m", "MobileNetV1_x0_25", "-d", "/data", "-o", "/run", *SCRATCH)
+    machine.run("train", "-m", MODEL, "-d", "/data", "-o", "/run", *OPTIONS)
     machine.run("export", "--weights", "/run", "-o", "/exported", "--to", "onnx")
     assert (machine.root / "exported" / "inference.onnx").is_file()
 
 
 def test_train_in_two_processes(machine):
-    words = ("train", "-m", "MobileNetV1_x0_25", "-d", "/data", "-o", "/run2", *SCRATCH)
+    words = ("train", "-m", MODEL, "-d", "/data", "-o", "/run2", *OPTIONS)
     machine.run(*words, "--processes", "2", "--device", "cpu")
     assert (machine.root / "run2").is_dir()
 
@@ -139,17 +138,12 @@ def test_serve(machine, workers):
 
 
 def test_plugins_go_into_a_folder_of_the_user_s(machine, tmp_path):
-    source = (
-        "from clsctl.plugin import Command, hookimpl\n@hookimpl\ndef clsctl_commands():\n"
-        '    return [Command("hello", "For the tests.", lambda: print("hello"))]\n'
-    )
-    wheel = plugin_wheel(tmp_path, "clsctl-hello", source)
+    wheel, fatal = hello_wheel(tmp_path), fatal_wheel(tmp_path)
     shutil.copy2(wheel, machine.root / "tmp")
     machine.run("plugins", "install", f"/tmp/{wheel.name}", "--offline")
     assert machine.run("hello")[0] == "hello\n"
     folder = machine.root / "root" / ".local" / "share" / "clsctl" / "plugins"
     assert len(list(folder.rglob("clsctl_hello.py"))) == 1
-    fatal = plugin_wheel(tmp_path, "clsctl-fatal", "import os; os._exit(9)")
     shutil.copy2(fatal, machine.root / "tmp")
     _, err = machine.run("plugins", "install", f"/tmp/{fatal.name}", "--offline", status=2)
     assert "[E_PLUGIN_FATAL]" in err
@@ -165,5 +159,5 @@ def test_the_light_flavour_runs_what_was_exported(machine, tmp_path):
     light = Machine(machine.root, file_of("clsctl-light"))
     out, _ = light.run("predict", "/photos", "-m", "/exported/inference.onnx", "--format", "json")
     assert {tuple(sorted(page["label_names"])) for page in json.loads(out)}
-    _, err = light.run("train", "-m", "MobileNetV1_x0_25", "-d", "/data", status=6)
+    _, err = light.run("train", "-m", MODEL, "-d", "/data", status=6)
     assert "PaddlePaddle" in err

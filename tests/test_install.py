@@ -12,18 +12,18 @@ import pytest
 from distributions import (
     OURS,
     build_all,
+    fatal_wheel,
+    hello_wheel,
     new_environment,
     own_environment,
     pip_install,
-    plugin_wheel,
     run,
 )
 from paths import EXAMPLES, ROOT
-from tiny_training import write_dataset
+from tiny_training import MODEL, OPTIONS, write_dataset
 
 from clsctl.values import __version__
 
-SCRATCH = ("--scratch", "--epochs", "1", "-b", "6", "--set", "data.image_size=64")
 PYTHONS = ("3.10", "3.11", "3.12", "3.13")
 
 
@@ -52,7 +52,7 @@ def test_what_is_declared_is_enough(installed: Path, tmp_path: Path):
     clsctl = installed / "clsctl"
     assert "espresso" in run(clsctl, "predict", EXAMPLES / "coffee.png", cwd=tmp_path)
     data = write_dataset(tmp_path / "data")
-    run(clsctl, "train", "-m", "MobileNetV1_x0_25", "-d", data, *SCRATCH, cwd=tmp_path)
+    run(clsctl, "train", "-m", MODEL, "-d", data, *OPTIONS, cwd=tmp_path)
     run(clsctl, "export", "--weights", "output", "-o", "exported", "--to", "onnx", cwd=tmp_path)
     assert (tmp_path / "exported" / "inference.onnx").is_file()
     assert "paddle" in run(clsctl, "doctor", cwd=tmp_path)
@@ -102,12 +102,7 @@ def test_pipx_from_the_source_tree(pipx: dict[str, str], tmp_path: Path):
 
 def try_plugin(clsctl: Path, folder: Path) -> None:
     """Install a plugin, use it, remove it, where no pip is inside the environment."""
-    source = (
-        "from clsctl.plugin import Command, hookimpl\n@hookimpl\ndef clsctl_commands():\n"
-        '    return [Command("hello", "For the tests.", lambda: print("hello"))]\n'
-    )
-    wheel = plugin_wheel(folder / "dist", "clsctl-hello", source)
-    fatal = plugin_wheel(folder / "dist", "clsctl-fatal", "import os; os._exit(9)")
+    wheel, fatal = hello_wheel(folder / "dist"), fatal_wheel(folder / "dist")
     run(clsctl, "plugins", "install", wheel, cwd=folder)
     assert run(clsctl, "hello", cwd=folder) == "hello\n"
     with pytest.raises(AssertionError, match="E_PLUGIN_FATAL"):
@@ -166,5 +161,5 @@ def test_every_python(version: str, wheels: Path, tmp_path: Path):
     install(programs, wheels, "clsctl", "clsctl-efficientnet-lite")
     assert "espresso" in run(programs / "clsctl", "predict", EXAMPLES / "coffee.png", cwd=tmp_path)
     data = write_dataset(tmp_path / "data")
-    train = ("train", "-m", "MobileNetV1_x0_25", "-d", data, *SCRATCH)
+    train = ("train", "-m", MODEL, "-d", data, *OPTIONS)
     run(programs / "clsctl", *train, cwd=tmp_path)

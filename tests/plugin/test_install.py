@@ -11,19 +11,12 @@ from importlib import metadata
 from pathlib import Path
 
 import pytest
-from distributions import own_environment, plugin_wheel
+from distributions import command_plugin, own_environment, plugin_wheel
 from paths import ROOT
 
 Call = Callable[..., "subprocess.CompletedProcess[str]"]
 
-COMMAND = """
-from clsctl.plugin import Command, hookimpl
-
-@hookimpl
-def clsctl_commands():
-    return [Command("{name}", "For the tests.", lambda: print("{says}"))]
-"""
-HELLO = COMMAND.format(name="hello", says="hello from 1.0")
+HELLO = command_plugin("hello", "hello from 1.0")
 
 
 @pytest.fixture
@@ -82,7 +75,7 @@ def test_a_wheel_is_installed_and_removed(clsctl, site, tmp_path):
 def test_a_project_folder_is_installed_by_its_path(clsctl, tmp_path):
     project = tmp_path / "labels"
     project.mkdir()
-    (project / "clsctl_labels.py").write_text(COMMAND.format(name="labels", says="42"))
+    (project / "clsctl_labels.py").write_text(command_plugin(name="labels", says="42"))
     (project / "pyproject.toml").write_text(
         '[build-system]\nrequires = ["hatchling"]\nbuild-backend = "hatchling.build"\n'
         '[project]\nname = "clsctl-labels"\nversion = "1.0"\ndependencies = ["clsctl"]\n'
@@ -122,7 +115,7 @@ def test_a_plugin_that_cannot_be_imported_is_reported_and_can_be_removed(clsctl,
     ("source", "reason"),
     [
         ("import os; os._exit(9)", "clsctl does not start: it ended with 9"),
-        (COMMAND.format(name="predict", says=""), "the command 'predict' comes from two plugins"),
+        (command_plugin(name="predict", says=""), "the command 'predict' comes from two plugins"),
     ],
     ids=["ends-the-process", "takes-a-command"],
 )
@@ -142,7 +135,7 @@ def test_where_clsctl_would_not_start_nothing_changes(clsctl, site, tmp_path, so
 
 @pytest.mark.long
 def test_a_newer_version_replaces_an_older_one(clsctl, tmp_path):
-    newer = COMMAND.format(name="hello", says="hello from 2.0")
+    newer = command_plugin(name="hello", says="hello from 2.0")
     old = plugin_wheel(tmp_path / "dist", "clsctl-hello", HELLO)
     new = plugin_wheel(tmp_path / "dist", "clsctl-hello", newer, "2.0")
     for wheel in (old, new):

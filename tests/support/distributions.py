@@ -82,3 +82,24 @@ def plugin_wheel(
         for path, content in (files | {f"{info}/RECORD": record}).items():
             archive.writestr(path, content)
     return wheel
+
+
+def command_plugin(name: str, says: str) -> str:
+    """The source of a plugin that adds a command, which prints something."""
+    return f"""
+from clsctl.plugin import Command, hookimpl
+
+@hookimpl
+def clsctl_commands():
+    return [Command("{name}", "For the tests.", lambda: print("{says}"))]
+"""
+
+
+def hello_wheel(folder: Path) -> Path:
+    """A wheel of clsctl-hello, whose command prints `hello`."""
+    return plugin_wheel(folder, "clsctl-hello", command_plugin("hello", "hello"))
+
+
+def fatal_wheel(folder: Path) -> Path:
+    """A wheel of clsctl-fatal, with which clsctl does not start."""
+    return plugin_wheel(folder, "clsctl-fatal", "import os; os._exit(9)")
