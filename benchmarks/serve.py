@@ -1,6 +1,7 @@
 """Requests a second of `clsctl serve` and of PaddleX's server, in turn, on the same model.
 
-    python benchmarks/serve.py --paddlex PYTHON [--seconds N] [--rounds N] [MODEL]
+    python benchmarks/serve.py [--paddlex PYTHON] [--also OPTIONS] [--seconds N] [--rounds N]
+                               [MODEL]
 
 The model has weights by the golden rule; both servers load the same directory. PaddleX
 (`paddlex[base,serving]==3.7.2`, `paddlepaddle==3.3.1`, in the environment whose interpreter is
@@ -8,7 +9,8 @@ given) as released answers 500 to every image, because its class ids come nested
 changed in its process, so that it answers. wrk sends one JPEG of 100 KB as base64, without
 asking for the drawn image, over 1, 8 and 32 connections; A B A B, medians. Printed too is the
 processor's time for a request, which tells the work apart from waiting on a machine that is not
-idle, and what `clsctl predict` does on a folder of as many copies of the same JPEG.
+idle, and what `clsctl predict` does on a folder of as many copies of the same JPEG. `--also` adds a
+second clsctl server with other options, such as `--also "--workers 2"`.
 """
 
 from __future__ import annotations
@@ -68,9 +70,9 @@ class Server(NamedTuple):
     pid: int
 
     def processor_seconds(self) -> float:
-        """What it has taken of the processor so far."""
-        fields = Path(f"/proc/{self.pid}/stat").read_text().rpartition(")")[2].split()
-        return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
+        """What it and the processes that it started have taken of the processor so far."""
+        children = Path(f"/proc/{self.pid}/task/{self.pid}/children").read_text().split()
+        return sum(map(_processor_seconds, [self.pid, *children]))
 
 
 class Measured(NamedTuple):
@@ -81,6 +83,11 @@ class Measured(NamedTuple):
     p99: float
     processor: float
     failed: int
+
+
+def _processor_seconds(pid: int | str) -> float:
+    fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
+    return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
 
 
 def main() -> None:
@@ -95,6 +102,8 @@ def main() -> None:
             f"{options.model}, a JPEG of {len(photo) / 1000:.0f} KB, load {os.getloadavg()[0]:.1f}"
         )
         servers = {"clsctl": stack.enter_context(_clsctl(model))}
+        if options.also:
+            servers["also"] = stack.enter_context(_clsctl(model, *options.also.split()))
         if options.paddlex:
             command = [options.paddlex, "-c", PADDLEX, str(model), options.model]
             servers["PaddleX"] = stack.enter_context(_paddlex(command))
@@ -108,6 +117,7 @@ def _options() -> argparse.Namespace:
     parser = argparse.ArgumentParser(description="Compare clsctl serve with PaddleX's server")
     parser.add_argument("model", nargs="?", default="PP-LCNet_x1_0")
     parser.add_argument("--paddlex", help="Python of an environment with PaddleX")
+    parser.add_argument("--also", help="options of a second clsctl server to compare with")
     parser.add_argument("--seconds", type=int, default=6)
     parser.add_argument("--rounds", type=int, default=3)
     return parser.parse_args()
@@ -135,8 +145,8 @@ def _wrk_script(folder: Path, photo: bytes) -> Path:
 
 
 @contextmanager
-def _clsctl(model: Path) -> Iterator[Server]:
-    command = [sys.executable, "-m", "clsctl", "serve", "--model-dir", str(model), "--port", "0"]
+def _clsctl(model: Path, *more: str) -> Iterator[Server]:
+    command = [sys.executable, "-m", "clsctl", "serve", "--model-dir", model, "--port", "0", *more]
     process = subprocess.Popen(
         command, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True
     )
