@@ -1,19 +1,22 @@
 """A whole folder of photos to top-5: clsctl, a bare ONNX Runtime loop and PaddleX, in turn.
 
     python benchmarks/predict_throughput.py [--paddlex PYTHON] [--backends onnxruntime,openvino]
-        [--precision bf16|int8] [--images N] [--size WIDTHxHEIGHT] [--rounds N] [MODEL...]
+        [--precision bf16,int8] [--batches auto,1,4,8] [--images N] [--size WIDTHxHEIGHT]
+        [--rounds N] [--rows] [MODEL...]
 
 The photos are cut from the examples at seeded places and saved as JPEG. The models have weights by
 the golden rule, exported by clsctl; PaddleX (`paddlex[base]==3.7.2`, `paddlepaddle==3.3.1`, in the
 environment whose interpreter is given) loads the same directories. With --precision, clsctl runs in
-that as well, int8 quantised on some of the photos: with weights never trained, only its speed says
+these as well, int8 quantised on some of the photos: with weights never trained, only its speed says
 something. Each contender is a process that loads the model, classifies the folder once to warm up,
 and then once whenever it is its turn (A B C A B C), while the others wait. clsctl runs with the
-batch it finds itself, and with 1, 4 and 8. The bare loop is what clsctl cannot beat: threads that
-decode, preprocess and run with one shared session, and nothing else. Printed are medians: images a
-second, the ratio to PaddleX's best batch size, what is lost to the bare loop, the processor's time
-for an image, which tells the work apart from waiting on a machine that is not idle, and how many
-images have PaddleX's top-5.
+batch it finds itself, and with those that --batches names. The bare loop is what clsctl cannot
+beat: threads that decode, preprocess and run with one shared session, and nothing else. Printed are
+medians: images a second, the ratio to PaddleX's best batch size, what is lost to the bare loop, the
+processor's time for an image, which tells the work apart from waiting on a machine that is not
+idle, and how many images have PaddleX's top-5. --rows ends with the table of
+docs/explanation/speed.md: images a second with the batch that clsctl finds itself, and those of
+PaddleX's best.
 """
 
 from __future__ import annotations
@@ -50,7 +53,7 @@ REST_S = 0.5
 """Between turns: OpenMP's threads, PaddleX's among them, spin for a while after their work."""
 
 EXAMPLES = Path(__file__).parents[1] / "examples"
-BATCHES, PEER_BATCHES = ("auto", 1, 4, 8), (1, 8, 16)
+PEER_BATCHES = (1, 8, 16)
 
 Round = tuple[float, float, list[list[int]]]
 
@@ -115,16 +118,21 @@ def classify():
 
 def main() -> None:
     options = _options()
+    speeds: dict[str, dict[str, float]] = {}
     with tempfile.TemporaryDirectory() as scratch:
         folder = Path(scratch)
         width, height = map(int, options.size.split("x"))
         photos = _write_photos(folder / "photos", options.images, width, height)
         for name in options.models or MODELS:
             models.export_golden(folder / name, name)
-            if options.precision == "int8":
+            if "int8" in options.precision:
                 _quantize(photos, folder / name)
             commands = _commands(options, photos, folder / name, name)
-            _report(name, options.images, _measure(commands, options.rounds))
+            found = _measure(commands, options.rounds)
+            speeds[name] = {key: _speed(rounds, options.images) for key, rounds in found.items()}
+            _report(name, speeds[name], found)
+    if options.rows:
+        _print_rows(speeds)
 
 
 def _options() -> argparse.Namespace:
@@ -132,7 +140,9 @@ def _options() -> argparse.Namespace:
     parser.add_argument("models", nargs="*")
     parser.add_argument("--paddlex", help="Python of an environment with PaddleX")
     parser.add_argument("--backends", default="onnxruntime")
-    parser.add_argument("--precision", choices=("bf16", "int8"))
+    parser.add_argument("--precision", default="")
+    parser.add_argument("--batches", default="auto,1,4,8")
+    parser.add_argument("--rows", action="store_true")
     parser.add_argument("--images", type=int, default=512)
     parser.add_argument("--size", default="500x375")
     parser.add_argument("--rounds", type=int, default=3)
@@ -177,9 +187,9 @@ def _commands(
             sys.executable, "-c", CLSCTL + ROUNDS, photos, model, backend, precision, batch
         ]
         for backend in options.backends.split(",")
-        for precision in ("fp32", options.precision)
-        if precision
-        for batch in BATCHES
+        for precision in ("fp32", *filter(None, options.precision.split(",")))
+        for batch in options.batches.split(",")
+        if precision != "bf16" or backend != "onnxruntime"
     }  # fmt: skip
     bare = {"bare loop": [sys.executable, "-c", BARE + ROUNDS, photos, model]}
     peers = {
@@ -230,10 +240,19 @@ def _rounds(process: subprocess.Popen[str]) -> Iterator[Round]:
         yield tuple(json.loads(line.removeprefix("ROUND")))
 
 
-def _report(name: str, images: int, found: dict[str, list[Round]]) -> None:
-    speed = {key: images / statistics.median(r[0] for r in rounds) for key, rounds in found.items()}
+def _speed(rounds: Sequence[Round], images: int) -> float:
+    """Images a second."""
+    return images / statistics.median(seconds for seconds, _, _ in rounds)
+
+
+def _best_peer(speed: dict[str, float]) -> str:
     peers = [key for key in speed if key.startswith("PaddleX")]
-    best = max(peers, key=speed.__getitem__, default="bare loop")
+    return max(peers, key=speed.__getitem__, default="bare loop")
+
+
+def _report(name: str, speed: dict[str, float], found: dict[str, list[Round]]) -> None:
+    best = _best_peer(speed)
+    images = len(found[best][0][2])
     print(f"\n{name}")
     for key, value in speed.items():
         same = sum(map(operator.eq, found[key][0][2], found[best][0][2]))
@@ -245,6 +264,19 @@ def _report(name: str, images: int, found: dict[str, list[Round]]) -> None:
             f"  {busy:6.2f} ms of processor  {same} of {images} top-5 the same",
             flush=True,
         )
+
+
+def _print_rows(speeds: dict[str, dict[str, float]]) -> None:
+    """Print a row for each model: each contender's images a second, and the ratio to the peer's."""
+    first = next(iter(speeds.values()))
+    kinds = [key for key in first if key.endswith(", auto")]
+    titles = [key.removeprefix("clsctl ").removesuffix(", auto") for key in kinds]
+    print(f"\n| images/s | {' | '.join(titles)} | {_best_peer(first).partition(' ')[0]} |")
+    print("|---" * (len(titles) + 2) + "|")
+    for name, speed in speeds.items():
+        peer = speed[_best_peer(speed)]
+        cells = [f"{speed[key]:.0f} ({speed[key] / peer:.2f})" for key in kinds]
+        print(f"| {name} | {' | '.join(cells)} | {peer:.0f} |")
 
 
 if __name__ == "__main__":

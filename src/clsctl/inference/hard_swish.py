@@ -29,17 +29,16 @@ def rewrite_hard_swish(source: str | bytes, rewrite: Rewrite) -> str | bytes:
 
     if isinstance(source, bytes) or not source.endswith(".onnx"):
         return source
-    graph = onnx.load(source, load_external_data=False).graph
-    if not any(_is_quantised(node, _nodes_by_output(graph)) for node in graph.node):
+    if not any(_quantised_nodes(onnx.load(source, load_external_data=False).graph)):
         return source
     model = onnx.load(source)
-    graph, made = model.graph, _nodes_by_output(model.graph)
+    made = _nodes_by_output(model.graph)
+    found = _quantised_nodes(model.graph)
     nodes: list[Any] = []
-    for number, node in enumerate(graph.node):
-        quantised = _is_quantised(node, made)
-        nodes += rewrite(node, f"hard_swish_{number}", made) if quantised else [node]
-    del graph.node[:]
-    graph.node.extend(nodes)
+    for number, (node, rewritten) in enumerate(zip(model.graph.node, found, strict=True)):
+        nodes += rewrite(node, f"hard_swish_{number}", made) if rewritten else [node]
+    del model.graph.node[:]
+    model.graph.node.extend(nodes)
     content: bytes = model.SerializeToString()
     return content
 
@@ -72,10 +71,12 @@ def after_product(node: Any, name: str, made: Mapping[str, Any]) -> list[Any]:
     return [node]
 
 
-def _is_quantised(node: Any, made: Mapping[str, Any]) -> bool:
-    """Whether it is a hard-swish whose input is in integers."""
-    before = made.get(node.input[0]) if node.op_type == "HardSwish" else None
-    return before is not None and before.op_type == "DequantizeLinear"
+def _quantised_nodes(graph: Any) -> list[bool]:
+    """Say of each node whether it is a hard-swish whose input is in integers."""
+    restored = {
+        name for node in graph.node if node.op_type == "DequantizeLinear" for name in node.output
+    }
+    return [node.op_type == "HardSwish" and node.input[0] in restored for node in graph.node]
 
 
 def _nodes_by_output(graph: Any) -> dict[str, Any]:

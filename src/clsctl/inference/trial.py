@@ -75,9 +75,9 @@ def require_bounded(spec: ModelSpec, placement: Placement) -> None:
 
 def _was_compiled(key: str) -> bool:
     backends = default_registry().items("backends").values()
-    forms = [backend.compiled for backend in backends if backend.compiled]
+    compiled = [backend.compiled for backend in backends if backend.compiled]
     cache = folders().cache
-    return any(any((cache / form.name).glob(f"{key}-*{form.suffix}")) for form in forms)
+    return any(any((cache / one.name).glob(f"{key}-*{one.suffix}")) for one in compiled)
 
 
 def _try(spec: ModelSpec) -> str:

@@ -190,7 +190,7 @@ def _intact_files(store: Store, name: str) -> list[tuple[str, Path]]:
 
 
 def _require_intact(name: str, states: Mapping[str, str]) -> None:
-    """Raise ModelError (`E_CHECKSUM`) unless `Store.verify` found every file `ok`."""
+    """Raise ModelError (`E_CHECKSUM`) unless `verify_model` found every file `ok`."""
     wrong = [f"{file} is {state}" for file, state in states.items() if state != "ok"]
     if wrong:
         raise ModelError(
