@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from collections import Counter
 from pathlib import Path
 
@@ -155,3 +156,45 @@ def test_what_a_graph_leaves_in_floats_stays_there(tmp_path):
     exact = np.einsum("oi,nihw->nohw", rows, (x / 0.02).round() * 0.02)
     found = load_compiled(tmp_path / "form.onnx", placement).run(x)
     np.testing.assert_allclose(found, (exact / 0.02).round() * 0.02, atol=1e-5)
+
+
+def test_integers_before_a_hard_swish_reach_down_to_minus_3(pair):
+    graph = onnx.load(pair[1]).graph
+    arrays = {tensor.name: onnx.numpy_helper.to_array(tensor) for tensor in graph.initializer}
+    made = {name: node for node in graph.node for name in node.output}
+    before = [made[node.input[0]] for node in graph.node if node.op_type == "HardSwish"]
+    restored = [node for node in before if node.op_type == "DequantizeLinear"]
+    assert len(restored) >= len(before) - FIRST_IN_FLOATS
+    for node in restored:
+        scale, zero = (arrays[name] for name in node.input[1:])
+        # The zero is a whole number, so that the end is off by half a step at most.
+        assert -zero * scale >= -3 - scale / 2
+
+
+def test_integers_that_others_read_too_reach_as_far_as_before(tmp_path):
+    """A sum of what comes out of a convolution, -8 to 8, and of its hard-swish."""
+    helper, array = onnx.helper, onnx.numpy_helper.from_array
+    names = ["x", *(f"c{number}" for number in range(FIRST_IN_FLOATS + 1))]
+    nodes = [
+        helper.make_node("Conv", [source, "w"], [result])
+        for source, result in itertools.pairwise(names)
+    ]
+    nodes += [
+        helper.make_node("HardSwish", names[-1:], ["h"]),
+        helper.make_node("Add", [names[-1], "h"], ["y"]),
+    ]
+    shape = [1, 1, 8, 8]
+    graph = helper.make_graph(
+        nodes,
+        "sum",
+        [helper.make_tensor_value_info("x", 1, shape)],
+        [helper.make_tensor_value_info("y", 1, shape)],
+        [array(np.ones((1, 1, 1, 1), np.float32), "w")],
+    )
+    opset = [helper.make_opsetid("", 17)]
+    onnx.save(helper.make_model(graph, opset_imports=opset, ir_version=8), tmp_path / "plain.onnx")
+    x = np.linspace(-8, 8, 64, dtype="float32").reshape(shape)
+    write_int8(tmp_path / "plain.onnx", tmp_path / "int8.onnx", [x])
+    exact, int8 = (run(tmp_path / name, x) for name in ("plain.onnx", "int8.onnx"))
+    # A step before the hard-swish is 16 / 255, one of the sum 24 / 255; the sum's slope is 2.
+    assert np.abs(exact - int8).max() <= 2 * 16 / 255 + 24 / 255

@@ -10,6 +10,7 @@ into its convolution first, and scales found while predicting all ruin the accur
 from __future__ import annotations
 
 import math
+from collections import Counter
 from collections.abc import Iterable
 from pathlib import Path
 from types import SimpleNamespace
@@ -99,7 +100,10 @@ def _restore_hard_swish(graph: Any) -> None:
 
 
 def _narrow_before_hard_swish(path: Path) -> None:
-    """Spend no integers on what is below -3 before a hard-swish, which makes 0 of all that."""
+    """Spend no integers on what is below -3 before a hard-swish, which makes 0 of all that.
+
+    What others read too stays as it is.
+    """
     import numpy as np
     import onnx
     from onnx.numpy_helper import from_array, to_array
@@ -107,9 +111,12 @@ def _narrow_before_hard_swish(path: Path) -> None:
     model = onnx.load(path)
     made = {name: node for node in model.graph.node for name in node.output}
     constants = {tensor.name: tensor for tensor in model.graph.initializer}
+    readers = Counter(name for node in model.graph.node for name in node.input)
     for node in model.graph.node:
         before = made.get(node.input[0]) if node.op_type == "HardSwish" else None
-        if before is not None and before.op_type == "DequantizeLinear":
+        if before is None or before.op_type != "DequantizeLinear":
+            continue
+        if readers[before.input[0]] == readers[before.output[0]] == 1:
             scale, zero = (constants[name] for name in before.input[1:])
             low, high = ((end - to_array(zero)) * to_array(scale) for end in (0.0, 255.0))
             step = np.float32((high - max(low, -3)) / 255)
