@@ -139,14 +139,16 @@ def test_serve(machine, workers):
 
 def test_plugins_go_into_a_folder_of_the_user_s(machine, tmp_path):
     wheel, fatal = hello_wheel(tmp_path), fatal_wheel(tmp_path)
-    shutil.copy2(wheel, machine.root / "tmp")
-    machine.run("plugins", "install", f"/tmp/{wheel.name}", "--offline")
-    assert machine.run("hello")[0] == "hello\n"
-    folder = machine.root / "root" / ".local" / "share" / "clsctl" / "plugins"
-    assert len(list(folder.rglob("clsctl_hello.py"))) == 1
     shutil.copy2(fatal, machine.root / "tmp")
     _, err = machine.run("plugins", "install", f"/tmp/{fatal.name}", "--offline", status=2)
     assert "[E_PLUGIN_FATAL]" in err
+    shutil.copy2(wheel, machine.root / "tmp")
+    out, _ = machine.run("plugins", "install", f"/tmp/{wheel.name}", "--offline")
+    assert out == "installed clsctl-hello\n"
+    assert machine.run("hello")[0] == "hello\n"
+    folder = machine.root / "root" / ".local" / "share" / "clsctl" / "plugins"
+    assert len(list(folder.rglob("clsctl_hello.py"))) == 1
+    assert not list(folder.rglob("clsctl_fatal*"))
     machine.run("plugins", "remove", "clsctl-hello")
     assert not list(folder.rglob("clsctl_hello.py"))
     _, err = machine.run("plugins", "remove", "serve", status=2)

@@ -99,15 +99,27 @@ def test_piped_output_holds_no_colour_and_is_utf_8(clsctl):
     assert "\x1b" not in done.stdout
 
 
-def test_without_paddle_what_needs_it_says_so(clsctl, tmp_path):
-    """As in the light one-file build."""
+@pytest.fixture
+def without_paddle(tmp_path: Path) -> dict[str, str]:
+    """The environment of the light one-file build."""
     absent = 'raise ModuleNotFoundError("No module named \'paddle\'", name="paddle")'
     (tmp_path / "site").mkdir()
     (tmp_path / "site" / "paddle.py").write_text(absent)
+    return {"PYTHONPATH": str(tmp_path / "site")}
+
+
+def test_without_paddle_what_needs_it_says_so(clsctl, tmp_path, without_paddle):
     data = write_dataset(tmp_path / "data")
     words = ("train", "-m", "MobileNetV1_x0_25", "-d", data, "--scratch", "--epochs", "1")
-    done = clsctl(*words, env={"PYTHONPATH": str(tmp_path / "site")})
+    done = clsctl(*words, env=without_paddle)
     assert done.returncode == 6
     said = "error: this needs PaddlePaddle, which is not installed [E_PADDLE_MISSING]\nhint: "
     assert said in done.stderr
     assert "install paddlepaddle\n" in done.stderr
+
+
+@pytest.mark.parametrize("command", ["list", "check"])
+def test_without_paddle_plugins_are_listed_but_for_networks(clsctl, without_paddle, command):
+    done = clsctl("plugins", command, env=without_paddle)
+    assert done.returncode == 0, done.stderr
+    assert "note: architectures are left out, since PaddlePaddle is not installed" in done.stderr

@@ -177,3 +177,29 @@ def test_what_is_not_there(clsctl, words, said):
 def test_the_tests_run_in_another_environment(site):
     """Or these tests would change the one that they run in."""
     assert Path(sys.prefix) not in site.parents
+
+
+INTO_THE_USERS_FOLDER = """
+import site, sys
+from pathlib import Path
+from clsctl.plugin import distributions
+before = set(distributions.installed())
+info = Path(site.getusersitepackages(), "late-1.0.dist-info")
+info.mkdir(parents=True)
+(info / "METADATA").write_text("Metadata-Version: 2.1\\nName: late\\nVersion: 1.0\\n")
+print(set(distributions.installed()) - before)
+"""
+
+
+def test_what_comes_into_a_user_s_folder_that_was_not_there_is_seen(tmp_path):
+    """As in the one-file build, where the first plugin makes that folder."""
+    python = getattr(sys, "_base_executable", sys.executable)
+    variables = {"PYTHONUSERBASE": str(tmp_path), "PYTHONPATH": ":".join(sys.path)}
+    done = subprocess.run(
+        [python, "-c", INTO_THE_USERS_FOLDER],
+        env=own_environment(**variables),
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.stdout == "{'late'}\n", done.stderr

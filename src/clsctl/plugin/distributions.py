@@ -5,6 +5,8 @@ from __future__ import annotations
 import importlib
 import re
 import shutil
+import site
+import sys
 from collections.abc import Iterable, Iterator, Mapping
 from importlib import metadata
 from pathlib import Path
@@ -23,11 +25,17 @@ def installed() -> dict[str, metadata.Distribution]:
     """Find every installed distribution by its name, as it is now."""
     importlib.invalidate_caches()
     found: dict[str, metadata.Distribution] = {}
-    for distribution in metadata.distributions():
+    for distribution in metadata.distributions(path=_search_path()):
         name = distribution.metadata["Name"]
         if name:
             found.setdefault(canonical(name), distribution)
     return found
+
+
+def _search_path() -> list[str]:
+    """List where Python looks; it leaves the user's folder out that is made while it runs."""
+    own = [site.getusersitepackages()] if site.ENABLE_USER_SITE else []
+    return list(dict.fromkeys([*sys.path, *own]))
 
 
 def plugins(distributions: Mapping[str, metadata.Distribution]) -> dict[str, list[str]]:

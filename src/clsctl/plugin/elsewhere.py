@@ -17,6 +17,6 @@ def hint_elsewhere(kind: str, name: str) -> str:
         kind: Such as `commands`.
         name: In capitals or not.
     """
-    known = read_document(dict[str, dict[str, str]], PATH)[kind]
+    known = read_document(dict[str, dict[str, str]], PATH).get(kind, {})
     package = {thing.lower(): package for thing, package in known.items()}.get(name.lower())
     return f"the plugin {package} brings it: {install_plugin_hint(package)}" if package else ""

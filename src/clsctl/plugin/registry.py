@@ -14,13 +14,13 @@ import importlib.util
 import keyword
 import os
 import pkgutil
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, NamedTuple, cast
 
 import pluggy
 
-from clsctl.console.messages import warn
+from clsctl.console.messages import note, warn
 from clsctl.errors import ModelError, UsageError, unknown_name
 from clsctl.plugin import hookspecs
 from clsctl.plugin.descriptors import Command
@@ -192,11 +192,22 @@ def find_all(registry: Registry) -> dict[str, dict[str, list[str]]]:
     """List what every plugin adds: names by kind, by plugin; third-party plugins last."""
     added: dict[str, dict[str, list[str]]] = {}
     for kind in KINDS:
-        for name, found in registry.contributions(kind).items():
+        for name, found in _contributions_without_paddle(registry, kind).items():
             added.setdefault(found.plugin, {}).setdefault(kind, []).append(name)
     silent = [plugin for plugin in registry.origins if plugin not in added]
     ordered = sorted([*added, *silent], key=lambda p: (registry.origins[p] != "built-in", p))
     return {plugin: added.get(plugin, {}) for plugin in ordered}
+
+
+def _contributions_without_paddle(registry: Registry, kind: str) -> Mapping[str, Contribution]:
+    """Return what plugins add of one kind; networks are written in Paddle, which may be missing."""
+    try:
+        return registry.contributions(kind)
+    except ModuleNotFoundError as error:
+        if error.name != "paddle":
+            raise
+        note(f"{kind} are left out, since PaddlePaddle is not installed")
+        return {}
 
 
 def _load_entry_point(registry: Registry, entry: EntryPoint) -> None:
