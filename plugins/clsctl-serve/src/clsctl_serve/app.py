@@ -1,4 +1,4 @@
-"""The ASGI app: both protocols, the page, the probes and the figures."""
+"""Build the ASGI app: both protocols, the page, the probes and the figures."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ DESCRIPTION = "Image classification by clsctl. Every error has a stable code."
 
 
 def create_app(options: ServeOptions | None = None, **changes: Any) -> FastAPI:
-    """The app, for a server of your own; it loads its models when its lifespan begins.
+    """Make the app, for a server of your own; it loads its models when its lifespan begins.
 
     Args:
         options: What to serve and within which bounds.
@@ -97,7 +97,7 @@ async def _page(name: str) -> Response:
 
 @functools.cache
 def _content(name: str) -> tuple[bytes, str]:
-    """A page, and the policy that lets its own script and style run and no other."""
+    """Return a page, and the policy that lets its own script and style run and no other."""
     text = (resources.files("clsctl_serve") / name).read_text(encoding="utf-8")
     policy = ["default-src 'none'", "connect-src 'self'", "img-src blob: data:"]
     policy += ["base-uri 'none'", "form-action 'none'", "frame-ancestors 'none'"]

@@ -1,4 +1,4 @@
-"""What each process that takes requests holds, whoever answers them: bounds, figures, models."""
+"""Hold what each process that takes requests needs, whoever answers them."""
 
 from __future__ import annotations
 
@@ -77,18 +77,18 @@ class BaseService(ABC):
 
     @abstractmethod
     def readiness(self) -> tuple[bool, dict[str, str]]:
-        """Whether models answer; and of each its state, or the code of what is wrong with it."""
+        """Return whether models answer; and of each its state, or the code of what is wrong."""
 
     @abstractmethod
     def summary(self) -> str:
-        """What answers, in a few words."""
+        """Say what answers, in a few words."""
 
     def request_reload(self) -> None:
         """Reload in the background."""
         self._spawn(self.reload())
 
     def deadline(self) -> float:
-        """When a request that begins now must be answered, on `time.monotonic`'s clock."""
+        """Return when a request that begins now must be answered, by `time.monotonic`."""
         return time.monotonic() + self.options.timeout
 
     def _spawn(self, work: Coroutine[None, None, None]) -> None:

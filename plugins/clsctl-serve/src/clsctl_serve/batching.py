@@ -1,4 +1,4 @@
-"""Waiting images, and the threads that classify them.
+"""Queue the images that wait, and classify them in threads.
 
 Requests become items, one for each image, in one bounded queue. Each thread takes the oldest item
 and those of the same model that wait behind it, as many as are run fastest together, but never more
@@ -68,11 +68,11 @@ class Call:
 
     @property
     def results(self) -> list[Result]:
-        """A result for each image or page, in the order of the uploads."""
+        """The result of each image or page, in the order of the uploads."""
         return list(itertools.chain.from_iterable(self.answers))
 
     def items(self) -> list[Item]:
-        """What waits in the queue; sets up the places of the answers."""
+        """Make what waits in the queue, and the places of the answers."""
         groups = list(batched(self.uploads, self.batch or 1))
         self.answers = [[] for _ in groups]
         self._left = len(groups)
@@ -120,7 +120,7 @@ class Scheduler:
 
     Args:
         threads: How many batches are under way at the same time.
-        places: Images that may wait.
+        capacity: Images that may wait.
         max_wait: Seconds that a batch which is not full waits for more images.
         observe: Told of every batch.
     """
@@ -128,13 +128,13 @@ class Scheduler:
     def __init__(
         self,
         threads: int,
-        places: int,
+        capacity: int,
         max_wait: float = 0.0,
         observe: Callable[[Observed], None] = lambda batch: None,
     ) -> None:
-        self._places, self._max_wait, self._observe = places, max_wait, observe
+        self._capacity, self._max_wait, self._observe = capacity, max_wait, observe
         self._count = threads
-        self._line: deque[Item] = deque()
+        self._queue: deque[Item] = deque()
         self._changed = threading.Condition()
         self._closed = False
         self._at_work = 0
@@ -160,7 +160,7 @@ class Scheduler:
     @property
     def depth(self) -> int:
         """Items that wait."""
-        return len(self._line)
+        return len(self._queue)
 
     def submit(self, call: Call) -> None:
         """Put a call's images at the end of the queue.
@@ -170,20 +170,20 @@ class Scheduler:
         """
         items = call.items()
         with self._changed:
-            ahead = len(self._line)
+            ahead = len(self._queue)
             expected = ahead * self._seconds / self._count
-            if ahead + len(items) > self._places or self._closed:
+            if ahead + len(items) > self._capacity or self._closed:
                 raise overloaded(expected)
             if time.monotonic() + expected > call.deadline:
                 raise overloaded(expected)
-            self._line.extend(items)
+            self._queue.extend(items)
             self._changed.notify(len(items))
 
     def cancel(self, call: Call) -> None:
         """Free the places of a call that nobody waits for any more."""
         call.cancelled = True
         with self._changed:
-            self._line = deque(item for item in self._line if item.call is not call)
+            self._queue = deque(item for item in self._queue if item.call is not call)
 
     def _work(self) -> None:
         while items := self._take():
@@ -199,36 +199,33 @@ class Scheduler:
                 self._seconds += SMOOTHING * (took - self._seconds)
 
     def _take(self) -> list[Item]:
-        """The oldest item and those that join it; nothing once the queue is closed and empty."""
+        """Wait for the oldest item and those that join it; none once the queue has ended."""
         with self._changed:
-            while not self._line:
-                if self._closed:
+            while True:
+                self._changed.wait_for(lambda: self._queue or self._closed)
+                if not self._queue:
                     return []
-                self._changed.wait()
-            first = self._line[0]
-            if self._max_wait and not first.alone:
-                self._await_more(first)
-            return self._taken()
+                self._await_more(self._queue[0])
+                if self._queue:  # no other thread was faster
+                    return self._pop_batch()
 
     def _await_more(self, first: Item) -> None:
+        """Wait, no longer than is allowed, until there are as many as are run together."""
         until = first.call.queued + self._max_wait
-        while not self._closed and len(self._line) < first.call.model.batch:
+        while not (first.alone or self._closed) and len(self._queue) < first.call.model.batch:
             left = until - time.monotonic()
             if left <= 0 or not self._changed.wait(left):
                 return
 
-    def _taken(self) -> list[Item]:
-        if not self._line:  # another thread was faster
-            return self._take()
-        first = self._line.popleft()
+    def _pop_batch(self) -> list[Item]:
         self._at_work += 1
-        if first.alone:
-            return [first]
-        share = (len(self._line) + 1) // self._count
-        room = min(first.call.model.batch, share)
+        share = len(self._queue) // self._count
+        first = self._queue.popleft()
         items = [first]
-        while len(items) < room and self._line and self._joins(first, self._line[0]):
-            items.append(self._line.popleft())
+        if not first.alone:
+            room = min(first.call.model.batch, share)
+            while len(items) < room and self._queue and self._joins(first, self._queue[0]):
+                items.append(self._queue.popleft())
         return items
 
     @staticmethod
@@ -246,14 +243,14 @@ class Scheduler:
             self._answer_together(live)
 
     def _answer_together(self, items: Sequence[Item]) -> None:
-        """Items of one image each, in one run."""
+        """Answer items of one image each, in one run."""
         prepared = [next(_read(item)) for item in items]
         results = self._run(prepared, [item.call for item in items])
         for item, result in zip(items, results, strict=True):
             item.call.answer(item.place, [result])
 
     def _answer_pages(self, item: Item) -> None:
-        """An item of one or more images, which may have pages, in batches of their own."""
+        """Answer an item of several images or pages, in batches of its own."""
         call = item.call
         results: list[Result] = []
         for group in batched(_read(item), call.batch or call.model.batch):
@@ -263,10 +260,10 @@ class Scheduler:
         call.answer(item.place, results)
 
     def _run(self, batch: Sequence[Prepared], calls: Sequence[Call]) -> list[Result]:
-        """Results of a batch, of which each image belongs to a call."""
+        """Return the results of a batch, of which each image belongs to a call."""
         begun = time.monotonic()
         wanted = [call.wanted for call in calls]
-        results = calls[0].model.run(batch, wanted, lone=self._at_work == 1 and not self._line)
+        results = calls[0].model.run(batch, wanted, lone=self._at_work == 1 and not self._queue)
         took = time.monotonic() - begun
         for call in dict.fromkeys(calls):
             call.run += took
@@ -275,7 +272,7 @@ class Scheduler:
 
 
 def _read(item: Item) -> Iterator[Prepared]:
-    """Everything that an item holds, read as the iterator advances; the time is the call's."""
+    """Read everything that an item holds as the iterator advances; the time is the call's."""
     call = item.call
     for upload in item.uploads:
         pages = call.model.read(upload, call.keep_pixels)
@@ -289,7 +286,7 @@ def _read(item: Item) -> Iterator[Prepared]:
 
 
 def _is_live(item: Item, now: float) -> bool:
-    """Whether somebody still waits for it; a call that is too late fails here."""
+    """Return whether somebody still waits for it; a call that is too late fails here."""
     if item.call.cancelled:
         return False
     if now > item.call.deadline:

@@ -1,4 +1,4 @@
-"""A client for the plain protocol, whose results are those of `clsctl predict`."""
+"""Ask a server by the plain protocol, for the results of `clsctl predict`."""
 
 from __future__ import annotations
 
@@ -96,7 +96,7 @@ class Client:
         self._http.close()
 
     def model_names(self) -> list[str]:
-        """The server's models, the default first.
+        """List the server's models, the default first.
 
         Raises:
             NetworkError: The server cannot be reached (`E_SERVER_UNREACHABLE`), or refuses, with
@@ -107,7 +107,7 @@ class Client:
             return [str(model["name"]) for model in answer["models"]]
 
     def describe(self, model: str) -> ModelFacts:
-        """What the server says of a model; raises as `model_names` does."""
+        """Return what the server says of a model; raises as `model_names` does."""
         facts: ModelFacts = self._ask("GET", f"/v1/models/{model}")  # type: ignore[assignment]
         return facts
 
@@ -149,7 +149,7 @@ class Client:
             return [_result(found, pairs, saved) for found in answer["results"]]
 
     def _ask(self, method: str, path: str, **options: Any) -> dict[str, Any]:
-        """The answer's content; an overloaded server is asked again after the time it names."""
+        """Return the answer's content; an overloaded server is asked again when it says so."""
         for attempt in range(RETRIES + 1):
             response = self._send(method, path, options)
             if response.status_code != 503 or attempt == RETRIES:
@@ -202,7 +202,7 @@ class Client:
 
 
 def _rest(seconds: str) -> float:
-    """How long to wait, as a Retry-After header says it, or 1 s."""
+    """Return how long to wait, as a Retry-After header says it, or 1 s."""
     return min(float(seconds), LONGEST_REST_S) if seconds.isdecimal() else 1.0
 
 

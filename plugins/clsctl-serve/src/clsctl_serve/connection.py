@@ -1,4 +1,4 @@
-"""One HTTP connection, cut where its client is too slow or sends a head without end.
+"""Cut HTTP connections whose client is too slow or sends a head without end.
 
 uvicorn waits for the head of a request for as long as the client likes, and keeps all that comes.
 """
@@ -22,7 +22,7 @@ FULL = (
 
 
 def connection_class(timeout: float, max_connections: int) -> type[HttpToolsProtocol]:
-    """The connections of a server.
+    """Make the class of a server's connections.
 
     Args:
         timeout: Seconds that a request may take; after twice as many its connection is cut.

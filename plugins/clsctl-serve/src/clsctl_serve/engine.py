@@ -1,4 +1,4 @@
-"""A loaded model: pixels and tensors in, results out, by the functions that `predict` uses.
+"""Load a model, and turn uploads into results by the functions that `predict` uses.
 
 This is the only module that touches clsctl's prediction; everything else sees uploads and results.
 """
@@ -142,7 +142,7 @@ class ServedModel:
     def scores(
         self, tensors: Sequence[NDArray[np.float32]], lone: bool = False
     ) -> NDArray[np.float32]:
-        """Probabilities [N, classes] of preprocessed images."""
+        """Compute probabilities [N, classes] of preprocessed images."""
         import numpy as np
 
         if len(tensors) > 1:
@@ -185,7 +185,7 @@ class Prepared:
 
 
 def find_models(options: ServeOptions, progress: Any = None) -> dict[str, Path | ClsctlError]:
-    """The directory of each model by the name of its route, the default first.
+    """Find the directory of each model by the name of its route, the default first.
 
     A model that is not here yet is downloaded. One that cannot be had is an error in its place.
 
@@ -261,7 +261,7 @@ def _open_wide(
 
 
 def describe(model: ServedModel) -> dict[str, Any]:
-    """What a client may know of a model; no path of this machine is in it."""
+    """Say what a client may know of a model; no path of this machine is in it."""
     job, spec = model.job, model.job.model
     facts = read_facts(spec.directory)
     source = {
@@ -288,7 +288,7 @@ def describe(model: ServedModel) -> dict[str, Any]:
 
 
 def serve_settings(options: ServeOptions) -> Settings:
-    """Settings of clsctl, with what the server's options say."""
+    """Load clsctl's settings, with what the server's options say."""
     return load_settings(
         device=options.device,
         backend=options.backend,
@@ -299,7 +299,7 @@ def serve_settings(options: ServeOptions) -> Settings:
 
 
 def worker_threads(options: ServeOptions) -> int:
-    """How many threads classify in one process, each a batch of its own."""
+    """Return how many threads classify in one process, each a batch of its own."""
     return options.threads or load_settings().threads or available_cores()
 
 
@@ -310,7 +310,7 @@ def _source(upload: Upload) -> Source:
 
 
 def _decode_base64(text: str) -> bytes | ClsctlError:
-    """The bytes of a text that may be broken into lines and may lack its padding."""
+    """Decode a text that may be broken into lines and may lack its padding."""
     import pybase64
 
     try:
@@ -330,7 +330,7 @@ def _pixels(image: InputImage) -> NDArray[np.uint8]:
 
 
 def _sample_pixels() -> NDArray[np.uint8]:
-    """Large enough for the crop of any model."""
+    """Make pixels, enough for the crop of any model."""
     import numpy as np
 
     return np.random.default_rng(0).integers(0, 256, (512, 512, 3), np.uint8)

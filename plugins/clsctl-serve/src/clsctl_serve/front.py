@@ -1,4 +1,4 @@
-"""The process in front of replicas on a Ray cluster: it takes requests, and they answer them.
+"""Take requests in front of replicas on a Ray cluster, which answer them.
 
 A request whose replica or node is lost before it answered goes to another one: to classify an image
 twice does no harm.
@@ -21,7 +21,7 @@ from clsctl_serve.base import BaseService, find_slots
 from clsctl_serve.gate import REQUEST_ID, Gate
 from clsctl_serve.options import ServeOptions
 from clsctl_serve.refusal import overloaded, too_late
-from clsctl_serve.replicas import Answer, Asked, Deployed, Replication, deploy, ray_serve
+from clsctl_serve.replicas import Deployed, RawRequest, RawResponse, Replication, deploy, ray_serve
 
 log = logging.getLogger("clsctl_serve")
 
@@ -96,7 +96,7 @@ class Front(BaseService):
         try:
             async with self.bodies.body(request.receive, length) as body:
                 target = f"{url.path}?{url.query}" if url.query else url.path
-                asked = Asked(request.method, target, request.headers.raw, body)
+                asked = RawRequest(request.method, target, request.headers.raw, body)
                 answer = await asyncio.wait_for(self._ask(asked), deadline - time.monotonic())
         except asyncio.TimeoutError:
             raise too_late(self.options.timeout) from None
@@ -118,7 +118,7 @@ class Front(BaseService):
             self._summary = await replicas.handle.summary.remote()
             self._replicas = replicas
 
-    async def _ask(self, asked: Asked) -> Answer:
+    async def _ask(self, asked: RawRequest) -> RawResponse:
         from ray.exceptions import RayError, RayTaskError
         from ray.serve.exceptions import DeploymentUnavailableError, ReplicaUnavailableError
 
@@ -127,7 +127,7 @@ class Front(BaseService):
             assert self._replicas is not None
             attempt = asyncio.wait_for(self._replicas.handle.answer.remote(asked), attempt_s)
             try:
-                answer: Answer = await attempt
+                answer: RawResponse = await attempt
             except RayTaskError:
                 raise
             except (RayError, ReplicaUnavailableError, DeploymentUnavailableError):
@@ -139,7 +139,7 @@ class Front(BaseService):
 
 
 def create_front(options: ServeOptions, replication: Replication) -> FastAPI:
-    """The app in front: it knows probes, figures and bounds, and forwards everything else."""
+    """Make the app in front: it knows probes, figures and bounds, and forwards everything else."""
     service = Front(options, replication=replication)
     app = FastAPI(docs_url=None, redoc_url=None, openapi_url=None)
     app.state.service = service

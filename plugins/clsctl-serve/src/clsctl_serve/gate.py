@@ -1,4 +1,4 @@
-"""What every request passes: the API key, its number, its line in the log, the figures."""
+"""Check every request's API key, number it, log it, and count it."""
 
 from __future__ import annotations
 

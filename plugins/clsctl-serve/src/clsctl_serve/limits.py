@@ -1,4 +1,4 @@
-"""The body of a request, read within bounds of size, time and memory."""
+"""Read the body of a request within bounds of size, time and memory."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ class BodyReader:
 
     @asynccontextmanager
     async def body(self, receive: Receive, length: str | None) -> AsyncIterator[bytes]:
-        """The body; the memory that it takes is set free with the block.
+        """Yield the body; the memory that it takes is set free with the block.
 
         Args:
             receive: As ASGI has it.

@@ -1,4 +1,4 @@
-"""One line for each event on standard error, as text or as JSON."""
+"""Log one line for each event on standard error, as text or as JSON."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ def start_logging(log_format: str) -> None:
 
 
 def _fields(record: logging.LogRecord) -> dict[str, object]:
-    """What the event brought with it, and nothing that a library adds to every record."""
+    """Return what the event brought with it, and nothing that a library adds to every record."""
     own = vars(record).items()
     return {key: value for key, value in own if key not in _OWN and not key.startswith("_")}
 
@@ -52,7 +52,7 @@ class _Text(logging.Formatter):
 
 
 def _shown(value: object) -> str:
-    """Quoted where a client could otherwise write a line of its own into the log."""
+    """Quote a value by which a client could otherwise write a line of its own into the log."""
     text = str(value)
     plain = text.isprintable() and " " not in text and text
     return text if plain else json.dumps(text, ensure_ascii=True)

@@ -1,4 +1,4 @@
-"""What Prometheus reads at /metrics."""
+"""Count and time requests; Prometheus reads the figures at /metrics."""
 
 from __future__ import annotations
 
@@ -105,7 +105,7 @@ class Metrics:
         self._images.labels(name, "classified").inc(len(results) - failed)
 
     def expose(self) -> bytes:
-        """Everything, in Prometheus's text format."""
+        """Return everything, in Prometheus's text format."""
         self._queue.set(self._depth())
         self._memory.set(_resident())
         if SHARED not in os.environ:

@@ -1,4 +1,4 @@
-"""Files of a multipart/form-data body, which is in memory as a whole and stays there."""
+"""Find the files of a multipart/form-data body, which is in memory and stays there."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ LONGEST_NAME = 255
 
 
 def parse_files(body: bytes, content_type: str, most: int) -> list[Upload]:
-    """The files of a form, whatever their fields are called; other fields are left out.
+    """Return the files of a form, whatever their fields are called; other fields are left out.
 
     Args:
         body: The whole body.

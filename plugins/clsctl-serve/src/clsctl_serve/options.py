@@ -1,4 +1,4 @@
-"""Everything that can be set about a server, in one frozen value."""
+"""Hold everything that can be set about a server in one frozen value."""
 
 from __future__ import annotations
 

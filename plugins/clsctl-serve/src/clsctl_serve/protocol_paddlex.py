@@ -1,4 +1,4 @@
-"""PaddleX's protocol: `POST /image-classification` and `GET /health`, field for field.
+"""Speak PaddleX's protocol: `POST /image-classification` and `GET /health`, field for field.
 
 Fields, class ids and statuses are those of PaddleX 3.7, so that its clients need nothing but
 another address. What differs: an image that cannot be read is answered with 422 and the reason
@@ -74,7 +74,7 @@ class NoResultResponse(BaseModel):
 
 
 def paddlex_routes(service: Service) -> APIRouter:
-    """Both routes."""
+    """Make both routes."""
     router = APIRouter(tags=["PaddleX's protocol"])
     body = {"content": {"application/json": {"schema": InferRequest.model_json_schema()}}}
 
@@ -146,14 +146,14 @@ def _categories(result: Result) -> list[dict[str, Any]]:
 
 
 def _drawn(result: Result) -> str:
-    """The image with its class, as the base64 of a JPEG."""
+    """Return the image with its class, as the base64 of a JPEG."""
     stream = io.BytesIO()
     result.img["res"].save(stream, "JPEG")
     return pybase64.b64encode(stream.getvalue()).decode("ascii")
 
 
 def _details(error: ValidationError) -> list[dict[str, str]]:
-    """What is wrong with a body, as PaddleX's server lists it."""
+    """List what is wrong with a body, as PaddleX's server does."""
     found = error.errors(include_url=False, include_context=False, include_input=False)
     return [
         {"type": item["type"], "loc": _dotted(item["loc"]), "msg": item["msg"]} for item in found
@@ -165,7 +165,7 @@ def _dotted(path: tuple[str | int, ...]) -> str:
 
 
 def _log_id(body: bytes) -> str:
-    """The `logId` of a body that is otherwise wrong."""
+    """Find the `logId` of a body that is otherwise wrong."""
     try:
         found = json.loads(body)
     except (ValueError, RecursionError):

@@ -1,4 +1,4 @@
-"""The plain protocol: `/v1/models`, and images to `/v1/models/NAME:classify` as they are."""
+"""Speak the plain protocol: `/v1/models`, and images as they are."""
 
 from __future__ import annotations
 
@@ -120,7 +120,7 @@ _IMAGES = {
 
 
 def v1_routes(service: Service) -> APIRouter:
-    """The routes of the plain protocol."""
+    """Make the routes of the plain protocol."""
     router = APIRouter(prefix="/v1", tags=["Plain protocol"])
 
     @router.post(
@@ -236,7 +236,7 @@ async def _from_json(service: Service, body: bytes, deadline: float) -> list[Upl
 
 
 def _first(error: ValidationError) -> str:
-    """The first thing that is wrong with a body, in one line."""
+    """Say what is wrong with a body first, in one line."""
     first = error.errors(include_url=False, include_context=False, include_input=False)[0]
     place = ".".join(str(key) for key in first["loc"])
     return f"{place}: {first['msg']}" if place else first["msg"]
@@ -258,7 +258,7 @@ def _answer(call: Call) -> Response:
 
 
 def _plain(result: Result, exact: bool) -> dict[str, Any]:
-    """The result as jsonl has it, with the hint of an error, or with every digit of its scores."""
+    """Return the result as jsonl has it, with an error's hint, or every digit of its scores."""
     plain = result.as_dict()
     if result.error is not None:
         plain["error"] = result.error.as_dict()

@@ -1,4 +1,4 @@
-"""What a client is told where a request is not answered with results."""
+"""Refuse requests: what a client is told in place of results."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ class Refusal(Exception):
     retry_after: int | None = None
 
     def as_dict(self) -> dict[str, str]:
-        """The code, the message and, where there is one, the hint."""
+        """Return the code, the message and, where there is one, the hint."""
         fields = {"code": self.code, "message": self.message}
         return fields | ({"hint": self.hint} if self.hint else {})
 
@@ -39,12 +39,12 @@ class Refusal(Exception):
 
 
 def bad_request(message: str, hint: str = "", code: str = "E_REQUEST") -> Refusal:
-    """The refusal of a request that cannot be understood."""
+    """Refuse a request that cannot be understood."""
     return Refusal(422, code, message, hint)
 
 
 def overloaded(seconds: float) -> Refusal:
-    """The refusal of a request that would wait for too long."""
+    """Refuse a request that would wait for too long."""
     return Refusal(
         503,
         "E_OVERLOADED",
@@ -55,7 +55,7 @@ def overloaded(seconds: float) -> Refusal:
 
 
 def too_late(timeout: float) -> Refusal:
-    """The refusal of a request that was not answered in time."""
+    """Refuse a request that was not answered in time."""
     return Refusal(
         504, "E_REQUEST_TIMEOUT", f"the images were not classified within {timeout:g} seconds"
     )

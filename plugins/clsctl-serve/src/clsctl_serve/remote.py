@@ -1,4 +1,4 @@
-"""The executor `remote`: a job's inputs are read here and classified by a server."""
+"""Read a job's inputs here and have a server classify them: the executor `remote`."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ GROUP = 4
 
 
 def prepare(options: RemoteOptions, model: str | None, settings: Settings) -> PredictJob:
-    """A job for a model of the server, which needs nothing of it here.
+    """Make a job for a model of the server, which needs nothing of it here.
 
     Args:
         model: Its name; the server's default where None.
@@ -74,7 +74,7 @@ def run(job: PredictJob) -> Iterator[Result]:
 
 
 def _device(text: str) -> DeviceId:
-    """The device that a server calls `cpu` or `gpu:0`."""
+    """Return the device that a server calls `cpu` or `gpu:0`."""
     kind, colon, number = text.partition(":")
     return DeviceId(kind, int(number)) if colon else DeviceId(kind)
 
@@ -95,7 +95,7 @@ def _client(options: RemoteOptions, settings: Settings) -> Client:
 def _classify(
     client: Client, job: PredictJob, saved: OutputNames, sources: Sequence[Source]
 ) -> list[Result]:
-    """The results of some inputs: each of its own list, in their order."""
+    """Return the results of some inputs, in their order."""
     contents = [_content(source, job.settings) for source in sources]
     sent = [
         (str(place), content)
@@ -119,7 +119,7 @@ def _classify(
 
 
 def _own(result: Result, source: Source, job: PredictJob, saved: OutputNames) -> Result:
-    """The result under its input's own name, rounded and cut as it would be here."""
+    """Return the result under its input's own name, rounded and cut as it would be here."""
     own: dict[str, Any] = {"input_path": source.input_path, "file": source.file, "_names": saved}
     if result.error is not None:
         message = source.input_path + result.error.message.removeprefix(result.input_path)
@@ -132,7 +132,7 @@ def _own(result: Result, source: Source, job: PredictJob, saved: OutputNames) ->
 
 
 def _content(source: Source, settings: Settings) -> bytes | ClsctlError:
-    """The encoded image, or why there is none."""
+    """Read the encoded image, or say why there is none."""
     content = source.content
     try:
         with naming(source.input_path):

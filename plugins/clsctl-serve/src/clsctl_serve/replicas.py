@@ -1,4 +1,4 @@
-"""Replicas of the app on a Ray cluster.
+"""Run the app as replicas on a Ray cluster.
 
 Ray Serve keeps them, on whichever node has room, starts others in place of lost ones, and gives a
 request to the one that has least to do.
@@ -64,7 +64,7 @@ def parse_replicas(text: str) -> tuple[int, int]:
     return int(least), int(most if dash else least)
 
 
-class Asked(NamedTuple):
+class RawRequest(NamedTuple):
     """A request as it travels to a replica."""
 
     method: str
@@ -73,7 +73,7 @@ class Asked(NamedTuple):
     body: bytes
 
 
-class Answer(NamedTuple):
+class RawResponse(NamedTuple):
     """What a replica answers."""
 
     status: int
@@ -109,15 +109,15 @@ class Replica:
         self._client = httpx.AsyncClient(transport=transport, base_url="http://replica")
 
     async def summary(self) -> str:
-        """What answers, in a few words."""
+        """Say what answers, in a few words."""
         return self._service.summary()
 
-    async def answer(self, asked: Asked) -> Answer:
-        """Answer a request as the app would over HTTP."""
+    async def answer(self, asked: RawRequest) -> RawResponse:
+        """RawResponse a request as the app would over HTTP."""
         found = await self._client.request(
             asked.method, asked.target, headers=list(asked.headers), content=asked.body
         )
-        return Answer(found.status_code, found.headers.raw, found.content)
+        return RawResponse(found.status_code, found.headers.raw, found.content)
 
 
 class ModelFiles:
@@ -132,7 +132,7 @@ class ModelFiles:
         self._references = references
 
     def get(self) -> Sequence[Any]:
-        """The same reference."""
+        """Return the same references."""
         return self._references
 
 

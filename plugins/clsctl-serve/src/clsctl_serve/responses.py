@@ -1,4 +1,4 @@
-"""Answers in JSON, and how a refusal looks in each protocol."""
+"""Answer in JSON, and refuse in the words of each protocol."""
 
 from __future__ import annotations
 
@@ -19,13 +19,13 @@ PADDLEX_PATHS = ("/image-classification", "/health")
 
 
 def json_response(status: int, content: Any, headers: dict[str, str] | None = None) -> Response:
-    """Plain values as JSON, in UTF-8."""
+    """Answer with plain values as JSON, in UTF-8."""
     text = json.dumps(content, ensure_ascii=False, separators=(",", ":"))
     return Response(text.encode(), status, headers, "application/json")
 
 
 def refused(path: str, refusal: Refusal, log_id: str) -> Response:
-    """What a client is told, in the words of the protocol that it speaks.
+    """Answer with a refusal, in the words of the protocol that the client speaks.
 
     Args:
         path: Of the request, which tells the protocol.
@@ -40,7 +40,7 @@ def refused(path: str, refusal: Refusal, log_id: str) -> Response:
 
 
 def as_refusal(error: Exception) -> Refusal:
-    """The refusal that stands for an error, which is logged where it is the server's fault.
+    """Return the refusal that stands for an error, and log what is the server's fault.
 
     What a model's error says may hold a path of this machine, so that only its code is passed on.
     """

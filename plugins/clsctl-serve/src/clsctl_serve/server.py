@@ -1,4 +1,4 @@
-"""One process that serves: uvicorn around the app, signals, how it starts and ends."""
+"""Serve in this process: uvicorn around the app, signals, how it starts and ends."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""A process that answers requests itself: its models, and requests on their way to them."""
+"""Answer requests in this process: load its models, and bring requests to them."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ POLL_S = 1.0
 
 @dataclass
 class Service(BaseService):
-    """See the module."""
+    """A process that has models and a queue of its own."""
 
     loading: bool = True
 
@@ -95,7 +95,7 @@ class Service(BaseService):
         return next(iter(self.slots), "")
 
     def model(self, name: str | None = None) -> ServedModel:
-        """The model of that name, or the default one.
+        """Return the model of that name, or the default one.
 
         Raises:
             Refusal: There is none (404), or it is not loaded (503).
@@ -189,7 +189,7 @@ class Service(BaseService):
 
 
 def _completion() -> tuple[asyncio.Future[None], Callable[[], None]]:
-    """A future, and a function that completes it from any thread."""
+    """Make a future, and a function that completes it from any thread."""
     loop = asyncio.get_running_loop()
     done: asyncio.Future[None] = loop.create_future()
 
@@ -201,7 +201,7 @@ def _completion() -> tuple[asyncio.Future[None], Callable[[], None]]:
 
 
 async def _gone_before(receive: Receive, done: asyncio.Future[None], seconds: float) -> bool:
-    """Wait for a future, the client's leaving or the end of the time; whether the client left."""
+    """Wait for a future, for a while; return whether the client left before."""
     gone = asyncio.ensure_future(receive())
     try:
         waited, _ = await asyncio.wait(
@@ -218,7 +218,7 @@ def _complete(future: asyncio.Future[None]) -> None:
 
 
 def _stamp(path: Path) -> object:
-    """What the files of a model directory are like; None where it is not there."""
+    """Say what the files of a model directory are like; None where it is not there."""
     folder = path if is_dir(path) else path.parent
     try:
         found = [(entry.name, entry.stat()) for entry in folder.iterdir() if is_file(entry)]

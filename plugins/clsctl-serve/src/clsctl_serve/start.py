@@ -1,4 +1,4 @@
-"""From the command line's words to a server that runs."""
+"""Turn the command line's words into a server that runs."""
 
 from __future__ import annotations
 
@@ -64,7 +64,7 @@ def start(
 
 
 def listen(host: str, port: int) -> socket.socket:
-    """A socket that is bound to the address.
+    """Bind a socket to the address.
 
     Raises:
         UsageError: It cannot be (`E_ADDRESS`).
@@ -82,7 +82,7 @@ def listen(host: str, port: int) -> socket.socket:
 
 
 def parse_size(text: str) -> int:
-    """The bytes that a text such as `20MB` means.
+    """Return the bytes that a text such as `20MB` means.
 
     Raises:
         UsageError: It means none (`E_VALUE`).
@@ -94,7 +94,7 @@ def parse_size(text: str) -> int:
 
 
 def read_key(path: Path | None) -> str:
-    """The API key in the file, or else in the environment; empty where there is none.
+    """Read the API key in the file, or else in the environment; empty where there is none.
 
     Raises:
         UsageError: The file cannot be read, or holds nothing (`E_API_KEY`).

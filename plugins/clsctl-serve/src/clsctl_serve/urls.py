@@ -1,4 +1,4 @@
-"""Images that a request names by URL: fetched only from hosts that were allowed.
+"""Fetch images that a request names by URL, only from hosts that were allowed.
 
 A server that fetches whatever a client names can be made to read what only it can reach. So a host
 must be on the list, and each address that its name stands for must be a public one; the connection
@@ -29,7 +29,7 @@ AT_ONCE = 16
 
 
 def is_public(address: str) -> bool:
-    """Whether an IP address belongs to the public internet."""
+    """Return whether an IP address belongs to the public internet."""
     found = ipaddress.ip_address(address)
     mapped = getattr(found, "ipv4_mapped", None)
     found = mapped or found
@@ -54,7 +54,7 @@ class Fetcher:
         self._context: ssl.SSLContext | None = None
 
     async def content(self, image: str, deadline: float) -> bytes | str | ClsctlError:
-        """An image's text itself where it is base64; otherwise what its URL gives, or why not.
+        """Return what an image's URL gives, or why not; a text that is base64 as it is.
 
         Args:
             deadline: On `time.monotonic`'s clock.
@@ -98,7 +98,7 @@ class Fetcher:
         raise NetworkError("the image's URL redirects too often", code="E_URL_UNREACHABLE")
 
     async def _address(self, url: httpx.URL) -> str:
-        """An address of the URL's host that may be connected to."""
+        """Find an address of the URL's host that may be connected to."""
         default = {"http": 80, "https": 443}.get(url.scheme)
         if (
             default is None
@@ -131,7 +131,7 @@ class Fetcher:
         return b"".join(parts)
 
     def _client(self) -> httpx.AsyncClient:
-        """A client without proxies, and without connections that a later fetch might share."""
+        """Make a client without proxies, and without connections that a later fetch might share."""
         from clsctl.http_client import httpx
 
         if self._context is None:

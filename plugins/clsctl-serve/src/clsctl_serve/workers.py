@@ -1,4 +1,4 @@
-"""Several processes that serve on one socket, and the one that watches over them.
+"""Serve in several processes on one socket, and watch over them.
 
 Each has its own queue and models. The system hands a new connection to whichever accepts first; a
 process that dies loses what it held, and is started again.
@@ -54,12 +54,12 @@ def run_workers(
     start_logging(options.log_format)
     share = max(1, worker_threads(options) // count)
     with _shared_figures():
-        team = _Team(replace(options, threads=share), listener)
-        with _signals(team):
-            team.run(count, ready)
+        workers = _Workers(replace(options, threads=share), listener)
+        with _signals(workers):
+            workers.run(count, ready)
 
 
-class _Team:
+class _Workers:
     """The processes, and what they report."""
 
     def __init__(self, options: ServeOptions, listener: socket.socket) -> None:
@@ -76,12 +76,12 @@ class _Team:
         while self._members:
             for event in wait([*self._sentinels(), *self._pipes()], timeout=1.0):
                 if isinstance(event, Connection):
-                    summary = self._hear(event)
+                    summary = self._receive(event)
                     waiting -= summary is not None
                     if summary is not None and waiting == 0:
                         ready(summary)
                 else:
-                    self._bury(event)  # type: ignore[arg-type]
+                    self._replace_dead(event)  # type: ignore[arg-type]
 
     def stop(self) -> None:
         """Take no more connections, and let every process finish what it has."""
@@ -109,8 +109,8 @@ class _Team:
     def _pipes(self) -> list[Connection]:
         return [pipe for _, pipe, _ in self._members.values() if not pipe.closed]
 
-    def _hear(self, pipe: Connection) -> Any:
-        """What a process says of itself: that it is ready, or why it cannot be."""
+    def _receive(self, pipe: Connection) -> Any:
+        """Receive what a process says of itself: that it is ready, or why it cannot be."""
         try:
             said = pipe.recv()
         except EOFError:
@@ -123,7 +123,7 @@ class _Team:
             raise said
         return said
 
-    def _bury(self, sentinel: int) -> None:
+    def _replace_dead(self, sentinel: int) -> None:
         process, pipe, begun = self._members.pop(sentinel)
         process.join()
         pipe.close()
@@ -143,7 +143,7 @@ class _Team:
 
 
 def _work(options: ServeOptions, listener: socket.socket, pipe: Connection) -> None:
-    """What each process does."""
+    """Serve in one of the processes."""
     from clsctl_serve.server import run_server
 
     # Gracefully, where the watching process was killed.
@@ -157,13 +157,13 @@ def _work(options: ServeOptions, listener: socket.socket, pipe: Connection) -> N
 
 
 @contextmanager
-def _signals(team: _Team) -> Iterator[None]:
+def _signals(workers: _Workers) -> Iterator[None]:
     handlers = {
-        signal.SIGTERM: lambda *_: team.stop(),
-        signal.SIGINT: lambda *_: team.stop(),
+        signal.SIGTERM: lambda *_: workers.stop(),
+        signal.SIGINT: lambda *_: workers.stop(),
     }
     if sys.platform != "win32":
-        handlers[signal.SIGHUP] = lambda *_: team.signal(signal.SIGHUP)
+        handlers[signal.SIGHUP] = lambda *_: workers.signal(signal.SIGHUP)
     before = {number: signal.signal(number, handler) for number, handler in handlers.items()}
     try:
         yield
@@ -174,7 +174,7 @@ def _signals(team: _Team) -> Iterator[None]:
 
 @contextmanager
 def _shared_figures() -> Iterator[None]:
-    """A folder through which the processes' figures become one."""
+    """Keep a folder through which the processes' figures become one."""
     folder = tempfile.mkdtemp(prefix="clsctl-serve-")
     os.environ[SHARED] = folder
     try:
