@@ -38,6 +38,11 @@ def listed(navigation: list) -> Iterator[str]:
         yield from listed(below) if isinstance(below, list) else [below]
 
 
+def hidden_bars(page: Path) -> set[str]:
+    """The side bars that a page of the site does without."""
+    return set(re.findall(r'data-md-type="(\w+)" hidden>', page.read_text(encoding="utf-8")))
+
+
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: str(page.relative_to(ROOT)))
 def test_every_link_leads_to_a_page_and_a_heading(page):
     for target in LINK.findall(prose(page)):
@@ -67,5 +72,8 @@ def test_the_site_is_built_strictly_and_fetches_nothing(tmp_path):
     chinese = (tmp_path / "zh" / "how-to" / "train-and-export.html").read_text(encoding="utf-8")
     assert '<html lang="zh"' in chinese
     assert 'href="../../how-to/train-and-export.html" hreflang="en"' in chinese
+    assert hidden_bars(tmp_path / "index.html") == {"navigation", "toc"}
+    assert hidden_bars(tmp_path / "reference" / "networks.html") == {"toc"}  # a wide table alone
+    assert hidden_bars(tmp_path / "reference" / "commands.html") == set()
     for sheet in tmp_path.rglob("*.css"):
         assert not re.search(r"url\([\"']?(?:https?:)?//", sheet.read_text(encoding="utf-8")), sheet
