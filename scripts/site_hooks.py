@@ -50,16 +50,22 @@ def on_page_content(html: str, page: Page, config: MkDocsConfig, files: Files) -
 def on_page_context(
     context: dict[str, Any], page: Page, config: MkDocsConfig, nav: object
 ) -> dict[str, Any]:
-    """Give a page its language, and a switch to the same page in the others."""
-    path = page.file.dest_uri
-    own = "zh" if path.startswith("zh/") else "en"
-    stem = path.removeprefix(LANGUAGES[own][1])
+    """Give a page its language, its neighbours, and a switch to the same page in the others."""
+    own = _language(page)
+    stem = page.file.dest_uri.removeprefix(LANGUAGES[own][1])
+    for neighbour in ("previous_page", "next_page"):
+        if (other := getattr(page, neighbour)) and _language(other) != own:
+            setattr(page, neighbour, None)
     config.theme["language"] = own
     config.extra["alternate"] = [
         {"name": name, "lang": language, "link": _counterpart(folder, stem, config)}
         for language, (name, folder) in LANGUAGES.items()
     ]
     return context
+
+
+def _language(page: Page) -> str:
+    return "zh" if page.file.dest_uri.startswith("zh/") else "en"
 
 
 def _counterpart(folder: str, stem: str, config: MkDocsConfig) -> str:

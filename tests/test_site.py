@@ -75,5 +75,8 @@ def test_the_site_is_built_strictly_and_fetches_nothing(tmp_path):
     assert hidden_bars(tmp_path / "index.html") == {"navigation", "toc"}
     assert hidden_bars(tmp_path / "reference" / "networks.html") == {"toc"}  # a wide table alone
     assert hidden_bars(tmp_path / "reference" / "commands.html") == set()
+    first = (tmp_path / "zh" / "index.html").read_text(encoding="utf-8")
+    assert "md-footer__link--next" in first
+    assert "md-footer__link--prev" not in first  # which would be the last English page
     for sheet in tmp_path.rglob("*.css"):
         assert not re.search(r"url\([\"']?(?:https?:)?//", sheet.read_text(encoding="utf-8")), sheet
