@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import models
@@ -17,10 +18,20 @@ __all__ = ["Run", "call", "clsctl", "cluster", "home", "ready", "tiny", "tiny_ca
 Start = Callable[..., Server]
 
 
+@contextmanager
+def _ended_with_the_block() -> Iterator[list[Server]]:
+    servers: list[Server] = []
+    try:
+        yield servers
+    finally:
+        for server in servers:
+            server.process.kill()
+            server.process.wait()
+
+
 @pytest.fixture
 def start(ready: Path, tmp_path: Path) -> Iterator[Start]:
     """Start servers; without arguments of the small model. They are ended with the test."""
-    servers: list[Server] = []
 
     def run(*arguments: str | Path, **env: str) -> Server:
         models = () if "--model-dir" in arguments or "-m" in arguments else ("--model-dir", ready)
@@ -28,10 +39,8 @@ def start(ready: Path, tmp_path: Path) -> Iterator[Start]:
         servers.append(Server(log, *models, *arguments, **env))
         return servers[-1]
 
-    yield run
-    for server in servers:
-        server.process.kill()
-        server.process.wait()
+    with _ended_with_the_block() as servers:
+        yield run
 
 
 @pytest.fixture(scope="session")
@@ -42,17 +51,14 @@ def start_shared(
     folder = tmp_path_factory.mktemp("serving")
     (folder / "cache").symlink_to(tiny_cache)
     home = {"CLSCTL_HOME": str(folder), "CLSCTL_BACKEND": models.BACKEND}
-    servers: list[Server] = []
 
     def run(*arguments: str) -> Server:
         log = folder / f"{len(servers)}.log"
         servers.append(Server(log, "--model-dir", tiny, *arguments, **home))
         return servers[-1]
 
-    yield run
-    for server in servers:
-        server.process.kill()
-        server.process.wait()
+    with _ended_with_the_block() as servers:
+        yield run
 
 
 @pytest.fixture(scope="session")
