@@ -116,7 +116,7 @@ def make_task(path: Path, seed: int, options: argparse.Namespace) -> Task:
     names = (f"{label} {name}\n" for label, name in sorted(dataset.class_names.items()))
     (folder / "label.txt").write_text("".join(names))
     published = get_entry(options.model).preprocessing
-    short = round(published.resize_short * options.size / published.crop)
+    short = round(published.resize_short * options.size / published.input_size[0])
     preprocessing = replace(published, crop=options.size, resize_short=short)
     test = list(dataset.splits["val"])
     return Task(dataset, train, val, test, folder, seed, options, preprocessing)
@@ -152,7 +152,7 @@ def by_clsctl(task: Task) -> NDArray[Any]:
     run = task.folder / "run"
     command = [sys.executable, "-m", "clsctl", "train", "-m", task.options.model]
     given = ["-d", task.folder, "-o", run, "--epochs", task.options.epochs, "--seed", task.seed]
-    if task.options.size != get_entry(task.options.model).preprocessing.crop:
+    if task.options.size != get_entry(task.options.model).preprocessing.input_size[0]:
         given += ["--set", f"data.image_size={task.options.size}"]
     subprocess.run([*command, *map(str, given)], check=True)
     return clsctl.evaluate(task.folder, weights=run, split="test").scores

@@ -143,7 +143,7 @@ def exported_differences(
 
     preprocessing = get_entry(name).preprocessing
     transforms, labels = transform_ops(preprocessing), imagenet_labels()
-    export_network(network, folder, name, transforms, labels, preprocessing.crop)
+    export_network(network, folder, name, transforms, labels, preprocessing.input_size)
     spec = read_model_dir(folder)
     return {form: difference(spec, images, scores) for form, difference in FORMS.items()}
 

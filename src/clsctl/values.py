@@ -74,10 +74,11 @@ class Preprocessing:
     """How pixels become the network's input; the fields of a catalog `[preprocessing.*]` table.
 
     Attributes:
-        resize_short: The short side after resizing, in pixels; 0 leaves the size alone.
-        crop: Side of the centre crop, in pixels: the network's input.
+        resize_short: The short side after resizing, in pixels; 0 leaves the size alone. For a crop
+            that is not square, the image is brought to the crop's proportions.
+        crop: Side of the centre crop, or its height and width, in pixels: the network's input.
         crop_fraction: Where not 0, the centre square of this fraction of the short side is cut out
-            first and resized to `crop`; `resize_short` is then 0.
+            first and resized to `crop`; `resize_short` is then 0. For a square crop alone.
         interpolation: `nearest`, `bilinear`, `bicubic`, `area` or `lanczos`.
         backend: The library that resizes, `cv2` or `pil`.
         mean: Per channel, RGB, after scaling to 0..1.
@@ -87,7 +88,7 @@ class Preprocessing:
     """
 
     resize_short: Pixels
-    crop: Pixels
+    crop: Pixels | tuple[Pixels, Pixels]
     interpolation: Annotated[str, OneOf("nearest", "bilinear", "bicubic", "area", "lanczos")] = (
         "bilinear"
     )
@@ -96,6 +97,16 @@ class Preprocessing:
     std: tuple[float, float, float] = (0.229, 0.224, 0.225)
     crop_fraction: Annotated[float, Range(0, 1)] = 0.0
     value_range: ValueRange | None = None
+
+    @property
+    def input_size(self) -> tuple[int, int]:
+        """Height and width of the network's input, in pixels."""
+        return (self.crop, self.crop) if isinstance(self.crop, int) else self.crop
+
+    @property
+    def is_square(self) -> bool:
+        """Whether the image keeps its proportions; else it gets those of the network's input."""
+        return self.input_size[0] == self.input_size[1]
 
 
 @dataclass(frozen=True, slots=True)

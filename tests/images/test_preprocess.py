@@ -7,6 +7,7 @@ import json
 import math
 from typing import Any
 
+import cv2
 import numpy as np
 import paths
 import pytest
@@ -54,9 +55,21 @@ def test_any_image_becomes_the_network_s_square(
     kind: Preprocessing, height: int, width: int
 ) -> None:
     output = compile_transforms(transform_ops(kind))(noise(height, width))
-    assert output.shape == (3, kind.crop, kind.crop)
+    assert output.shape == (3, *kind.input_size)
     assert output.dtype == np.float32
     assert output.flags.c_contiguous
+
+
+@given(height=SIDES, width=SIDES)
+@settings(max_examples=6, deadline=None)
+def test_any_image_becomes_an_input_that_is_not_square(height: int, width: int) -> None:
+    """It is brought to the input's proportions, of which the centre is cut out."""
+    image = noise(height, width)
+    plain = {"mean": (0.0,) * 3, "std": (1.0,) * 3}
+    output = compile_transforms(transform_ops(Preprocessing(110, (96, 320), **plain)))(image)
+    whole = cv2.resize(image, (round(320 * 110 / 96), 110), interpolation=cv2.INTER_LINEAR)
+    expected = whole[7:103, 23:343].transpose(2, 0, 1) * np.float32(1 / 255)
+    np.testing.assert_array_equal(output, expected)
 
 
 @given(

@@ -43,6 +43,15 @@ def test_resizing_is_that_of_prediction():
         assert tensor.tobytes() == expected.tobytes()
 
 
+def test_an_input_that_is_not_square_is_the_whole_image_as_in_prediction():
+    pixels = photo(36, 144)
+    model = Preprocessing(24, (24, 80))
+    expected = compile_transforms(transform_ops(model))(pixels)
+    tensor = train_transform(model, PLAIN)(pixels, np.random.default_rng(0))
+    assert tensor.shape == (3, 24, 80)
+    assert tensor.tobytes() == expected.tobytes()
+
+
 def test_a_flip_is_a_mirror_image():
     pixels = photo(32, 32)
     always = AugmentConfig(crop_scale=(1, 1), crop_ratio=(1, 1), flip=1)

@@ -61,7 +61,7 @@ def export_golden(folder: Path, name: str) -> None:
     spread(network, deviation=2)
     folder.mkdir()
     transforms = transform_ops(preprocessing)
-    export_network(network, folder, name, transforms, imagenet_labels(), preprocessing.crop)
+    export_network(network, folder, name, transforms, imagenet_labels(), preprocessing.input_size)
 
 
 def write_paddle(folder: Path, kind: str) -> None:

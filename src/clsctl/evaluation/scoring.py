@@ -62,14 +62,14 @@ def count_classes(score: ScoreFunction, transforms: Sequence[Mapping[str, Any]])
     """Count the classes that a model tells apart, by running it on an image of zeros."""
     import numpy as np
 
-    side = input_side(transforms)
-    return len(score(np.zeros((1, 3, side, side), np.float32))[0])
+    return len(score(np.zeros((1, 3, *input_size(transforms)), np.float32))[0])
 
 
-def input_side(transforms: Sequence[Mapping[str, Any]]) -> int:
-    """Return the side of a network's input in pixels: what preprocessing makes of any image."""
+def input_size(transforms: Sequence[Mapping[str, Any]]) -> tuple[int, int]:
+    """Return height and width of a network's input: what preprocessing makes of any image."""
     import numpy as np
 
     from clsctl.images.preprocess import compile_transforms
 
-    return len(compile_transforms(transforms)(np.zeros((512, 512, 3), np.uint8))[0])
+    _, height, width = compile_transforms(transforms)(np.zeros((512, 512, 3), np.uint8)).shape
+    return height, width

@@ -81,7 +81,7 @@ def export(
         ModelError: The weights cannot be used, or what was written differs (`E_PARITY`).
     """
     from clsctl.evaluation.class_names import class_names
-    from clsctl.evaluation.scoring import input_side
+    from clsctl.evaluation.scoring import input_size
     from clsctl.models.directory import read_model_dir
     from clsctl.models.integrity import require_written
     from clsctl.models.provenance import origin, record
@@ -92,8 +92,8 @@ def export(
     model = trained_weights.load(Path(weights), model_name)
     network = model.build_network()
     names = class_names(model, network, dataset, layout)
-    side = input_side(model.transforms)
-    request = ExportRequest(network, model.name, model.transforms, names, side)
+    size = input_size(model.transforms)
+    request = ExportRequest(network, model.name, model.transforms, names, size)
     with new_folder(Path(output)) as folder:
         for exporter in exporters:
             exporter.write(request, folder)

@@ -20,11 +20,11 @@ def export_network(
     name: str,
     transforms: Sequence[Mapping[str, Any]],
     labels: Sequence[str],
-    input_size: int,
+    input_size: tuple[int, int],
 ) -> None:
     """Write inference.json, inference.pdiparams and inference.yml.
 
-    The exported graph maps images [N, 3, S, S] to probabilities [N, classes]: softmax is part of
+    The exported graph maps images [N, 3, H, W] to probabilities [N, classes]: softmax is part of
     it, the batch is dynamic. The network itself is left as it was.
 
     Args:
@@ -32,7 +32,7 @@ def export_network(
         name: `Global.model_name` of inference.yml.
         transforms: Preprocessing, as `PreProcess.transform_ops` of inference.yml.
         labels: Class names by id.
-        input_size: S, the side of the network's input in pixels.
+        input_size: Height and width of the network's input, in pixels.
     """
     import paddle
     from paddle import nn
@@ -43,7 +43,7 @@ def export_network(
         network.reparameterise()
     classifier = nn.Sequential(network, nn.Softmax(axis=-1))
     classifier.eval()
-    image = InputSpec([None, 3, input_size, input_size], "float32", name="x")
+    image = InputSpec([None, 3, *input_size], "float32", name="x")
     with derived_sources_apart():
         static = paddle.jit.to_static(classifier, input_spec=[image], full_graph=True)
         paddle.jit.save(static, str(directory / "inference"))

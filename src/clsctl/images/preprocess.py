@@ -94,23 +94,34 @@ def transform_ops(preprocessing: Preprocessing) -> list[dict[str, Any]]:
     clsctl's own are `CropImage: {fraction: ...}`, which a `crop_fraction` becomes, and
     `DecodeImage: {value_range: ...}`: PaddleX refuses them.
     """
-    side, backend = preprocessing.crop, preprocessing.backend
-    name = preprocessing.interpolation
+    backend, name = preprocessing.backend, preprocessing.interpolation
     how = {"interpolation": PADDLEX_NAMES[backend].get(name, name), "backend": backend}
     if (name, backend) == ("bilinear", "cv2"):  # the default
         how = {}
-    if preprocessing.crop_fraction:
-        crop: dict[str, Any] = {"CropImage": {"fraction": preprocessing.crop_fraction}}
-        spatial = [crop, {"ResizeImage": {"size": side, **how}}]
-    else:
-        resize: dict[str, Any] = {"resize_short": preprocessing.resize_short, **how}
-        spatial = [{"ResizeImage": resize}, {"CropImage": {"size": side}}]
-        spatial = spatial if preprocessing.resize_short else spatial[1:]
     deep = preprocessing.value_range
     decode = [{"DecodeImage": {"value_range": asdict(deep)}}] if deep else []
     normalize: dict[str, Any] = {"scale": 1 / 255, "order": "", "channel_num": 3}
     normalize |= {"mean": list(preprocessing.mean), "std": list(preprocessing.std)}
-    return [*decode, *spatial, {"NormalizeImage": normalize}, {"ToCHWImage": None}]
+    return [
+        *decode,
+        *_spatial_ops(preprocessing, how),
+        {"NormalizeImage": normalize},
+        {"ToCHWImage": None},
+    ]
+
+
+def _spatial_ops(preprocessing: Preprocessing, how: Mapping[str, str]) -> list[dict[str, Any]]:
+    """Return the operations that resize and crop; two numbers are width and height."""
+    height, width = preprocessing.input_size
+    short, fraction = preprocessing.resize_short, preprocessing.crop_fraction
+    if not preprocessing.is_square:
+        scale = short / min(height, width)
+        whole = [round(width * scale), round(height * scale)]
+        return [{"ResizeImage": {"size": whole, **how}}, {"CropImage": {"size": [width, height]}}]
+    if fraction:
+        return [{"CropImage": {"fraction": fraction}}, {"ResizeImage": {"size": height, **how}}]
+    crop = {"CropImage": {"size": height}}
+    return [{"ResizeImage": {"resize_short": short, **how}}, crop] if short else [crop]
 
 
 # ---- operations --------------------------------------------------------------------------------

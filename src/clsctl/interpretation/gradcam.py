@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
     from clsctl.networks.base import Network
 
-# In pixels: the side of each of the two views, and the bar above them that holds the caption.
+# In pixels: the width of each of the two views, and the bar above them that holds the caption.
 SIDE, BAR = 448, 64
 # The share of the heat map's colours in the mix with the image below.
 STRENGTH = 0.65
@@ -49,7 +49,7 @@ def activation_map(
 
     Args:
         network: In evaluation mode.
-        tensor: float32 [3, S, S], preprocessed.
+        tensor: float32 [3, H, W], preprocessed.
         class_id: The class to look for; the best one where None.
 
     Raises:
@@ -85,20 +85,21 @@ def network_view(
         transforms: The network's preprocessing, as in an inference.yml.
 
     Returns:
-        uint8 [SIDE, SIDE, 3], RGB.
+        uint8 [height, SIDE, 3], RGB.
     """
     import cv2
     import numpy as np
 
     seen = compile_spatial(transforms)(pixels)
-    return cv2.resize(seen, (SIDE, SIDE), interpolation=cv2.INTER_CUBIC).astype(np.uint8)
+    size = (SIDE, round(SIDE * seen.shape[0] / seen.shape[1]))
+    return cv2.resize(seen, size, interpolation=cv2.INTER_CUBIC).astype(np.uint8)
 
 
 def draw_heatmap(view: NDArray[np.uint8], heatmap: NDArray[np.float32], caption: str) -> Image:
     """Draw the view beside itself under the heat map, and a caption above both.
 
     Args:
-        view: uint8 [SIDE, SIDE, 3], RGB, of `network_view`.
+        view: uint8 [height, SIDE, 3], RGB, of `network_view`.
         heatmap: float32 [h, w] in 0..1, of an `ActivationMap`.
         caption: Any text.
     """
@@ -115,16 +116,16 @@ def mix_heatmap(view: NDArray[np.uint8], heatmap: NDArray[np.float32]) -> NDArra
     """Lay the heat map, dark to bright, over the view in grey.
 
     Args:
-        view: uint8 [SIDE, SIDE, 3], RGB, of `network_view`.
+        view: uint8 [height, SIDE, 3], RGB, of `network_view`.
         heatmap: float32 [h, w] in 0..1, of an `ActivationMap`.
 
     Returns:
-        uint8 [SIDE, SIDE, 3], RGB.
+        uint8 [height, SIDE, 3], RGB.
     """
     import cv2
     import numpy as np
 
-    heat = cv2.resize(heatmap, (SIDE, SIDE), interpolation=cv2.INTER_CUBIC).clip(0, 1)
+    heat = cv2.resize(heatmap, view.shape[1::-1], interpolation=cv2.INTER_CUBIC).clip(0, 1)
     colours = cv2.applyColorMap((heat * 255).astype(np.uint8), cv2.COLORMAP_INFERNO)[:, :, ::-1]
     grey = view.mean(axis=2, keepdims=True)
     mixed: NDArray[np.uint8] = (grey * (1 - STRENGTH) + colours * STRENGTH).astype(np.uint8)

@@ -55,7 +55,7 @@ def train_transform(preprocessing: Preprocessing, options: AugmentConfig) -> Tra
         preprocessing: Gives the size, the library and interpolation, the mean and deviation.
 
     Returns:
-        A function of uint8 [H, W, 3] RGB and random numbers -> float32 [3, S, S], safe to call from
+        A function of uint8 [H, W, 3] RGB and random numbers -> float32 [3, H, W], safe to call from
         several threads.
 
     Raises:
@@ -65,14 +65,16 @@ def train_transform(preprocessing: Preprocessing, options: AugmentConfig) -> Tra
 
     _check_range("crop_scale", options.crop_scale, 1)
     _check_range("crop_ratio", options.crop_ratio, math.inf)
-    size = (preprocessing.crop, preprocessing.crop)
+    size = preprocessing.input_size[::-1]
     whole = (0, 0, *size)
     resample = resampler(preprocessing.backend, preprocessing.interpolation)
     normalize = compile_transforms(transform_ops(preprocessing)[-2:])
     vary = rand_augment(options.randaugment, options.strength)
 
     def transform(pixels: NDArray[np.uint8], rng: np.random.Generator) -> NDArray[np.float32]:
-        top, left, height, width = crop_box(pixels.shape[0], pixels.shape[1], options, rng)
+        tall, wide = pixels.shape[:2]
+        aspect = 1 if preprocessing.is_square else wide / tall
+        top, left, height, width = crop_box(tall, wide, options, rng, aspect)
         crop: Any = resample(pixels[top : top + height, left : left + width], size, whole)
         if rng.random() < options.flip:
             crop = cv2.flip(crop, 1)
@@ -85,7 +87,11 @@ def train_transform(preprocessing: Preprocessing, options: AugmentConfig) -> Tra
 
 
 def crop_box(
-    height: int, width: int, options: AugmentConfig, rng: np.random.Generator
+    height: int,
+    width: int,
+    options: AugmentConfig,
+    rng: np.random.Generator,
+    aspect: float = 1,
 ) -> tuple[int, int, int, int]:
     """Draw the part of an image that is cut out, as PaddleClas' RandCropImage does.
 
@@ -94,10 +100,14 @@ def crop_box(
     fits the image; so no draw fails, unlike in Inception's crop (C. Szegedy et al., "Going deeper
     with convolutions", 2015). The place is uniform.
 
+    Args:
+        aspect: What the ratio is relative to: 1, or the image's own ratio of width to height where
+            the image is brought to other proportions in prediction, too.
+
     Returns:
         Top, left, height and width, in pixels; always inside the image and never empty.
     """
-    wide = math.sqrt(rng.uniform(*options.crop_ratio))
+    wide = math.sqrt(rng.uniform(*options.crop_ratio) * aspect)
     tall = 1 / wide
     most = min(width / height / wide**2, height / width / tall**2)
     low, high = (min(part, most) for part in options.crop_scale)

@@ -27,6 +27,7 @@ class Network(nn.Layer):
             convolutions, norms and pools do; training on a processor is faster so. A block that
             names the axis of the channels calls it `channel_axis`, which is then set to -1; one
             that names others says `channels_last = False` itself.
+        square_input: Whether images must be square.
     """
 
     num_features: int
@@ -34,6 +35,7 @@ class Network(nn.Layer):
     decays_vectors: bool = True
     no_weight_decay: tuple[str, ...] = ()
     channels_last: bool = False
+    square_input: bool = False
 
     def forward_features(self, x: Tensor) -> Tensor:
         """The last feature map [N, C, H, W], or tokens [N, L, C], for images [N, 3, H, W]."""

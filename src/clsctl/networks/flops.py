@@ -40,8 +40,7 @@ def costs(entry: ModelEntry) -> Costs | None:
     if architecture is None:
         return None
     network = build_lazy(functools.partial(architecture.build, num_classes=1000))
-    side = entry.preprocessing.crop
-    return Costs(parameters(network), macs(network, (3, side, side)))
+    return Costs(parameters(network), macs(network, (3, *entry.preprocessing.input_size)))
 
 
 def parameters(network: nn.Layer, trainable: bool = False) -> int:

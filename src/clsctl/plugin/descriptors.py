@@ -167,14 +167,14 @@ class ExportRequest:
         name: The model's.
         transforms: Preprocessing, as `PreProcess.transform_ops` of inference.yml.
         labels: Class names by id.
-        input_size: Side of the network's input, in pixels.
+        input_size: Height and width of the network's input, in pixels.
     """
 
     network: nn.Layer
     name: str
     transforms: Sequence[Mapping[str, Any]]
     labels: Sequence[str]
-    input_size: int
+    input_size: tuple[int, int]
 
 
 class Exporter(NamedTuple):

@@ -13,7 +13,7 @@ from clsctl.datasets.samples import Dataset
 from clsctl.errors import DeviceError
 from clsctl.evaluation.class_mapping import remap_labels
 from clsctl.evaluation.metrics import Interval, label_ranks, wilson_interval
-from clsctl.evaluation.scoring import input_side
+from clsctl.evaluation.scoring import input_size
 from clsctl.inference.devices import get_device
 from clsctl.inference.timing import time_sessions
 from clsctl.plugin.descriptors import Backend, CompiledModel
@@ -88,8 +88,7 @@ def measure_speed(graphs: tuple[Path, Path], spec: ModelSpec) -> dict[str, tuple
     """
     import numpy as np
 
-    side = input_side(spec.transforms)
-    image = np.zeros((1, 3, side, side), np.float32)
+    image = np.zeros((1, 3, *input_size(spec.transforms)), np.float32)
     found = {}
     for compiler in _compilers():
         try:

@@ -18,7 +18,7 @@ SHARE_OF_MEMORY = 0.5
 
 
 def fitting_batch(
-    config: TrainConfig, images: int, num_classes: int, side: int, device: DeviceId
+    config: TrainConfig, images: int, num_classes: int, size: tuple[int, int], device: DeviceId
 ) -> int:
     """Choose the largest power of two up to `LARGEST` that fits the memory and the dataset.
 
@@ -27,16 +27,16 @@ def fitting_batch(
 
     Args:
         images: How many there are to train with.
-        side: Of the network's input, in pixels.
+        size: Height and width of the network's input, in pixels.
     """
     most = _power_of_two(min(LARGEST, images // STEPS_AN_EPOCH))
     memory = get_device(device).memory
     if memory is not None:
-        taken = estimate_memory(config, num_classes, side)
+        taken = estimate_memory(config, num_classes, size)
         room = int(SHARE_OF_MEMORY * memory().total) - taken.fixed
         batch = _power_of_two(min(most, room // taken.image))
     else:
-        batch = _largest_that_runs(config, most, num_classes, side, device)
+        batch = _largest_that_runs(config, most, num_classes, size, device)
     note(f"batch {batch}: {_reason(batch, most, images, device)}")
     return batch
 
@@ -55,7 +55,7 @@ def _power_of_two(number: int) -> int:
 
 
 def _largest_that_runs(
-    config: TrainConfig, most: int, num_classes: int, side: int, device: DeviceId
+    config: TrainConfig, most: int, num_classes: int, size: tuple[int, int], device: DeviceId
 ) -> int:
     """Halve a batch until a step with it no longer runs out of memory."""
     import paddle
@@ -69,7 +69,7 @@ def _largest_that_runs(
         optimizer = build_optimizer(network, config.optimizer)  # type: ignore[arg-type]
         while batch > 2:
             try:
-                network(paddle.zeros([batch, 3, side, side])).sum().backward()
+                network(paddle.zeros([batch, 3, *size])).sum().backward()
                 optimizer.step()
                 break
             except MemoryError:

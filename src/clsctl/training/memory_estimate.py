@@ -40,11 +40,11 @@ class MemoryEstimate:
         return self.fixed + batch_size * self.image
 
 
-def estimate_memory(config: TrainConfig, num_classes: int, side: int) -> MemoryEstimate:
+def estimate_memory(config: TrainConfig, num_classes: int, size: tuple[int, int]) -> MemoryEstimate:
     """Estimate what a configuration takes.
 
     Args:
-        side: Of the network's input, in pixels.
+        size: Height and width of the network's input, in pixels.
     """
     build = default_registry().get("architectures", config.model).build
     network: Any = build_lazy(functools.partial(build, num_classes=num_classes))
@@ -55,5 +55,5 @@ def estimate_memory(config: TrainConfig, num_classes: int, side: int) -> MemoryE
     checkpoint = weights * (2 if config.ema else 1) + learnt * STATES[config.optimizer.name]
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # about tracing, which is over in an instant
-        image = FLOAT_BYTES * activations(network, (3, side, side))
+        image = FLOAT_BYTES * activations(network, (3, *size))
     return MemoryEstimate(checkpoint, weights, checkpoint + learnt, image)

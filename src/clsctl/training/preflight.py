@@ -29,7 +29,7 @@ def preflight(job: TrainJob) -> Iterator[str]:
     )
     yield from _engine(job)
     yield _work(job, read_progress(job.run_dir, LATEST))
-    taken = estimate_memory(config, len(job.labels), job.preprocessing.crop)
+    taken = estimate_memory(config, len(job.labels), job.preprocessing.input_size)
     yield _memory(job, taken)
     yield _disk(job, taken)
 

@@ -20,6 +20,8 @@ from clsctl.loading.loader import Loader, open_loader
 from clsctl.loading.mix import Mixer
 from clsctl.loading.sampling import balanced_weights, class_weights
 from clsctl.models.catalog import get_entry
+from clsctl.networks.build import build_lazy
+from clsctl.plugin.registry import default_registry
 from clsctl.settings import folders, load_settings
 from clsctl.system.cpu import available_cores
 from clsctl.training.batch_size import fitting_batch
@@ -66,8 +68,8 @@ def prepare(config: TrainConfig, group: ProcessGroup = SINGLE_PROCESS) -> TrainJ
     )
     preprocessing = replace(preprocessing, value_range=deep)
     if not config.batch_size:
-        side = preprocessing.crop
-        batch = group.broadcast(lambda: fitting_batch(config, len(train), classes, side, device))
+        size = preprocessing.input_size
+        batch = group.broadcast(lambda: fitting_batch(config, len(train), classes, size, device))
         config = replace(config, batch_size=batch)
     targets = [sample.label for sample in train]
     mix = config.mix
@@ -130,16 +132,38 @@ def _listed(names: Sequence[str], most: int = 6) -> str:
 
 def _preprocessing(config: TrainConfig) -> Preprocessing:
     published = get_entry(config.model).preprocessing
-    size = config.data.image_size or published.crop
-    short = config.data.resize_short
-    if 0 < short < size:
+    size = config.data.image_size or published.input_size
+    height, width = (size, size) if isinstance(size, int) else size
+    least, short = min(height, width), config.data.resize_short
+    if 0 < short < least:
         raise UsageError(
-            f"data.resize_short is {short}, of which no input of {size} pixels can be cut",
+            f"data.resize_short is {short}, of which no input of {least} pixels can be cut",
             code="E_CONFIG",
-            hint=f"set it to {size} or more, or leave it out",
+            hint=f"set it to {least} or more, or leave it out",
         )
-    short = short or round(published.resize_short * size / published.crop)
-    return replace(published, crop=size, resize_short=short)
+    if height == width:
+        short = short or round(published.resize_short * least / published.input_size[0])
+        return replace(published, crop=least, resize_short=short)
+    _require_any_shape(config.model, height, width)
+    # Of a fraction that is cut out, the same part is left of the whole.
+    larger = 1 / published.crop_fraction if published.crop_fraction else _margin(published)
+    short = short or round(least * larger)
+    return replace(published, crop=(height, width), resize_short=short, crop_fraction=0.0)
+
+
+def _margin(published: Preprocessing) -> float:
+    """How much larger than the network's input the resized image is."""
+    return max(published.resize_short / min(published.input_size), 1)
+
+
+def _require_any_shape(model: str, height: int, width: int) -> None:
+    network = build_lazy(default_registry().get("architectures", model).build)
+    if getattr(network, "square_input", False):
+        raise UsageError(
+            f"{model} takes square images alone, not {height} x {width} pixels",
+            code="E_CONFIG",
+            hint="give --image-size one number, or choose a convolutional network",
+        )
 
 
 def _train_loader(
@@ -189,7 +213,7 @@ def _workers(config: TrainConfig, rank: Rank) -> int:
 
 
 def _reader(config: TrainConfig, preprocessing: Preprocessing) -> Read:
-    side = CACHED_SIZE * preprocessing.crop
+    side = CACHED_SIZE * max(preprocessing.input_size)
     folder = folders().cache / "images"
     settings = image_settings(transform_ops(preprocessing), load_settings())
     return open_reader(config.data.cache, side, folder, settings)

@@ -156,9 +156,9 @@ def _save_best(job: TrainJob, state: TrainState, calibration: Calibration | None
 
 def _export(job: TrainJob, network: Network, folder: Path) -> None:
     """Write a model directory, which is not kept where it gives other scores than the network."""
-    transforms, side = transform_ops(job.preprocessing), job.preprocessing.crop
+    transforms, size = transform_ops(job.preprocessing), job.preprocessing.input_size
     folder.mkdir()
-    export_network(network, folder, job.config.model, transforms, job.labels, side)
+    export_network(network, folder, job.config.model, transforms, job.labels, size)
     require_written(read_model_dir(folder))
     try:
         check_graph(network, folder, transforms)

@@ -36,7 +36,7 @@ def exported(request, tmp_path_factory):
     fill(network, manifest(entry.name)["weight_seed"], manifest(entry.name)["gain"])
     folder = tmp_path_factory.mktemp("model")
     transforms = transform_ops(entry.preprocessing)
-    export_network(network, folder, entry.name, transforms, [], entry.preprocessing.crop)
+    export_network(network, folder, entry.name, transforms, [], entry.preprocessing.input_size)
     spec = read_model_dir(folder)
     content = paddle2onnx.export(
         str(spec.graph), str(spec.params), opset_version=OPSET, optimize_tool="None"

@@ -145,7 +145,7 @@ def _inference(request: FetchRequest, state: dict[str, NDArray[Any]]) -> Path:
         request.entry.name,
         transform_ops(preprocessing),
         imagenet_labels(),
-        preprocessing.crop,
+        preprocessing.input_size,
     )
     return folder
 

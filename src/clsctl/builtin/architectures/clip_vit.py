@@ -102,6 +102,7 @@ class ClipVit(Network):
     """
 
     head_name = "head.fc_head"
+    square_input = True  # tokens do not say in how many rows they were, see `feature_map`
     decays_vectors = False
     no_weight_decay = ("pos_embed", "cls_token")
 

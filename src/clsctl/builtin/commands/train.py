@@ -122,6 +122,15 @@ def train(
             show_default="the recipe's",
         ),
     ] = None,
+    image_size: Annotated[
+        str | None,
+        typer.Option(
+            metavar="SIZE",
+            rich_help_panel=TRAINING,
+            help="The network's input in pixels: 96, or height x width, 96x320.",
+            show_default="the model's own",
+        ),
+    ] = None,
     lr: Annotated[
         str | None,
         typer.Option(
@@ -271,6 +280,7 @@ def train(
         "epochs": epochs,
         "time_limit": None if time is None else parse_minutes(time),
         "batch_size": batch,
+        "data.image_size": None if image_size is None else _parse_size(image_size),
         "optimizer.learning_rate": lr,
         "pretrained": pretrained,
         "weights": weights,
@@ -306,6 +316,18 @@ def _source(options: Mapping[str, Any]) -> ConfigSource:
     given = {name: value for name, value in options.items() if value is not None}
     texts = {name: str(value) for name, value in given.items() if isinstance(value, Path)}
     return ConfigSource("option", given | texts)
+
+
+def _parse_size(text: str) -> tuple[int, ...] | int:
+    """Read `96`, or height and width as in `96x320`."""
+    sides = [int(side) if side.isdecimal() else 0 for side in text.lower().split("x")]
+    if len(sides) > 2 or not all(sides):
+        raise UsageError(
+            f"'{text}' is no size in pixels",
+            code="E_USAGE",
+            hint="write --image-size 96 for a square, or height x width, as in 96x320",
+        )
+    return sides[0] if len(sides) == 1 else tuple(sides)
 
 
 def _print(result: TrainResult) -> None:

@@ -56,16 +56,15 @@ def metadata(request: ExportRequest) -> dict[str, str]:
         "labels": json.dumps(list(request.labels)),
         "transform_ops": json.dumps([dict(step) for step in request.transforms]),
     }
-    side = request.input_size
     steps = {name: step[name] or {} for step in request.transforms for name in step}
     normalize = read(NormalizeImage, steps["NormalizeImage"])
     return ours | {
         "task": "classify",
         "names": str(dict(enumerate(request.labels))),
-        "imgsz": str([side, side]),
+        "imgsz": str(list(request.input_size)),
         "stride": "1",
         "batch": "1",
-        "input_size": str((3, side, side)),
+        "input_size": str((3, *request.input_size)),
         "interpolation": _interpolation(steps.get("ResizeImage", {})),
         "mean": str(normalize.mean),
         "std": str(normalize.std),

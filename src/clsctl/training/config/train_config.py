@@ -35,8 +35,8 @@ class DataConfig:
         "auto", "The only layout that is read; auto takes what is there"
     )
     num_classes: PositiveInt | None = key(None, "Where given, the dataset must have as many")
-    image_size: NonNegativeInt = key(
-        0, "Side of the network's input in pixels; 0 is the model's own"
+    image_size: NonNegativeInt | tuple[PositiveInt, PositiveInt] = key(
+        0, "Side of the network's input in pixels, or its height and width; 0 is the model's own"
     )
     resize_short: NonNegativeInt = key(
         0, "Short side from which the input is cut in prediction; 0 is in the model's proportion"

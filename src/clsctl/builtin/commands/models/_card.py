@@ -52,7 +52,7 @@ def _facts(entry: ModelEntry, costs: Costs | None) -> Iterable[tuple[str, str]]:
     yield "GPU latency", _latency(entry.gpu_ms)
     yield "Size", "not published" if entry.size_mb is None else f"{entry.size_mb:.1f} MiB"
     yield "Parameters", _parameters(costs)
-    yield "MACs", _macs(costs, entry.preprocessing.crop)
+    yield "MACs", _macs(costs, entry.preprocessing.input_size)
     yield "Figures", entry.figures
     yield "Catalog", entry.catalog
     yield "Preprocessing", _in_words(entry.preprocessing)
@@ -74,15 +74,15 @@ def _parameters(costs: Costs | None) -> str:
     return f"{costs.parameters / 1e6:.2f} M counted, {mebibytes:.1f} MiB as float32"
 
 
-def _macs(costs: Costs | None, side: int) -> str:
+def _macs(costs: Costs | None, size: tuple[int, int]) -> str:
     if costs is None:
         return "unknown"
-    return f"{costs.macs / 1e9:.2f} G counted, for an image of {side} x {side} pixels"
+    return f"{costs.macs / 1e9:.2f} G counted, for an image of {size[0]} x {size[1]} pixels"
 
 
 def _in_words(steps: Preprocessing) -> str:
     how = f"({steps.interpolation}, {LIBRARIES.get(steps.backend, steps.backend)})"
-    side = f"{steps.crop} x {steps.crop} pixels"
+    side = "{} x {} pixels".format(*steps.input_size)
     if steps.crop_fraction:
         size = f"cut out the centre square of {steps.crop_fraction:g} of the short side, "
         size += f"resize it to {side} {how}"
