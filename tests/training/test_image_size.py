@@ -13,7 +13,7 @@ import yaml
 from PIL import Image
 from tiny_training import MODEL, OPTIONS, write_dataset
 
-import clsctl
+import clsctl as library
 from clsctl.errors import UsageError
 
 SIZE = {"data.image_size": (64, 160), "pretrained": False, "epochs": 1, "batch_size": 6}
@@ -23,7 +23,7 @@ pytestmark = pytest.mark.usefixtures("one_thread")
 
 def test_the_whole_way_with_an_input_that_is_not_square(tmp_path: Path, call: Callable) -> None:
     data, run = write_dataset(tmp_path / "data"), tmp_path / "run"
-    result = clsctl.train(MODEL, data, run, **SIZE)
+    result = library.train(MODEL, data, run, **SIZE)
     model = run / "best_model/inference"
     settings = yaml.safe_load((model / "inference.yml").read_text())
     resize, crop, *_ = settings["PreProcess"]["transform_ops"]
@@ -32,14 +32,14 @@ def test_the_whole_way_with_an_input_that_is_not_square(tmp_path: Path, call: Ca
     assert resize == {"ResizeImage": {"size": [round(160 * 73 / 64), 73]}}
     assert crop == {"CropImage": {"size": [160, 64]}}
 
-    assert clsctl.evaluate(data, model_dir=model).top1 == result.top1
-    assert clsctl.evaluate(data, weights=run).top1 == result.top1
+    assert library.evaluate(data, model_dir=model).top1 == result.top1
+    assert library.evaluate(data, weights=run).top1 == result.top1
     image = next(data.glob("images/*"))
     predict = call("predict", image, "--model-dir", model, "--format", "jsonl")
     assert len(json.loads(predict.stdout)["class_ids"]) == 3, predict.stderr
 
     assert call("export", "--weights", run, "-o", "onnx", "--to", "onnx").returncode == 0
-    assert clsctl.evaluate(data, model_dir=tmp_path / "onnx").top1 == result.top1
+    assert library.evaluate(data, model_dir=tmp_path / "onnx").top1 == result.top1
     assert call("explain", image, "-m", run, "-o", "map.png").returncode == 0
     with Image.open(tmp_path / "map.png") as picture:
         # Two views side by side, each as wide as high by 160 to 64, below the caption.
@@ -59,7 +59,7 @@ def test_the_size_is_an_option(tmp_path: Path, call: Callable) -> None:
 
 def test_a_square_given_by_two_numbers_is_a_square(tmp_path: Path) -> None:
     data = write_dataset(tmp_path / "data")
-    result = clsctl.train(MODEL, data, tmp_path / "run", **SIZE | {"data.image_size": (64, 64)})
+    result = library.train(MODEL, data, tmp_path / "run", **SIZE | {"data.image_size": (64, 64)})
     settings = yaml.safe_load((result.model_dir / "inference.yml").read_text())
     resize, crop, *_ = settings["PreProcess"]["transform_ops"]
     assert (resize, crop) == ({"ResizeImage": {"resize_short": 73}}, {"CropImage": {"size": 64}})
@@ -68,19 +68,26 @@ def test_a_square_given_by_two_numbers_is_a_square(tmp_path: Path) -> None:
 def test_a_network_that_takes_squares_alone_refuses(tmp_path: Path) -> None:
     data = write_dataset(tmp_path / "data")
     with pytest.raises(UsageError, match=r"CLIP\w+ takes square images alone, not 64 x 160"):
-        clsctl.train("CLIP_vit_base_patch16_224", data, tmp_path / "run", **SIZE)
+        library.train("CLIP_vit_base_patch16_224", data, tmp_path / "run", **SIZE)
+
+
+def test_a_search_compares_models_on_squares(tmp_path: Path, clsctl: Callable) -> None:
+    data = write_dataset(tmp_path / "data")
+    done = clsctl("train", "-d", data, "--time", "1m", "--image-size", "64x160")
+    assert done.returncode == 2
+    assert "square" in done.stderr
 
 
 def test_a_resize_that_is_smaller_than_the_input_is_refused(tmp_path: Path) -> None:
     data = write_dataset(tmp_path / "data")
     with pytest.raises(UsageError, match="no input of 64 pixels"):
-        clsctl.train(MODEL, data, tmp_path / "run", **SIZE | {"data.resize_short": 63})
+        library.train(MODEL, data, tmp_path / "run", **SIZE | {"data.resize_short": 63})
 
 
 def test_windows_take_any_shape() -> None:
     import paddle
 
-    network = clsctl.build("SwinTransformer_tiny_patch4_window7_224", num_classes=3, seed=0)
+    network = library.build("SwinTransformer_tiny_patch4_window7_224", num_classes=3, seed=0)
     network.eval()
     scores = network(paddle.zeros([1, 3, 64, 160])).numpy()
     assert scores.shape == (1, 3)

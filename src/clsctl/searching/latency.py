@@ -30,9 +30,9 @@ def untrained_latency(job: TrainJob) -> float:
         ModelError: It cannot be exported or run.
     """
     network = build(job.config.model, num_classes=len(job.labels), seed=0)
-    transforms, side = transform_ops(job.preprocessing), job.preprocessing.crop
+    transforms, size = transform_ops(job.preprocessing), job.preprocessing.input_size
     with tempfile.TemporaryDirectory() as folder:
-        export_network(network, Path(folder), job.config.model, transforms, job.labels, side)
+        export_network(network, Path(folder), job.config.model, transforms, job.labels, size)
         return latency(Path(folder))
 
 

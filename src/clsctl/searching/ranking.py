@@ -55,7 +55,7 @@ def rank(search: Search, deadline: float) -> None:
     """
     goal, store = search.record.goal, open_store()
     for entry in local_models(store, goal):
-        _look_at(search, entry, entry.preprocessing.crop, deadline)
+        _look_at(search, entry, entry.preprocessing.input_size[0], deadline)
     _pull_and_look(search, models_to_pull(store, goal), deadline)
     _require_some(search.record)
     _look_at_larger(search, deadline)
@@ -80,7 +80,7 @@ def _pull_and_look(search: Search, entries: Sequence[ModelEntry], deadline: floa
         if time.monotonic() >= deadline:
             return
         try:
-            _look_at(search, entry, entry.preprocessing.crop, deadline)
+            _look_at(search, entry, entry.preprocessing.input_size[0], deadline)
             failures = 0
         except NetworkError as error:
             failures += 1
@@ -109,7 +109,7 @@ def _require_some(record: Record) -> None:
 def _look_at_larger(search: Search, deadline: float) -> None:
     """Try a larger image size with the best model, unless the user set the size."""
     best = ranked(search.record)[0]
-    own = get_entry(best.model).preprocessing.crop
+    own = get_entry(best.model).preprocessing.input_size[0]
     if best.image_size == own and IMAGE_SIZE not in search.record.settings:
         larger = MULTIPLE * round(LARGER * own / MULTIPLE)
         _look_at(search, get_entry(best.model), larger, deadline)

@@ -70,6 +70,12 @@ def _search(sources: Sequence[ConfigSource], resume: bool, limits: Limits) -> No
     if resume:
         print_search(resume_search(folder))
         return
+    if not isinstance(config.data.image_size, int):
+        raise UsageError(
+            "models are compared on square images",
+            code="E_USAGE",
+            hint="give --image-size one number, or name the model with -m",
+        )
     given = {name: value for source in sources for name, value in source.values.items()}
     settings = {name: value for name, value in given.items() if name not in OWN}
     goal = Goal(config.time_limit, *limits)
