@@ -56,7 +56,7 @@ def _row(entry: ModelEntry) -> tuple[str, ...]:
         _pair(entry.gpu_ms),
         _pair(entry.cpu_ms),
         _number(entry.size_mb),
-        str(entry.preprocessing.crop),
+        str(entry.preprocessing.input_size[0]),
     )
 
 

@@ -54,7 +54,9 @@ def misconverted(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("misconverted")
     layers = nn.Conv2D(3, 4, 3, 2), nn.Hardtanh(0.0, 6.0), nn.AdaptiveAvgPool2D(1), nn.Flatten()
     network = nn.Sequential(*layers, nn.Linear(4, 3))
-    export_network(network, folder, "Clipped", transform_ops(Preprocessing(256, 224)), "abc", 224)
+    export_network(
+        network, folder, "Clipped", transform_ops(Preprocessing(256, 224)), "abc", (224, 224)
+    )
     return folder
 
 

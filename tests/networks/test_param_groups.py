@@ -91,7 +91,7 @@ def test_a_frozen_network_gives_the_same_logits_and_can_be_copied_and_exported(t
         network.train()
         twin = copy.deepcopy(network)
         assert paddle.equal_all(twin.eval()(images), before)
-    export_network(network, tmp_path, "frozen", [], [], 64)
+    export_network(network, tmp_path, "frozen", [], [], (64, 64))
     with paddle.no_grad():
         exported = paddle.jit.load(str(tmp_path / "inference"))(images)
     np.testing.assert_allclose(exported, paddle.nn.functional.softmax(before), atol=1e-5)

@@ -35,7 +35,7 @@ def plain_graph(name: str, folder: Path) -> Path:
     golden_rules.fill(network, seed=0, gain=golden_rules.manifest(name)["gain"])
     models.spread(network)
     transforms = transform_ops(Preprocessing(resize_short=SIDE, crop=SIDE))
-    export_network(network, folder, name, transforms, [""] * CLASSES, SIDE)
+    export_network(network, folder, name, transforms, [""] * CLASSES, (SIDE, SIDE))
     path = folder / "plain.onnx"
     path.write_bytes(onnx_bytes(read_model_dir(folder)))
     return path

@@ -72,7 +72,7 @@ def make_run(root: Path, dataset: Path) -> None:
     best = root / "best_model"
     (best / "inference").mkdir(parents=True)
     paddle.save(network.state_dict(), str(best / "best_model.pdparams"))
-    export_network(network, best / "inference", NAME, TRANSFORMS, CLASSES, 32)
+    export_network(network, best / "inference", NAME, TRANSFORMS, CLASSES, (32, 32))
     (root / "config.yaml").write_text(f"data:\n  path: {dataset}\n", encoding="utf-8")
 
 

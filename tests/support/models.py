@@ -50,7 +50,7 @@ def export_tiny(folder: Path, legacy: bool = False) -> None:
     spread(network)
     transforms = transform_ops(Preprocessing(resize_short=256, crop=224))
     with paddle.pir_utils.DygraphOldIrGuard() if legacy else nullcontext():
-        export_network(network, folder, NAME, transforms, LABELS, 224)
+        export_network(network, folder, NAME, transforms, LABELS, (224, 224))
 
 
 def export_golden(folder: Path, name: str) -> None:

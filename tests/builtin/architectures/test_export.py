@@ -41,7 +41,7 @@ def test_the_exported_forms_give_the_network_s_scores(tmp_path, name):
     with paddle.no_grad():
         expected = paddle.nn.functional.log_softmax(network(paddle.to_tensor(images))).numpy()
     transforms = transform_ops(Preprocessing(resize_short=256, crop=SIDE))
-    export_network(network, tmp_path, name, transforms, imagenet_labels(), SIDE)
+    export_network(network, tmp_path, name, transforms, imagenet_labels(), (SIDE, SIDE))
 
     spec = read_model_dir(tmp_path)
     assert spec.name == name
@@ -63,7 +63,7 @@ def test_the_exported_forms_give_the_network_s_scores(tmp_path, name):
 def test_exporting_leaves_the_network_ready_to_train(tmp_path):
     network = clsctl.build("PP-LCNetV2_small", num_classes=3, seed=1)
     before = {name: value.numpy().copy() for name, value in network.state_dict().items()}
-    export_network(network, tmp_path, "small", [], [], 64)
+    export_network(network, tmp_path, "small", [], [], (64, 64))
     assert network.training
     after = network.state_dict()
     assert list(after) == list(before)

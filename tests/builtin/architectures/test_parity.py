@@ -112,6 +112,6 @@ class Careless(nn.Layer):
 
 def test_a_known_fault_of_the_converter_is_refused(tmp_path: Path):
     transforms = transform_ops(get_entry(NAMES[0]).preprocessing)
-    export_network(Careless(), tmp_path, "careless", transforms, [], 224)
+    export_network(Careless(), tmp_path, "careless", transforms, [], (224, 224))
     with pytest.raises(ModelError, match="differs from Paddle's result"):
         convert(COMPILED, read_model_dir(tmp_path), ON_CPU, tmp_path / "model.onnx")
