@@ -154,7 +154,8 @@ class TrainConfig:
     )
     on_setback: Literal["continue", "stop", "back"] = key(
         "continue",
-        "An epoch surely worse than the start: continue, stop, or go back at a third of the rate",
+        "An epoch of the second half surely worse than the start: continue, stop, or go back at a "
+        "third of the rate",
     )
     calibrate: bool = key(
         True, "Calibrate the best model on the validation images, where there are 100 or more"

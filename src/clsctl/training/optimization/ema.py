@@ -32,6 +32,10 @@ class Ema:
         self._network, self._decay, self._steps = network, decay, steps
         source = network.state_dict() if average is None else average
         self.average: dict[str, Tensor] = {name: value.clone() for name, value in source.items()}
+        for name, value in self.average.items():
+            value.name = (
+                f"{name}.ema"  # Saved with it; Paddle's own depends on what was made before.
+            )
 
     def update(self) -> None:
         """Take in the weights as they are after a step."""
