@@ -47,7 +47,8 @@ class Ema:
             for name, value in self._network.state_dict().items():
                 average = self.average[name]
                 if paddle.is_floating_point(value):
-                    average.set_value(average * decay + value * (1 - decay))
+                    # In this form a weight that does not change stays what it is, to the bit.
+                    average.set_value(average + (value - average) * (1 - decay))
                 else:
                     average.set_value(value)
 
