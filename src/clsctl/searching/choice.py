@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 from clsctl.evaluation.evaluate import evaluate
 from clsctl.evaluation.files import save_evaluation
 from clsctl.paths import is_dir
-from clsctl.searching.latency import latency
+from clsctl.searching.latency import an_image, latency
 from clsctl.searching.record import Candidate, Trial
 from clsctl.searching.state import Search
 from clsctl.system.files import sync_tree
@@ -62,14 +62,16 @@ def choose(search: Search, dataset: Dataset) -> Chosen | None:
     trials = [trial for trial in found if trial is not None]
     if not trials:
         return None
-    images = len(dataset.splits["val"])
-    trial = _choose(search, trials, images)
+    trial = _choose(search, trials, dataset)
     model_dir = _copy_best(search, trial)
+    images = len(dataset.splits["val"])
     split = "test" if dataset.splits.get("test") else "val"
     evaluation = evaluate(search.data, model_dir=model_dir, split=split)
     save_evaluation(evaluation, search.folder)
     candidate = search.record.candidate(trial.candidate)
-    return Chosen(candidate, trial, model_dir, latency(model_dir), images, evaluation)
+    return Chosen(
+        candidate, trial, model_dir, latency(model_dir, an_image(dataset)), images, evaluation
+    )
 
 
 def _so_far(run: Path, trial: Trial) -> Trial | None:
@@ -81,8 +83,8 @@ def _so_far(run: Path, trial: Trial) -> Trial | None:
     return replace(trial, top1=progress.best, epoch=progress.best_epoch, epochs=latest.epoch)
 
 
-def _choose(search: Search, trials: Sequence[Trial], images: int) -> Trial:
-    best = max(trials, key=_top1)
+def _choose(search: Search, trials: Sequence[Trial], dataset: Dataset) -> Trial:
+    best, images = max(trials, key=_top1), len(dataset.splits["val"])
     if search.record.goal.accuracy_first:
         return best
     error = math.sqrt(_top1(best) * (1 - _top1(best)) / images)
@@ -90,7 +92,8 @@ def _choose(search: Search, trials: Sequence[Trial], images: int) -> Trial:
     of_candidates = {one.candidate: one for one in close}
     if len(of_candidates) == 1:
         return best
-    return min(of_candidates.values(), key=lambda one: latency(search.run(one) / EXPORTED))
+    image = an_image(dataset)
+    return min(of_candidates.values(), key=lambda one: latency(search.run(one) / EXPORTED, image))
 
 
 def _top1(trial: Trial) -> float:

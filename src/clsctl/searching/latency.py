@@ -1,4 +1,4 @@
-"""Measure how long a model takes for one image on this machine, from its pixels to its classes."""
+"""Measure how long a model takes for one image on this machine, from the file to its classes."""
 
 from __future__ import annotations
 
@@ -14,10 +14,8 @@ from clsctl.networks.build import build
 from clsctl.prediction.classifier import create_model
 
 if TYPE_CHECKING:
+    from clsctl.datasets.samples import Dataset
     from clsctl.training.job import TrainJob
-
-SIDES = (480, 640)
-"""Height and width of the image, in pixels."""
 
 RUNS = 15
 """The median of so many counts."""
@@ -33,18 +31,20 @@ def untrained_latency(job: TrainJob) -> float:
     transforms, size = transform_ops(job.preprocessing), job.preprocessing.input_size
     with tempfile.TemporaryDirectory() as folder:
         export_network(network, Path(folder), job.config.model, transforms, job.labels, size)
-        return latency(Path(folder))
+        return latency(Path(folder), an_image(job.dataset))
 
 
-def latency(model_dir: Path) -> float:
+def latency(model_dir: Path, image: Path) -> float:
     """Measure an exported model; milliseconds."""
-    import numpy as np
-
-    pixels = np.random.default_rng(0).integers(0, 256, (*SIDES, 3), np.uint8)
     model = create_model(model_dir=model_dir)
     times = []
     for _ in range(1 + RUNS):
         began = time.perf_counter()
-        list(model.predict(pixels))
+        list(model.predict(image))
         times.append(time.perf_counter() - began)
     return 1000 * statistics.median(times[1:])
+
+
+def an_image(dataset: Dataset) -> Path:
+    """Return the first validation image."""
+    return dataset.image_path(dataset.splits["val"][0])
