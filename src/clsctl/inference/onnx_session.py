@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from clsctl.errors import DeviceError, ModelError
 from clsctl.inference.devices import get_device
-from clsctl.inference.hard_swish import in_integers, rewrite_hard_swish
+from clsctl.inference.graphs.hard_swish import in_integers, rewrite_hard_swish
 from clsctl.installation import require_library
 from clsctl.plugin.descriptors import CompiledModel
 from clsctl.system.cpu import instruction_set

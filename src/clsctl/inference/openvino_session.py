@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from clsctl.errors import ModelError
-from clsctl.inference.hard_swish import after_product, rewrite_hard_swish
+from clsctl.inference.graphs.hard_swish import after_product, rewrite_hard_swish
 from clsctl.plugin.descriptors import CompiledModel
 from clsctl.system.cpu import instruction_set
 from clsctl.values import Placement

@@ -6,7 +6,7 @@ import sys
 from pathlib import Path
 
 from clsctl.errors import ModelError
-from clsctl.inference.onnx_folding import fold_affine
+from clsctl.inference.graphs.onnx_folding import fold_affine
 from clsctl.models.directory import read_model_dir
 from clsctl.system.files import require_writable
 from clsctl.system.processes import run_module

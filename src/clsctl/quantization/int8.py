@@ -36,8 +36,8 @@ FIRST_IN_FLOATS = 3
 def write_int8(plain: Path, target: Path, batches: Iterable[NDArray[np.float32]]) -> None:
     """Quantise a graph, all but its first convolutions.
 
-    A hard-swish stays in floats between integers; `clsctl.inference.hard_swish` writes it as each
-    library computes it fastest.
+    A hard-swish stays in floats between integers; `clsctl.inference.graphs.hard_swish` writes it as
+    each library computes it fastest.
 
     Args:
         plain: The float graph as it was converted, not optimised for a processor.

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from clsctl.inference.onnx_folding import fold_affine
+from clsctl.inference.graphs.onnx_folding import fold_affine
 
 onnx = pytest.importorskip("onnx")
 CHANNELS = 3

@@ -9,7 +9,7 @@ import numpy as np
 import onnx
 import pytest
 
-from clsctl.inference.hard_swish import STEPS, rewrite_hard_swish
+from clsctl.inference.graphs.hard_swish import STEPS, rewrite_hard_swish
 from clsctl.inference.onnx_session import load_compiled, write_compiled
 from clsctl.values import DeviceId, Placement
 

@@ -1,0 +1,1 @@
+"""Rewrite ONNX graphs where libraries would compute them more slowly."""
