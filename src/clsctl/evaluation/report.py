@@ -31,6 +31,7 @@ def print_evaluation(evaluation: Evaluation) -> None:
         console.print(
             f"val.top5  {100 * evaluation.top5:.2f} %  (meaningless with {count} classes)"
         )
+    console.print(f"balanced  {100 * evaluation.balanced_accuracy:.2f} %  (mean recall)")
     console.print(f"ECE       {evaluation.ece:.4f}  (expected calibration error)")
     console.line()
     console.print(_class_table(evaluation))

@@ -78,6 +78,11 @@ class Evaluation:
         return self.top_k(1)[0]
 
     @property
+    def balanced_accuracy(self) -> float:
+        """The mean recall of the classes that have samples: each counts the same, 0 to 1."""
+        return float(self.class_scores.recall[self.matrix.sum(axis=1) > 0].mean())
+
+    @property
     def top5(self) -> float:
         """1 where the model tells no more than five classes apart, which says nothing."""
         return self.top_k(5)[0]
@@ -139,6 +144,7 @@ class Evaluation:
                 "interval95": list(interval5),
                 "meaningful": self.top5_meaningful,
             },
+            "balanced_accuracy": self.balanced_accuracy,
             "macro": self._means(metrics.macro_mean),
             "weighted": self._means(metrics.weighted_mean),
             "expected_calibration_error": self.ece,

@@ -83,6 +83,18 @@ def balanced_weights(labels: Sequence[int]) -> NDArray[np.float64]:
     return 1 / (len(counts) * counts[classes])
 
 
+def log_frequencies(labels: Sequence[int], num_classes: int) -> NDArray[np.float32]:
+    """Return the logarithm of each class's share of the samples, float32 [num_classes].
+
+    A class without samples counts as if it had one.
+    """
+    import numpy as np
+
+    counts = np.bincount(np.asarray(labels, np.int64), minlength=num_classes)
+    shares: NDArray[np.float32] = np.log(counts.clip(1) / len(labels)).astype(np.float32)
+    return shares
+
+
 def class_weights(labels: Sequence[int], num_classes: int) -> NDArray[np.float32]:
     """Return weights for the loss by which every class that has samples counts the same.
 

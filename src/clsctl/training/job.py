@@ -32,6 +32,7 @@ class TrainJob:
         preprocessing: Of evaluation and of the exported model.
         mixer: Batches -> images and soft targets.
         class_weights: float32 [C] for the loss; None where all count the same.
+        logit_adjustment: float32 [C], what is added to the logits in the loss; None for nothing.
         group: The processes that train together; each loads its part of the images.
         accelerate: What a network is run in: `with job.accelerate(network): ...`.
         start: A new network's weights where they were fitted; None where a file has them.
@@ -48,6 +49,7 @@ class TrainJob:
     val: Loader
     mixer: Mixer
     class_weights: NDArray[np.float32] | None
+    logit_adjustment: NDArray[np.float32] | None
     group: ProcessGroup = SINGLE_PROCESS
     accelerate: Acceleration = NO_ACCELERATION
     start: Start | None = None

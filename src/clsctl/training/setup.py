@@ -18,7 +18,7 @@ from clsctl.loading.augment import train_transform
 from clsctl.loading.cache import Read, open_reader
 from clsctl.loading.loader import Loader, open_loader
 from clsctl.loading.mix import Mixer
-from clsctl.loading.sampling import balanced_weights, class_weights
+from clsctl.loading.sampling import balanced_weights, class_weights, log_frequencies
 from clsctl.models.catalog import get_entry
 from clsctl.networks.build import build_lazy
 from clsctl.plugin.registry import default_registry
@@ -35,6 +35,9 @@ from clsctl.training.value_range import find_value_range
 from clsctl.values import Preprocessing
 
 if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
+
     from clsctl.training.config.train_config import TrainConfig
 
 # How much larger than the network's input cached images are, so that crops stay sharp.
@@ -84,6 +87,7 @@ def prepare(config: TrainConfig, group: ProcessGroup = SINGLE_PROCESS) -> TrainJ
         val=_val_loader(config, dataset, val, preprocessing, group.rank),
         mixer=Mixer(classes, mix.mixup, mix.cutmix, mixed, config.seed),
         class_weights=class_weights(targets, classes) if config.loss.balanced else None,
+        logit_adjustment=_logit_adjustment(config, targets, classes),
         group=group,
         accelerate=choose_acceleration(
             config.accelerate, device, environment.threads(group.rank.local_size)
@@ -164,6 +168,21 @@ def _require_any_shape(model: str, height: int, width: int) -> None:
             code="E_CONFIG",
             hint="give --image-size one number, or choose a convolutional network",
         )
+
+
+def _logit_adjustment(
+    config: TrainConfig, labels: Sequence[int], classes: int
+) -> NDArray[np.float32] | None:
+    if not config.loss.logit_adjustment:
+        return None
+    if config.data.balanced or config.loss.balanced:
+        raise UsageError(
+            "loss.logit_adjustment makes up for classes that are rare, which data.balanced and "
+            "loss.balanced do in another way",
+            code="E_CONFIG",
+            hint="set one of them",
+        )
+    return config.loss.logit_adjustment * log_frequencies(labels, classes)
 
 
 def _train_loader(

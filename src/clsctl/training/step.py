@@ -103,11 +103,14 @@ def _loss(
     images, targets = paddle.to_tensor(mixed.images), paddle.to_tensor(mixed.targets)
     spread = options.label_smoothing
     targets = targets * (1 - spread) + spread / len(job.labels)
-    weights = None if job.class_weights is None else paddle.to_tensor(job.class_weights)
+    weights, adjustment = (
+        None if values is None else paddle.to_tensor(values)
+        for values in (job.class_weights, job.logit_adjustment)
+    )
     amp = paddle.amp.auto_cast(job.config.amp != "off", level="O1")
     with amp, job.accelerate(network), _statistics(job, network, batch):
         logits = network(images).astype("float32")
-    loss = classification_loss(logits, targets, options.focal_gamma, weights)
+    loss = classification_loss(logits, targets, options.focal_gamma, weights, adjustment)
     if teacher is None:
         return loss
     with paddle.no_grad(), job.accelerate(teacher):

@@ -14,6 +14,7 @@ from fixtures import Run
 from tiny_training import CLASSES, MODEL, weights_for, write_dataset
 
 import clsctl
+from clsctl.errors import UsageError
 from clsctl.networks.pdparams import read_pdparams
 
 STILL = {
@@ -163,3 +164,36 @@ def test_a_trained_classifier_is_kept(data: Path, tmp_path: Path):
     result = clsctl.train(MODEL, data, tmp_path / "run", weights=str(weights), **STILL)
     before, after = read_pdparams(weights), read_pdparams(result.weights)
     assert after["fc.weight"] == pytest.approx(before["fc.weight"], abs=1e-6)
+
+
+def test_the_start_knows_nothing_of_frequency_where_the_loss_adds_it(data: Path, tmp_path: Path):
+    lines = (data / "train.txt").read_text().splitlines()
+    (data / "train.txt").write_text("\n".join(lines[:8] + lines[8:12] + lines[16:18]) + "\n")
+    weights = str(weights_for(5, tmp_path / "other.pdparams"))
+    plain, adjusted = (
+        read_pdparams(
+            clsctl.train(
+                MODEL,
+                data,
+                tmp_path / str(tau),
+                weights=weights,
+                calibrate=False,
+                **{"loss.logit_adjustment": tau},
+                **STILL,
+            ).weights
+        )["fc.bias"]
+        for tau in (0.0, 1.0)
+    )
+    # The rate of 1e-12 moves nothing that 1e-4 would not forgive.
+    np.testing.assert_allclose(plain - adjusted, np.log(np.array([8, 4, 2]) / 14), atol=1e-4)
+
+
+def test_frequency_is_made_up_for_once(data: Path, tmp_path: Path):
+    with pytest.raises(UsageError, match="logit_adjustment"):
+        clsctl.train(
+            MODEL,
+            data,
+            tmp_path / "run",
+            pretrained=False,
+            **{"loss.logit_adjustment": 1.0, "loss.balanced": True},
+        )

@@ -99,6 +99,9 @@ class ScheduleConfig:
 class LossConfig:
     label_smoothing: Fraction = key(0.1, "Share of each label spread over all classes")
     focal_gamma: NonNegativeFloat = key(0.0, "Focal loss's exponent; 0 is plain cross-entropy")
+    logit_adjustment: NonNegativeFloat = key(
+        0.0, "Against long tails: how much of the classes' frequency is taken out, 1 for all"
+    )
     balanced: bool = key(False, "Weight each class by the inverse of its frequency")
 
 

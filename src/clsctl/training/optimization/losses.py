@@ -9,7 +9,11 @@ if TYPE_CHECKING:
 
 
 def classification_loss(
-    logits: Tensor, targets: Tensor, focal_gamma: float = 0.0, class_weights: Tensor | None = None
+    logits: Tensor,
+    targets: Tensor,
+    focal_gamma: float = 0.0,
+    class_weights: Tensor | None = None,
+    adjustment: Tensor | None = None,
 ) -> Tensor:
     """Compute the mean cross-entropy of a batch.
 
@@ -19,13 +23,16 @@ def classification_loss(
         focal_gamma: Terms are weighted by (1 - p) to this power, so that what is easy counts less
             (Lin et al. 2017, arXiv:1708.02002).
         class_weights: float32 [C]; every term of a class is multiplied by its weight.
+        adjustment: float32 [C], added to the logits: where it is the logarithm of how frequent the
+            classes are, the logits learn what is left without that (Menon et al. 2020,
+            arXiv:2007.07314).
 
     Returns:
         A scalar.
     """
     from paddle.nn import functional as F
 
-    log_p = F.log_softmax(logits, axis=-1)
+    log_p = F.log_softmax(logits if adjustment is None else logits + adjustment, axis=-1)
     terms = targets * log_p
     if focal_gamma:
         terms = terms * (1.0 - log_p.exp()) ** focal_gamma

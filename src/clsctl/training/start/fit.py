@@ -78,6 +78,8 @@ def fit_start(network: Network, job: TrainJob) -> Start | None:
         flips = _compare_flipped(network, job, best, samples)
         best = _on_all(best, network, job, samples)
     classifier = _fit(job, best)
+    if job.logit_adjustment is not None:  # what the fitted one knows of how frequent classes are
+        classifier = classifier._replace(bias=classifier.bias - job.logit_adjustment)
     put(dict(zip(names, (value.astype("float32") for value in classifier), strict=True)), network)
     weights = {name: value.numpy() for name, value in network.state_dict().items()}
     return Start(weights, best.name, _report(tried, best), flips)
