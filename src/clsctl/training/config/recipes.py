@@ -4,14 +4,19 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from clsctl.errors import UsageError
 from clsctl.schema.documents import load_document
 from clsctl.schema.layers import ConfigSource
 from clsctl.training.config.sources import ResolvedConfig, resolve_config, table_source
 
+if TYPE_CHECKING:
+    from clsctl.training.config.train_config import TrainConfig
+
 TITLES = {"finetune": "fine-tuning recipe", "family": "published recipe"}
+FAMILIES, MANY = "families", "many"
+"""Tables of a recipe that are not keys of the configuration."""
 
 
 def recipe(family: str, kind: str) -> list[ConfigSource]:
@@ -21,14 +26,18 @@ def recipe(family: str, kind: str) -> list[ConfigSource]:
         family: As the catalog names it.
         kind: `finetune` or `family`.
     """
-    table: Mapping[str, Any] = load_document(Path(__file__).with_name("recipes.toml"))[kind]
-    families = table["families"]
-    shared = {key: value for key, value in table.items() if key != "families"}
+    table = _table(kind)
+    shared = {key: value for key, value in table.items() if key not in (FAMILIES, MANY)}
     title = TITLES[kind]
     return [
         table_source(title, shared),
-        table_source(f"{title} of {family}", families.get(family, {})),
+        table_source(f"{title} of {family}", table[FAMILIES].get(family, {})),
     ]
+
+
+def _table(kind: str) -> Mapping[str, Any]:
+    table: Mapping[str, Any] = load_document(Path(__file__).with_name("recipes.toml"))[kind]
+    return table
 
 
 class Decision(NamedTuple):
@@ -40,12 +49,11 @@ class Decision(NamedTuple):
 
 
 def decide(resolved: ResolvedConfig, decision: Decision) -> ResolvedConfig:
-    """Put a decision in the place of a default or of what the recipe says.
+    """Put a decision in the place of a default or of what the recipe says for all families.
 
-    What the user said holds.
+    What the user or the family's own recipe says holds.
     """
-    origin = resolved.origins[decision.key]
-    if origin == "default" or origin.startswith(tuple(TITLES.values())):
+    if resolved.origins[decision.key] in ("default", *TITLES.values()):
         return resolved.replaced({decision.key: decision.value}, decision.why)
     return resolved
 
@@ -67,7 +75,22 @@ def configure(sources: Sequence[ConfigSource]) -> ResolvedConfig:
             hint="name one with -m (`clsctl models list` shows every model), or give the time in "
             "which the best one is to be found: --time 10m",
         )
-    kind = asked.recipe
-    if kind == "auto":
-        kind = "finetune" if asked.pretrained or asked.weights else "family"
-    return resolve_config([*recipe(get_entry(asked.model).family, kind), *sources])
+    return resolve_config([*recipe(get_entry(asked.model).family, _kind(asked)), *sources])
+
+
+def adapt_to_size(resolved: ResolvedConfig, images: int) -> ResolvedConfig:
+    """Replace what the recipe says otherwise for many training images, where there are many."""
+    many = _table(_kind(resolved.config)).get(MANY, {})
+    if not many or images < many["images"]:
+        return resolved
+    values = table_source("", {key: value for key, value in many.items() if key != "images"}).values
+    for name, value in values.items():
+        why = f"there are {images:,} training images"
+        resolved = decide(resolved, Decision(name, value, why))
+    return resolved
+
+
+def _kind(config: TrainConfig) -> str:
+    if config.recipe != "auto":
+        return config.recipe
+    return "finetune" if config.pretrained or config.weights else "family"
