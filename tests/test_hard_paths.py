@@ -122,7 +122,6 @@ def arguments(command: str, tested: str, path: str, place: Mapping[str, str]) ->
 def test_any_path_is_answered(call: Run, place: dict[str, str], command: str, tested: str) -> None:
     @settings(
         max_examples=1 if command in SLOW else 10,
-        deadline=None,
         suppress_health_check=[HealthCheck.too_slow],
         database=None,
     )

@@ -38,7 +38,7 @@ def test_what_is_saved_is_loaded(home):
     assert json.loads(path.read_text(encoding="utf-8"))["machine"] == machine()
 
 
-@settings(max_examples=25, deadline=None)
+@settings(max_examples=25)
 @given(runs=st.lists(st.lists(RECORDS, max_size=4), max_size=4))
 def test_the_newest_of_each_combination_counts(runs):
     records_file().unlink(missing_ok=True)

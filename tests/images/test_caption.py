@@ -24,7 +24,7 @@ def caption_box(image: np.ndarray) -> tuple[int, int]:
     return int(touched.any(axis=1).sum()), int(touched.any(axis=0).sum())
 
 
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=150)
 @given(st.text(max_size=60), st.integers(1, 300), st.integers(1, 900))
 def test_any_caption_fits_any_image(caption, height, width):
     assert drawn(height, width, caption).shape == (height, width, 3)

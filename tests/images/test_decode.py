@@ -212,7 +212,7 @@ def test_other_arrays_are_errors(array: pictures.Array, code: str) -> None:
 STARTS = [content[:40] for content in (pictures.lossless() | pictures.lossy()).values()]
 
 
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=150)
 @given(st.sampled_from(STARTS), st.integers(0, 40), st.binary(max_size=200))
 def test_whatever_the_bytes_are_they_give_pixels_or_a_data_error(
     start: bytes, keep: int, rest: bytes

@@ -49,7 +49,7 @@ def test_output_is_paddlex_s_to_the_bit(case: dict[str, Any]) -> None:
 
 
 @pytest.mark.parametrize("kind", OF_THE_CATALOG, ids=str)
-@settings(max_examples=6, deadline=None)
+@settings(max_examples=6)
 @given(height=SIDES, width=SIDES)
 def test_any_image_becomes_the_network_s_square(
     kind: Preprocessing, height: int, width: int
@@ -61,7 +61,7 @@ def test_any_image_becomes_the_network_s_square(
 
 
 @given(height=SIDES, width=SIDES)
-@settings(max_examples=6, deadline=None)
+@settings(max_examples=6)
 def test_any_image_becomes_an_input_that_is_not_square(height: int, width: int) -> None:
     """It is brought to the input's proportions, of which the centre is cut out."""
     image = noise(height, width)
@@ -77,7 +77,6 @@ def test_any_image_becomes_an_input_that_is_not_square(height: int, width: int) 
     means=st.lists(st.floats(-200, 200), min_size=3, max_size=3),
     stds=st.lists(st.floats(1e-2, 200), min_size=3, max_size=3),
 )
-@settings(deadline=None)
 def test_looking_up_is_calculating_to_the_bit(
     scale: float, means: list[float], stds: list[float]
 ) -> None:
@@ -107,7 +106,6 @@ def test_what_paddleclas_writes_for_its_own_reader_is_accepted() -> None:
     ).all()
 
 
-@settings(deadline=None)
 @given(height=st.integers(1, 256), width=st.integers(1, 256))
 def test_a_fraction_is_cropped_where_tensorflow_s_efficientnet_crops(
     height: int, width: int

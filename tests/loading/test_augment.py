@@ -101,7 +101,7 @@ def test_about_half_of_the_images_are_flipped():
     assert 150 < sum(flipped) < 250
 
 
-@settings(deadline=None, max_examples=60)
+@settings(max_examples=60)
 @given(height=sides, width=sides, seed=seeds, strength=st.floats(0, 10))
 def test_every_variation_gives_the_networks_input(height, width, seed, strength):
     options = AugmentConfig(randaugment=3, strength=strength, erasing=0.5)

@@ -44,7 +44,7 @@ def places(batches: Iterator[Batch]) -> list[int]:
     return [index for batch in batches for index in batch.indices.tolist()]
 
 
-@settings(deadline=None, max_examples=20)
+@settings(max_examples=20)
 @given(
     batch_size=st.integers(1, COUNT + 2),
     workers=st.integers(1, 4),
@@ -81,7 +81,7 @@ def test_each_sample_comes_exactly_once_an_epoch(
         assert batch.labels.tolist() == [index % 3 for index in batch.indices]
 
 
-@settings(deadline=None, max_examples=15)
+@settings(max_examples=15)
 @given(start=st.integers(0, 6), workers=st.integers(1, 4), batch_size=st.integers(1, 9))
 def test_an_epoch_goes_on_anywhere_with_the_same_bytes(root, start, workers, batch_size):
     whole = content(make(root, shuffle=True, batch_size=batch_size).batches(3))
@@ -89,7 +89,7 @@ def test_an_epoch_goes_on_anywhere_with_the_same_bytes(root, start, workers, bat
     assert content(rest) == whole[start:]
 
 
-@settings(deadline=None, max_examples=10)
+@settings(max_examples=10)
 @given(small=st.integers(1, 9), large=st.integers(1, 30))
 def test_an_images_variation_does_not_depend_on_the_batch_size(root, small, large):
     one, other = (

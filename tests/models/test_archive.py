@@ -164,7 +164,7 @@ def with_checksums(content: bytearray) -> bytearray:
     return content
 
 
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=300)
 @given(
     changes=st.lists(
         st.tuples(st.integers(0, 10 * 512 - 12), st.binary(min_size=1, max_size=12)), max_size=8

@@ -120,7 +120,7 @@ def test_what_is_no_graph(tmp_path, graph):
         missing_parameters(*files(tmp_path, graph, pdiparams((4,))))
 
 
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=200)
 @given(
     st.lists(
         st.tuples(st.integers(0, len(pdiparams(*SHAPES)) - 1), st.integers(0, 255)), max_size=4

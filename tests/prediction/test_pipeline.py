@@ -59,9 +59,7 @@ def plain(results: Iterator[Result]) -> list[object]:
     return [result.as_dict() for result in results]
 
 
-@settings(
-    max_examples=25, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
-)
+@settings(max_examples=25, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(
     picks=st.lists(st.integers(0, 5), max_size=12),
     batch_size=st.integers(1, 9),

@@ -68,7 +68,7 @@ NAMES = st.lists(
 
 
 @pytest.mark.parametrize("name", FORMATS)
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 @given(names=NAMES, cut=st.floats(0, 1))
 def test_what_was_cut_short_anywhere_is_completed(tmp_path_factory, name, names, cut):
     folder = tmp_path_factory.mktemp("cut")

@@ -41,7 +41,7 @@ plain = st.recursive(
 )
 
 
-@settings(max_examples=50, deadline=None)
+@settings(max_examples=50)
 @given(plain)
 def test_what_was_written_is_read(value):
     assert parse_document(json.dumps(value), ".json") == value
@@ -146,7 +146,7 @@ SYNTAX = """a : [ ] { } , ' " ! | ? 1 .nan << --- ... # 0x ~ - & * !!int %YAML &
 pieces = st.sampled_from([*SYNTAX.split(), "\n", "\t", "  ", ": ", "- ", "&a ", "<<: ", "? "])
 
 
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=300)
 @given(st.lists(pieces, max_size=40).map("".join), st.sampled_from([".yml", ".json", ".toml"]))
 def test_whatever_is_written_is_a_plain_value_or_one_error(text, suffix):
     try:
@@ -157,7 +157,7 @@ def test_whatever_is_written_is_a_plain_value_or_one_error(text, suffix):
         json.dumps(value, default=str, ensure_ascii=False).encode()
 
 
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=100)
 @given(st.binary(max_size=200), st.sampled_from([".yml", ".json", ".toml"]))
 def test_whatever_bytes_a_file_holds(content, suffix):
     with tempfile.TemporaryDirectory() as folder:

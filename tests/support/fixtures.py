@@ -9,12 +9,17 @@ import sys
 from collections.abc import Callable, Mapping
 from pathlib import Path
 
+import hypothesis
 import models
 import pytest
 
 from clsctl import main
 
 Run = Callable[..., subprocess.CompletedProcess[str]]
+
+# How long an example takes says more about the machine than about the code.
+hypothesis.settings.register_profile("clsctl", deadline=None)
+hypothesis.settings.load_profile("clsctl")
 
 
 @pytest.fixture(autouse=True)

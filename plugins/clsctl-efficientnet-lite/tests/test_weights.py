@@ -171,9 +171,7 @@ def test_another_magic_number_is_refused(torch):
         read_checkpoint(checkpoint({}, [], magic=5))
 
 
-quick = settings(
-    max_examples=300, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
-)
+quick = settings(max_examples=300, suppress_health_check=[HealthCheck.function_scoped_fixture])
 
 
 @quick

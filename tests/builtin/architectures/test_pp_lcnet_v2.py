@@ -35,7 +35,7 @@ def logits(network, size=64):
 
 @pytest.mark.parametrize("name", NAMES)
 @given(seed=st.integers(0, 2**31 - 1), size=st.sampled_from([33, 64, 96]))
-@settings(max_examples=4, deadline=None, derandomize=True)
+@settings(max_examples=4, derandomize=True)
 def test_merging_changes_the_logits_by_rounding_alone(name, seed, size):
     network = build(name, seed)
     before = logits(network, size)

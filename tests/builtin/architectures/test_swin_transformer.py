@@ -37,7 +37,7 @@ def dense_block(block, x):
     return x + block.mlp(block.norm2(x))
 
 
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=40)
 @given(
     height=st.integers(1, 11),
     width=st.integers(1, 11),

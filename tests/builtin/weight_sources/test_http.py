@@ -156,7 +156,7 @@ def test_what_arrived_completely_is_not_asked_for_again(tmp_path):
     assert len(site.requests) == 1
 
 
-@settings(max_examples=25, deadline=None)
+@settings(max_examples=25)
 @given(st.lists(st.integers(1, len(CONTENT) - 1), max_size=4, unique=True))
 def test_wherever_the_connection_breaks_the_bytes_are_the_same(ends):
     """Each connection ends after one of `ends`, counted from the start of the file."""

@@ -62,9 +62,7 @@ def test_backups_of_every_split_are_kept(root):
 
 
 @given(st.randoms(), st.integers(0, 2**63))
-@settings(
-    max_examples=20, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
-)
+@settings(max_examples=20, suppress_health_check=[HealthCheck.function_scoped_fixture])
 def test_the_same_seed_gives_the_same_bytes_whatever_the_order(tmp_path_factory, shuffler, seed):
     lines = [*listed(23, 0), *listed(9, 1), ("照片/a b.jpg", 1)]
     written = []

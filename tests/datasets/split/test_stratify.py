@@ -32,7 +32,7 @@ def cells(placed, labels):
 
 
 @given(sizes, shares)
-@settings(max_examples=400, deadline=None)
+@settings(max_examples=400)
 def test_every_cell_row_and_column_is_rounded_once(sizes, shares):
     table, whole = apportion(sizes, shares), sum(shares)
     for size, row in zip(sizes, table, strict=True):
@@ -44,7 +44,7 @@ def test_every_cell_row_and_column_is_rounded_once(sizes, shares):
 
 
 @given(labelled(), shares, st.integers(0, 3), st.booleans())
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=200)
 def test_a_split_is_complete_and_in_proportion(labels, weights, seed, stratify):
     shares, whole = named(weights), sum(weights)
     placed = assign(labels, shares, seed=seed, stratify=stratify)
@@ -57,7 +57,7 @@ def test_a_split_is_complete_and_in_proportion(labels, weights, seed, stratify):
 
 
 @given(labelled(), shares, st.randoms())
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=100)
 def test_the_order_of_the_samples_means_nothing(labels, weights, shuffler):
     items = list(labels.items())
     shuffler.shuffle(items)
@@ -68,7 +68,7 @@ def test_the_order_of_the_samples_means_nothing(labels, weights, shuffler):
 
 
 @given(labelled(), shares, st.data())
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=100)
 def test_a_group_stays_together(labels, weights, data):
     paths = st.sampled_from(sorted(labels))
     groups = data.draw(st.dictionaries(paths, st.sampled_from("xyz")))

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from PIL import Image
 
@@ -24,7 +24,6 @@ def parts(draw: st.DrawFn) -> tuple[tuple[int, int], tuple[int, int, int, int]]:
 
 
 @pytest.mark.parametrize("resample", FILTERS, ids=lambda resample: resample.name)
-@settings(deadline=None)
 @given(height=SIDES, width=SIDES, part=parts())
 def test_it_is_cut_from_what_pillow_gives(resample, height, width, part):
     size, box = part

@@ -56,7 +56,7 @@ def run(content: bytes) -> np.ndarray:
     return onnxruntime.InferenceSession(content).run(None, {"x": 3 * images})[0]
 
 
-@settings(max_examples=25, deadline=None)
+@settings(max_examples=25)
 @given(scale=NUMBERS, shift=NUMBERS, names=st.booleans())
 def test_the_function_stays_the_same(scale, shift, names):
     plain = graph(scale, shift, names=names)

@@ -71,7 +71,7 @@ def check(layer: nn.Layer, x: Tensor) -> None:
         assert np.abs(found[name] - value).max() <= limits[name], name
 
 
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=150)
 @given(
     data=st.data(),
     batch=st.integers(1, 3),
@@ -101,7 +101,7 @@ def test_padding_in_words_and_by_axis(padding):
     check(nn.Conv2D(3, 8, 3, stride=2, padding=padding, dilation=2), paddle.randn([2, 3, 15, 12]))
 
 
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=40)
 @given(
     pool=st.sampled_from([nn.MaxPool2D, nn.AvgPool2D]),
     kernel=st.integers(2, 3),
