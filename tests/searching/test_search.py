@@ -24,6 +24,9 @@ MODELS = ("PP-LCNet_x0_25", "MobileNetV1_x0_25")
 
 SEARCH = ("train", "--time", "2m", "--max-size", "6MB", "--epochs", "1", "-b", "6", "-o", "found")
 
+ONE = ("--max-size", "2MB")
+"""Leaves the smaller one of the two."""
+
 pytestmark = pytest.mark.usefixtures("one_thread")
 
 
@@ -81,7 +84,7 @@ def test_models_are_ranked_trained_and_one_is_taken(clsctl: Run, data: Path, tmp
 def test_a_search_that_is_interrupted_gives_its_best_and_is_resumed(
     clsctl: Run, data: Path, tmp_path: Path
 ):
-    command = [sys.executable, "-m", "clsctl", *SEARCH, "--epochs", "100000", "-d", str(data)]
+    command = [sys.executable, "-m", "clsctl", *SEARCH, *ONE, "--epochs", "100000", "-d", str(data)]
     with subprocess.Popen(
         command, cwd=tmp_path, env=os.environ, stderr=subprocess.PIPE, text=True
     ) as process:
@@ -112,7 +115,7 @@ def test_validation_images_are_held_out_where_there_are_none(
     (data / "train.txt").write_text(lines)
     (data / "val.txt").unlink()
     before = {path.name: path.read_bytes() for path in data.iterdir() if path.is_file()}
-    done = clsctl(*SEARCH, "-d", data, "--set", "data.image_size=64")
+    done = clsctl(*SEARCH, *ONE, "-d", data, "--set", "data.image_size=64")
     assert done.returncode == 0, done.stderr
     assert "note: there are no validation images: 7 of 33 are held out" in done.stderr
     assert {path.name: path.read_bytes() for path in data.iterdir() if path.is_file()} == before
@@ -120,6 +123,8 @@ def test_validation_images_are_held_out_where_there_are_none(
     parts = [set(path.read_text().splitlines()) for path in lists]
     assert [len(part) for part in parts] == [26, 7]
     assert not parts[0] & parts[1]
+    record = json.loads((tmp_path / "found" / "search.json").read_text())
+    assert {one["image_size"] for one in record["candidates"]} == {64}
 
 
 def test_a_search_without_a_model_to_try_leaves_nothing(clsctl: Run, data: Path, tmp_path: Path):
@@ -131,7 +136,7 @@ def test_a_search_without_a_model_to_try_leaves_nothing(clsctl: Run, data: Path,
 
 
 def test_no_model_is_quick_enough(clsctl: Run, data: Path):
-    done = clsctl(*SEARCH, "-d", data, "--latency", "0.001ms")
+    done = clsctl(*SEARCH, *ONE, "-d", data, "--latency", "0.001ms")
     assert done.returncode == 4, done.stderr
     assert re.search(
         r"no model classifies an image in 0.001 ms here: \S+, the fastest", done.stderr

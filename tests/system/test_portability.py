@@ -128,7 +128,7 @@ def test_a_document_is_decoded_here_as_in_a_process_of_its_own(tmp_path):
     pictures[0].save(path, save_all=True, append_images=pictures[1:])
     settings, data = load_settings(), path.read_bytes()
     apart = [(page.number, page.decode()) for page in pages(data, settings)]
-    limits = {"max_pixels": settings.max_pixels, "draft": 0, "memory": 0}
+    limits = {"max_pixels": settings.max_pixels, "draft": 0, "memory": 0, "value_range": None}
     document = LocalDocument({"kind": "TIFF", **limits}, data)
     for number, pixels in apart:
         assert document.ask("next") == {"page": number}

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import time as clock
 from collections import Counter
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -126,13 +127,18 @@ def start_search(folder: Path, record: Record) -> SearchResult:
     return _search(folder, record)
 
 
-def resume_search(folder: Path) -> SearchResult:
+def resume_search(folder: Path, settings: Mapping[str, Any]) -> SearchResult:
     """Resume a search with what is left of its time; see `search`.
+
+    Args:
+        folder: The search's.
+        settings: Keys of the training configuration that are other ones from now on.
 
     Raises:
         UsageError: Its record is damaged (`E_RUN_MISSING`).
     """
-    return _search(folder, read_record(folder))
+    record = read_record(folder)
+    return _search(folder, replace(record, settings={**record.settings, **settings}))
 
 
 def _search(folder: Path, record: Record) -> SearchResult:

@@ -65,10 +65,13 @@ def _search(sources: Sequence[ConfigSource], resume: bool, limits: Limits) -> No
     from clsctl.searching.printing import print_search
     from clsctl.searching.search import resume_search, start_search
 
-    config = resolve_config(sources).config
+    resolved = resolve_config(sources)
+    config, values = resolved.config, resolved.values()
+    given = {name for source in sources for name in source.values}
+    settings = {name: value for name, value in values.items() if name in given.difference(OWN)}
     folder = Path(config.output)
     if resume:
-        print_search(resume_search(folder))
+        print_search(resume_search(folder, settings))
         return
     if not isinstance(config.data.image_size, int):
         raise UsageError(
@@ -76,8 +79,6 @@ def _search(sources: Sequence[ConfigSource], resume: bool, limits: Limits) -> No
             code="E_USAGE",
             hint="give --image-size one number, or name the model with -m",
         )
-    given = {name: value for source in sources for name, value in source.values.items()}
-    settings = {name: value for name, value in given.items() if name not in OWN}
     goal = Goal(config.time_limit, *limits)
     record = Record(str(Path(config.data.path).absolute()), goal, settings)
     print_search(start_search(folder, record))

@@ -44,7 +44,6 @@ def clsctl_commands() -> list[Command]:
             examples=(
                 "clsctl train -m PP-LCNet_x1_0 -d flowers -o run",
                 "clsctl train -d flowers --time 10m -o run",
-                "clsctl train --resume run",
             ),
         )
     ]
