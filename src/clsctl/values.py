@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
 
-__version__ = "0.1.0"
+__version__ = "0.2.0"
 
 WeightKind = Literal["inference", "training"]
 PRECISIONS = ("fp32", "bf16", "fp16", "int8")
