@@ -2,8 +2,8 @@
 
 Requests become items, one for each image, in one bounded queue. Each thread takes the oldest item
 and those of the same model that wait behind it, as many as are run fastest together, but never more
-than its share: what waits is split among the threads, and the rest is left to whoever is free
-first. No item waits for others unless `max_wait` says so.
+than its share: what waits is split among the threads. No item waits for others unless `max_wait`
+says so.
 """
 
 from __future__ import annotations
@@ -219,7 +219,7 @@ class Scheduler:
 
     def _pop_batch(self) -> list[Item]:
         self._at_work += 1
-        share = len(self._queue) // self._count
+        share = -(-len(self._queue) // self._count)
         first = self._queue.popleft()
         items = [first]
         if not first.alone:
