@@ -14,7 +14,7 @@ from clsctl.evaluation.files import FOLDER
 from clsctl.evaluation.metrics import wilson_interval
 from clsctl.searching.advice import advise
 from clsctl.searching.ranking import interval
-from clsctl.searching.record import Candidate, Record
+from clsctl.searching.record import Record, Trial
 from clsctl.system.files import open_output
 
 if TYPE_CHECKING:
@@ -76,7 +76,8 @@ def _render(folder: Path, record: Record, chosen: Chosen, train_images: Counts) 
 
 def _rows(record: Record, chosen: Chosen) -> Iterator[str]:
     """Yield a row for each candidate, the best first, with what became of it."""
-    for candidate in sorted(record.candidates, key=lambda one: one.nll):
+    record = record.with_trial(chosen.trial)  # which may be unfinished
+    for candidate in record.ranked():
         low, high = interval(candidate)
         taken = candidate is chosen.candidate
         milliseconds = chosen.latency_ms if taken else candidate.latency_ms
@@ -84,7 +85,7 @@ def _rows(record: Record, chosen: Chosen) -> Iterator[str]:
             escape(candidate.model),
             f"{candidate.image_size}",
             f"{candidate.top1:.1%}<small>{low:.1%} to {high:.1%}</small>",
-            _trained(record, candidate, chosen),
+            _trained(record.best_trial(candidate.name), chosen.images),
             "-" if milliseconds is None else f"{milliseconds:.1f} ms",
             f"{candidate.size_mb:.0f} MB",
         ]
@@ -92,13 +93,10 @@ def _rows(record: Record, chosen: Chosen) -> Iterator[str]:
         yield f"<tr{kind}>{''.join(f'<td>{cell}' for cell in cells)}\n"
 
 
-def _trained(record: Record, candidate: Candidate, chosen: Chosen) -> str:
-    trials = [chosen.trial if one.folder == chosen.trial.folder else one for one in record.trials]
-    own = [one for one in trials if one.candidate == candidate.name and one.top1 is not None]
-    if not own:
+def _trained(best: Trial | None, images: int) -> str:
+    if best is None:
         return "not trained"
-    best = max(own, key=lambda trial: trial.top1 or 0.0)
-    low, high = wilson_interval((best.top1 or 0.0) * chosen.images, chosen.images)
+    low, high = wilson_interval((best.top1 or 0.0) * images, images)
     epoch = f"epoch {best.epoch} of {best.epochs}"
     return f"{best.top1:.1%}<small>{low:.1%} to {high:.1%}, {epoch}</small>"
 

@@ -19,7 +19,7 @@ def print_search(result: SearchResult) -> None:
     table.add_column("Model", overflow="fold")
     for title in ("Pixels", "Start", "95 %", "Trained", "Epochs", "MB"):
         table.add_column(title, justify="right", no_wrap=True)
-    for candidate in sorted(result.record.candidates, key=lambda one: one.nll):
+    for candidate in result.record.ranked():
         chosen = (candidate.model, candidate.image_size) == (result.model, result.image_size)
         table.add_row(*_cells(result.record, candidate), style="bold" if chosen else "")
     console = open_console()
@@ -37,9 +37,7 @@ def print_search(result: SearchResult) -> None:
 
 def _cells(record: Record, candidate: Candidate) -> tuple[str | Text, ...]:
     low, high = interval(candidate)
-    own = [one for one in record.trials if one.candidate == candidate.name]
-    trained = [one for one in own if one.top1 is not None]
-    best = max(trained, key=lambda one: one.top1 or 0.0, default=None)
+    best = record.best_trial(candidate.name)
     return (
         Text(candidate.model),
         f"{candidate.image_size}",

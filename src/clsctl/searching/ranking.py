@@ -61,11 +61,10 @@ def rank(search: Search, deadline: float) -> None:
     _look_at_larger(search, deadline)
 
 
-def ranked(record: Record) -> list[Candidate]:
+def meeting_goal(record: Record) -> list[Candidate]:
     """Return the candidates that meet the goal, the best first."""
     most = record.goal.latency_ms or math.inf
-    quick = [one for one in record.candidates if (one.latency_ms or 0.0) <= most]
-    return sorted(quick, key=lambda one: one.nll)
+    return [one for one in record.ranked() if (one.latency_ms or 0.0) <= most]
 
 
 def interval(candidate: Candidate) -> tuple[float, float]:
@@ -96,7 +95,7 @@ def _require_some(record: Record) -> None:
             code="E_SEARCH_NOTHING",
             hint="`clsctl models pull NAME --kind training` brings one; or allow more --max-size",
         )
-    if not ranked(record):
+    if not meeting_goal(record):
         fastest = min(record.candidates, key=lambda one: one.latency_ms or 0.0)
         raise ModelError(
             f"no model classifies an image in {record.goal.latency_ms:g} ms here: {fastest.model}, "
@@ -108,7 +107,7 @@ def _require_some(record: Record) -> None:
 
 def _look_at_larger(search: Search, deadline: float) -> None:
     """Try a larger image size with the best model, unless the user set the size."""
-    best = ranked(search.record)[0]
+    best = meeting_goal(search.record)[0]
     own = get_entry(best.model).preprocessing.input_size[0]
     if best.image_size == own and IMAGE_SIZE not in search.record.settings:
         larger = MULTIPLE * round(LARGER * own / MULTIPLE)

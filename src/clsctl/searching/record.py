@@ -117,6 +117,15 @@ class Record:
     def candidate(self, name: str) -> Candidate:
         return next(one for one in self.candidates if one.name == name)
 
+    def ranked(self) -> list[Candidate]:
+        """Return all candidates, the best start first."""
+        return sorted(self.candidates, key=lambda one: one.nll)
+
+    def best_trial(self, candidate: str) -> Trial | None:
+        """Return a candidate's best run; None where none is finished."""
+        own = [one for one in self.trials if one.candidate == candidate and one.top1 is not None]
+        return max(own, key=lambda one: one.top1 or 0.0, default=None)
+
 
 def is_search(folder: Path) -> bool:
     """Tell whether a folder holds a search."""

@@ -14,14 +14,14 @@ from clsctl.console.progress import count_bar
 from clsctl.datasets.check.listing import read_training_dataset
 from clsctl.datasets.layouts.detect import read_dataset
 from clsctl.datasets.split.split import hold_out
-from clsctl.errors import Interrupted, UsageError
+from clsctl.errors import Interrupted, ModelError, UsageError
 from clsctl.paths import is_dir
 from clsctl.schema.layers import flatten
 from clsctl.searching.choice import Chosen, choose
 from clsctl.searching.page import write_page
 from clsctl.searching.ranking import rank
 from clsctl.searching.record import NAME, Goal, Record, is_search, read_record
-from clsctl.searching.state import Search
+from clsctl.searching.state import TRIALS, Search
 from clsctl.searching.trials import run_trials
 from clsctl.system.files import require_output_folder
 from clsctl.training.config.train_config import TrainConfig
@@ -55,7 +55,7 @@ class SearchResult:
         output: The search's folder.
         model: The model that was chosen.
         image_size: Side of its input in pixels.
-        top1: On the validation images, 0 to 1.
+        top1: On the test images, where there are any, or else on the validation images; 0 to 1.
         interval: 95 % confidence interval of `top1`.
         latency_ms: For one image, on this machine.
         model_dir: The exported model, for `create_model(model_dir=...)`.
@@ -105,7 +105,8 @@ def search(
     Raises:
         UsageError: A setting is wrong, or the folder already holds something (`E_RUN_EXISTS`).
         DataError: The dataset is not valid.
-        ModelError: There is no model to try (`E_SEARCH_NOTHING`).
+        ModelError: There is no model to try (`E_SEARCH_NOTHING`), or none could be exported
+            (`E_PARITY`).
         Interrupted: Ctrl-C or SIGTERM; the best model so far is exported, where there is one, and
             the search can be resumed.
     """
@@ -159,7 +160,12 @@ def _search(folder: Path, record: Record) -> SearchResult:
                 hint=f"resume with `clsctl train --resume {folder}`",
             ) from None
         chosen = choose(state, dataset)
-        assert chosen is not None
+        if chosen is None:
+            raise ModelError(
+                "no model was exported: each gave other scores than its network",
+                code="E_PARITY",
+                hint=f"the weights are in {folder / TRIALS}; name another model with -m",
+            )
         return _finish(state, dataset, chosen)
 
 

@@ -6,7 +6,7 @@ from dataclasses import replace
 
 from clsctl.console.messages import note
 from clsctl.paths import is_dir
-from clsctl.searching.ranking import interval, ranked
+from clsctl.searching.ranking import interval, meeting_goal
 from clsctl.searching.record import Candidate, Record, Trial
 from clsctl.searching.state import Search
 from clsctl.training.run_dir.checkpoint import LATEST
@@ -61,7 +61,7 @@ def _first_round(record: Record, images: int, seconds: float) -> list[Trial]:
 
 def _finalists(record: Record) -> list[Candidate]:
     """Return the best candidates, as far as they are as good but for chance."""
-    best, *others = ranked(record)
+    best, *others = meeting_goal(record)
     low, _ = interval(best)
     close = [one for one in others if interval(one)[1] >= low]
     return [best, *close][:MOST_FINALISTS]
@@ -70,7 +70,7 @@ def _finalists(record: Record) -> list[Candidate]:
 def _best(record: Record) -> Candidate:
     """Return the candidate of the best trial, or the best one where none was made."""
     if not record.trials:
-        return ranked(record)[0]
+        return meeting_goal(record)[0]
     best = max(record.trials, key=lambda trial: trial.top1 or 0.0)
     return record.candidate(best.candidate)
 
