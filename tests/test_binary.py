@@ -144,7 +144,7 @@ def test_plugins_go_into_a_folder_of_the_user_s(machine, tmp_path):
     assert "[E_PLUGIN_FATAL]" in err
     shutil.copy2(wheel, machine.root / "tmp")
     out, _ = machine.run("plugins", "install", f"/tmp/{wheel.name}", "--offline")
-    assert out == "installed clsctl-hello\n"
+    assert out == "installed clsctl-hello\nclsctl-hello adds commands: hello\n"
     assert machine.run("hello")[0] == "hello\n"
     folder = machine.root / "root" / ".local" / "share" / "clsctl" / "plugins"
     assert len(list(folder.rglob("clsctl_hello.py"))) == 1
