@@ -27,12 +27,18 @@ def png(width: int, height: int, *chunks: bytes, depth: int = 8, colour: int = 2
     return b"\x89PNG\r\n\x1a\n" + b"".join(parts)
 
 
+def deflated_zeros(count: int, head: bytes = b"") -> bytes:
+    """A beginning and so many zeros: one compressed megabyte of them, again and again."""
+    deflate = zlib.compressobj(9, wbits=-15)
+    start = deflate.compress(head) + deflate.flush(zlib.Z_FULL_FLUSH)
+    block = deflate.compress(bytes(1 << 20)) + deflate.flush(zlib.Z_FULL_FLUSH)
+    rest = deflate.compress(bytes(count & 0xFFFFF)) + deflate.flush()
+    return start + block * (count >> 20) + rest
+
+
 def zeros(count: int) -> bytes:
-    """So many zeros, compressed."""
-    deflate = zlib.compressobj(9)
-    block = bytes(1 << 20)
-    parts = [deflate.compress(block) for _ in range(count >> 20)]
-    return b"".join([*parts, deflate.compress(block[: count & 0xFFFFF]), deflate.flush()])
+    """So many zeros, compressed, with their Adler-32 at the end."""
+    return b"\x78\xda" + deflated_zeros(count) + struct.pack(">HH", count % 65521, 1)
 
 
 def blank_png() -> bytes:
@@ -221,7 +227,11 @@ def gzipped(content: bytes, times: int) -> bytes:
 
 def gzipped_zeros(count: int, times: int) -> bytes:
     """A PNG's beginning and so many zeros."""
-    deflate = zlib.compressobj(9, wbits=31)
-    parts = [deflate.compress(b"\x89PNG\r\n\x1a\n" + bytes(600))]
-    parts += [deflate.compress(bytes(1 << 20)) for _ in range(count >> 20)]
-    return gzipped(b"".join([*parts, deflate.flush()]), times - 1)
+    head, block = b"\x89PNG\r\n\x1a\n" + bytes(600), bytes(1 << 20)
+    checksum = zlib.crc32(head)
+    for _ in range(count >> 20):
+        checksum = zlib.crc32(block, checksum)
+    length = len(head) + (count & ~0xFFFFF)
+    content = b"\x1f\x8b\x08" + bytes(5) + b"\2\xff" + deflated_zeros(length - len(head), head)
+    content += struct.pack("<II", checksum, length & 0xFFFFFFFF)
+    return gzipped(content, times - 1)
