@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import shutil
+import subprocess
+import sys
 from pathlib import Path
 
 import cv2
+import models
 import numpy as np
 import pytest
 from fixtures import Run
@@ -54,20 +57,34 @@ def test_a_folder_that_cannot_be_made_is_said(clsctl: Run, data: Path):
     assert (done.returncode, "[E_OUTPUT]" in done.stderr) == (2, True)
 
 
-@pytest.fixture
-def folders(tmp_path: Path) -> Path:
-    """Class folders of which the names decide the ids."""
+def _write_folders(root: Path) -> Path:
     rng = np.random.default_rng(0)
     for place in ("train/blue", "train/green", "val/blue", "val/green"):
-        (tmp_path / "tree" / place).mkdir(parents=True)
+        (root / place).mkdir(parents=True)
         for number in range(4):
             pixels = rng.integers(0, 256, (80, 90, 3), dtype=np.uint8)
-            cv2.imwrite(str(tmp_path / "tree" / place / f"{number}.png"), pixels)
+            cv2.imwrite(str(root / place / f"{number}.png"), pixels)
+    return root
+
+
+def _train(place: Path) -> None:
+    """A run beside the class folders that it learnt."""
+    folders = _write_folders(place / "tree")
+    train = [sys.executable, "-m", "clsctl", "train", *TINY, "-d", folders, "-o", place / "run"]
+    subprocess.run(train, check=True, capture_output=True)
+
+
+@pytest.fixture
+def folders(tmp_path: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Class folders of which the names decide the ids, with a run of one epoch beside them."""
+    trained = models.once(tmp_path_factory, "trained-on-folders", _train)
+    shutil.copytree(trained, tmp_path, dirs_exist_ok=True)
+    config = tmp_path / "run" / "config.yaml"
+    config.write_text(config.read_text().replace(str(trained), str(tmp_path)))
     return tmp_path / "tree"
 
 
 def test_a_run_with_other_classes_is_not_resumed(clsctl: Run, folders: Path, tmp_path: Path):
-    assert clsctl("train", *TINY, "-d", folders, "-o", "run").returncode == 0
     labels = (tmp_path / "run" / "label_dict.txt").read_bytes()
     for split in ("train", "val"):
         (folders / split / "blue").rename(folders / split / "zinc")
@@ -85,7 +102,6 @@ def test_a_run_with_other_classes_is_not_resumed(clsctl: Run, folders: Path, tmp
 
 
 def test_a_run_says_that_its_images_have_changed(clsctl: Run, folders: Path):
-    assert clsctl("train", *TINY, "-d", folders, "-o", "run").returncode == 0
     same = clsctl("train", "--resume", "run", "--epochs", "2")
     assert same.returncode == 0, same.stderr
     assert "have changed" not in same.stderr
@@ -98,16 +114,15 @@ def test_a_run_says_that_its_images_have_changed(clsctl: Run, folders: Path):
     assert changed in fewer.stderr
 
 
-def test_export_does_without_images_that_were_deleted(clsctl: Run, folders: Path):
-    assert clsctl("train", *TINY, "-d", folders, "-o", "run").returncode == 0
+def test_export_does_without_images_that_were_deleted(call: Run, folders: Path):
     (folders / "val" / "blue" / "0.png").unlink()
-    with_one_less = clsctl("export", "--weights", "run", "-o", "one")
+    with_one_less = call("export", "--weights", "run", "-o", "one")
     assert with_one_less.returncode == 0, with_one_less.stderr
     (folders / "val" / "blue" / "1.png").write_bytes(b"")
-    damaged = clsctl("export", "--weights", "run", "-o", "two")
+    damaged = call("export", "--weights", "run", "-o", "two")
     assert damaged.returncode == 0, damaged.stderr
     assert "does without an image of" in damaged.stderr
     assert "val/blue/1.png: the file is empty" in damaged.stderr
     shutil.rmtree(folders / "train")
-    gone = clsctl("export", "--weights", "run", "-o", "three")
+    gone = call("export", "--weights", "run", "-o", "three")
     assert gone.returncode == 0, gone.stderr
