@@ -78,7 +78,7 @@ CASES = [
 
 @pytest.fixture
 def place(
-    tmp_path: Path, run: Path, dataset: Path, monkeypatch: pytest.MonkeyPatch
+    tmp_path: Path, run: Path, run_ready: None, dataset: Path, monkeypatch: pytest.MonkeyPatch
 ) -> Iterator[dict[str, str]]:
     """A folder of things that are hard to open, and what commands need beside them."""
     os.mkfifo(tmp_path / "pipe")

@@ -115,3 +115,16 @@ def run(tmp_path_factory: pytest.TempPathFactory) -> Path:
     import evaluating
 
     return evaluating.run(tmp_path_factory)
+
+
+@pytest.fixture(scope="session")
+def run_cache(run: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A cache folder that holds what a backend makes of the run's model."""
+    prepare = functools.partial(models.prepare, run / "best_model" / "inference")
+    return models.once(tmp_path_factory, "run-cache", prepare) / "cache"
+
+
+@pytest.fixture
+def run_ready(run_cache: Path, home: Path) -> None:
+    """The run's exported model is known here, and is not tried out first, which takes seconds."""
+    (home / "cache").symlink_to(run_cache)

@@ -40,14 +40,14 @@ def test_a_broken_model_is_a_row_and_the_others_are_measured(clsctl, ready, tmp_
     assert json.loads(planned.stdout)["rate"]["images_per_second"] == record.images_per_second
 
 
-def test_accuracy_is_that_of_eval_and_is_drawn(clsctl, dataset, run, tmp_path):
+def test_accuracy_is_that_of_eval_and_is_drawn(call, dataset, run, run_ready, tmp_path):
     model = run / "best_model" / "inference"
     about = ("--model-dir", model, "-d", dataset, "--backend", "paddle")
-    done = clsctl("bench", *about, *QUICK, "--format", "json")
+    done = call("bench", *about, *QUICK, "--format", "json")
     assert done.returncode == 0, done.stderr
     [record] = json.loads(done.stdout)["measurements"]
 
-    clsctl("eval", "--model-dir", model, "-d", dataset, "--backend", "paddle", "-o", "eval")
+    call("eval", "--model-dir", model, "-d", dataset, "--backend", "paddle", "-o", "eval")
     evaluated = json.loads((tmp_path / "eval/evaluate_result.json").read_text(encoding="utf-8"))
     top1 = evaluated["clsctl"]["top1"]
     assert record["top1"] == pytest.approx(100 * top1["value"])

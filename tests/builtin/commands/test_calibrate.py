@@ -7,6 +7,8 @@ import pytest
 
 from clsctl import create_model
 
+pytestmark = pytest.mark.usefixtures("run_ready")
+
 SCREEN = """\
 temperature  2.1962  (less sure than before)
 NLL          0.9508 -> 0.7711
@@ -51,9 +53,9 @@ def test_calibrate_then_predict(clsctl, model, dataset):
         assert result.scores == pytest.approx(wanted)
 
 
-def test_what_was_stored_before_is_kept(clsctl, model, dataset):
+def test_what_was_stored_before_is_kept(call, model, dataset):
     (model / "clsctl.json").write_text('{"export": {"format": "paddle"}}', encoding="utf-8")
-    done = clsctl("calibrate", "-d", dataset, "--backend", "paddle", "--model-dir", model)
+    done = call("calibrate", "-d", dataset, "--backend", "paddle", "--model-dir", model)
     assert done.returncode == 0, done.stderr
     assert "threshold" not in done.stdout
     stored = json.loads((model / "clsctl.json").read_text(encoding="utf-8"))
@@ -61,11 +63,11 @@ def test_what_was_stored_before_is_kept(clsctl, model, dataset):
     assert stored["calibration"]["threshold"] is None
 
 
-def test_a_precision_out_of_reach_leaves_the_temperature_alone(clsctl, tmp_path, model, dataset):
+def test_a_precision_out_of_reach_leaves_the_temperature_alone(call, tmp_path, model, dataset):
     wrong = shutil.copytree(dataset, tmp_path / "wrong")
     (wrong / "val.txt").write_text("val/2-2.png 0\nval/2-3.png 2\n", encoding="utf-8")
     options = ("--backend", "paddle", "--model-dir", model, "--target-precision", "1")
-    done = clsctl("calibrate", "-d", wrong, *options)
+    done = call("calibrate", "-d", wrong, *options)
     assert done.returncode == 3
     assert "no threshold gives a precision of 1: the best is 0.5000, on 2 images" in done.stderr
     assert "[E_PRECISION]" in done.stderr
@@ -73,12 +75,12 @@ def test_a_precision_out_of_reach_leaves_the_temperature_alone(clsctl, tmp_path,
     assert stored["temperature"] > 0
     assert stored["threshold"] is None
     image = dataset / "val/2-2.png"
-    used = clsctl("predict", image, "-m", model, "--calibrated", "--backend", "paddle")
+    used = call("predict", image, "-m", model, "--calibrated", "--backend", "paddle")
     assert used.returncode == 0, used.stderr
 
 
-def test_predict_with_a_model_that_was_never_calibrated(clsctl, model, dataset):
-    done = clsctl("predict", dataset / "val/2-2.png", "--model-dir", model, "--calibrated")
+def test_predict_with_a_model_that_was_never_calibrated(call, model, dataset):
+    done = call("predict", dataset / "val/2-2.png", "--model-dir", model, "--calibrated")
     assert done.returncode == 4
     assert "is not calibrated [E_NOT_CALIBRATED]" in done.stderr
 
@@ -94,12 +96,12 @@ def test_the_old_spelling_of_an_option_is_refused_with_the_new_one(call, option)
     assert "--precision " not in call("calibrate", "--help").stdout
 
 
-def test_a_negative_temperature_is_never_applied(clsctl, model, dataset):
+def test_a_negative_temperature_is_never_applied(call, model, dataset):
     """It would turn the order of the classes around."""
     stored = {"calibration": {"temperature": -1}}
     (model / "clsctl.json").write_text(json.dumps(stored), encoding="utf-8")
     image = dataset / "val/2-2.png"
-    done = clsctl("predict", image, "--model-dir", model, "--calibrated", "--backend", "paddle")
+    done = call("predict", image, "--model-dir", model, "--calibrated", "--backend", "paddle")
     assert (done.returncode, done.stdout) == (4, "")
     assert "is damaged: temperature: expected a number from 0.05 to 20, not -1" in done.stderr
     assert "hint: run `clsctl calibrate` again" in done.stderr

@@ -12,6 +12,8 @@ import far_plugin
 import models
 import pytest
 
+pytestmark = pytest.mark.usefixtures("run_ready")
+
 TABLE = """\
 Class          Precision  Recall         95 %     F1  Images
 red <b>            0.714   0.455  0.213-0.720  0.556      11
@@ -42,7 +44,7 @@ def rows(path):
 
 
 def test_an_image_of_a_name_that_is_no_utf8_is_written_as_predict_prints_it(
-    clsctl, tmp_path, dataset, run
+    call, tmp_path, dataset, run
 ):
     names = [line.split(" ", 1)[1] for line in (dataset / "label.txt").read_text().splitlines()]
     for line in (dataset / "val.txt").read_text().splitlines():
@@ -51,7 +53,7 @@ def test_an_image_of_a_name_that_is_no_utf8_is_written_as_predict_prints_it(
             folder = tmp_path / "tree" / split / names[int(label)]
             folder.mkdir(parents=True, exist_ok=True)
             shutil.copy(dataset / path, os.fsencode(folder / Path(path).stem) + b"\xe9.png")
-    done = clsctl("eval", "-d", "tree", "--weights", run, "-o", "out")
+    done = call("eval", "-d", "tree", "--weights", run, "-o", "out")
     assert done.returncode == 0, done.stderr
     predictions = rows(tmp_path / "out/evaluation/predictions.csv")[1:]
     assert len(predictions) == 36
@@ -82,8 +84,8 @@ def test_eval_of_a_run(clsctl, tmp_path, dataset, run):
         assert cv2.imread(str(files / name)).std() > 10
 
 
-def test_the_gallery_stands_alone_and_escapes_names(clsctl, tmp_path, dataset, run):
-    assert clsctl("eval", "-d", dataset, "--weights", run).returncode == 0
+def test_the_gallery_stands_alone_and_escapes_names(call, tmp_path, dataset, run):
+    assert call("eval", "-d", dataset, "--weights", run).returncode == 0
     page = (tmp_path / "output/evaluation/mistakes.html").read_text(encoding="utf-8")
     assert page.count("<figure>") == page.count("data:image/jpeg;base64,") == 10
     assert "Most confident mistakes (10)" in page
@@ -93,12 +95,12 @@ def test_the_gallery_stands_alone_and_escapes_names(clsctl, tmp_path, dataset, r
     assert "http" not in page.replace("http-equiv", "")
 
 
-def test_a_strong_model_finds_the_wrong_labels_and_says_how_many(clsctl, tmp_path):
+def test_a_strong_model_finds_the_wrong_labels_and_says_how_many(call, tmp_path):
     wrong = ("val/0-3.png", "val/1-5.png", "val/1-9.png")
     data = tmp_path / "data"
     evaluating.make_dataset(data, wrong, val=40, tint=(100, 130))
     evaluating.make_run(tmp_path / "run", dataset=data)
-    done = clsctl("eval", "-d", data, "-m", "run")
+    done = call("eval", "-d", data, "-m", "run")
     assert done.returncode == 0, done.stderr
     suspects = rows(tmp_path / "output/evaluation/suspected_labels.csv")[1:]
     assert set(wrong) <= {row[0] for row in suspects}
@@ -112,10 +114,10 @@ def test_a_strong_model_finds_the_wrong_labels_and_says_how_many(clsctl, tmp_pat
     assert result["clsctl"]["suspected_labels_wrong"] == pytest.approx(3, abs=0.5)
 
 
-def test_eval_of_an_exported_model_agrees(clsctl, tmp_path, dataset, run):
+def test_eval_of_an_exported_model_agrees(call, tmp_path, dataset, run):
     model = run / "best_model/inference"
     options = ("--model-dir", model, "--backend", "paddle", "-o", "out", "-b", "7")
-    done = clsctl("eval", "-d", dataset, *options)
+    done = call("eval", "-d", dataset, *options)
     assert done.returncode == 0, done.stderr
     assert "by paddle on cpu" in done.stdout
     assert "val.top1  72.22 %  95 % interval 56.01 to 84.15" in done.stdout
@@ -138,34 +140,32 @@ def test_an_executor_runs_an_exported_model(clsctl, tmp_path, dataset, run):
 
 
 @pytest.mark.skipif(not models.QUANTISES, reason=models.QUANTISES_WHERE)
-def test_a_precision_is_that_of_the_exported_model(clsctl, dataset, run):
+def test_a_precision_is_that_of_the_exported_model(call, dataset, run):
     model = ("--model-dir", run / "best_model/inference", "--backend", "onnxruntime")
-    refused = clsctl("eval", "-d", dataset, *model, "--precision", "int8")
+    refused = call("eval", "-d", dataset, *model, "--precision", "int8")
     assert refused.returncode == 4
     assert "[E_PRECISION_MISSING]" in refused.stderr
     limits = ("--max-drop", "100", "--min-agreement", "0")
-    assert clsctl("quantize", "-d", dataset, *model[:2], *limits).returncode == 0
-    done = clsctl("eval", "-d", dataset, *model, "--precision", "int8", "--offline")
+    assert call("quantize", "-d", dataset, *model[:2], *limits).returncode == 0
+    done = call("eval", "-d", dataset, *model, "--precision", "int8", "--offline")
     assert done.returncode == 0, done.stderr
     assert "by onnxruntime on cpu in int8" in done.stdout
 
 
-def test_an_image_that_cannot_be_read_ends_it(clsctl, tmp_path, dataset, run):
+def test_an_image_that_cannot_be_read_ends_it(call, tmp_path, dataset, run):
     broken = tmp_path / "broken"
     shutil.copytree(dataset, broken)
     (broken / "val/1-1.png").write_bytes(b"nothing")
     for model in (("--model-dir", run / "best_model/inference"), ("--weights", run)):
-        done = clsctl("eval", "-d", broken, *model, "-o", "out")
+        done = call("eval", "-d", broken, *model, "-o", "out")
         assert done.returncode == 3
         assert "val/1-1.png" in done.stderr
         assert "[E_IMAGE_UNSUPPORTED]" in done.stderr
         assert not (tmp_path / "out").exists()
 
 
-def test_compare(clsctl, tmp_path, dataset, run):
-    done = clsctl(
-        "eval", "-d", dataset, "--compare", run, run / "best_model/inference", "-o", "out"
-    )
+def test_compare(call, tmp_path, dataset, run):
+    done = call("eval", "-d", dataset, "--compare", run, run / "best_model/inference", "-o", "out")
     assert done.returncode == 0, done.stderr
     assert "B - A  +0.00 points" in done.stdout
     assert "only A is right on 0, only B on 0; McNemar p = 1\n" in done.stdout
@@ -176,15 +176,15 @@ def test_compare(clsctl, tmp_path, dataset, run):
     assert rows(tmp_path / "out/comparison.csv") == [["path", "label", "first", "second"]]
 
 
-def test_a_wrong_model_leaves_no_files(clsctl, tmp_path, dataset):
-    done = clsctl("eval", "-d", dataset, "--weights", "nowhere.pdparams", "-o", "out")
+def test_a_wrong_model_leaves_no_files(call, tmp_path, dataset):
+    done = call("eval", "-d", dataset, "--weights", "nowhere.pdparams", "-o", "out")
     assert done.returncode == 4
     assert "there are no weights at 'nowhere.pdparams' [E_WEIGHTS_NOT_FOUND]" in done.stderr
     assert not (tmp_path / "out").exists()
 
 
-def test_compare_takes_no_other_model(clsctl, dataset, run):
-    done = clsctl("eval", "-d", dataset, "--compare", run, run, "-m", "PP-LCNet_x1_0")
+def test_compare_takes_no_other_model(call, dataset, run):
+    done = call("eval", "-d", dataset, "--compare", run, run, "-m", "PP-LCNet_x1_0")
     assert done.returncode == 2
     assert "[E_MODEL_CHOICE]" in done.stderr
 

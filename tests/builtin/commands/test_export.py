@@ -38,10 +38,10 @@ def test_export_then_predict(clsctl, tmp_path, dataset, run):
     assert json.loads(done.stdout)[0]["label_names"][0] == "blue 蓝"
 
 
-def test_export_to_openvino(clsctl, tmp_path, run):
+def test_export_to_openvino(call, tmp_path, run):
     pytest.importorskip("openvino")
     pytest.importorskip("paddle2onnx")
-    done = clsctl("export", "--weights", run, "-o", "model", "--to", "openvino")
+    done = call("export", "--weights", run, "-o", "model", "--to", "openvino")
     assert done.returncode == 0, done.stderr
     *_, parity = done.stdout.splitlines()
     assert parity.startswith("inference.xml: log-probabilities within ")
@@ -49,10 +49,10 @@ def test_export_to_openvino(clsctl, tmp_path, run):
     assert names >= {"inference.json", "inference.xml", "inference.bin"}
 
 
-def test_an_onnx_file_says_what_others_ask_it(clsctl, tmp_path, run, dataset):
+def test_an_onnx_file_says_what_others_ask_it(call, tmp_path, run, dataset):
     onnx = pytest.importorskip("onnx")
     pytest.importorskip("paddle2onnx")
-    assert clsctl("export", "-m", run, "-o", "model", "--to", "onnx").returncode == 0
+    assert call("export", "-m", run, "-o", "model", "--to", "onnx").returncode == 0
     model = onnx.load(tmp_path / "model" / "inference.onnx")
     ends = [
         (end.name, end.type.tensor_type.shape.dim[0].dim_param)
@@ -69,7 +69,7 @@ def test_an_onnx_file_says_what_others_ask_it(clsctl, tmp_path, run, dataset):
     alone = tmp_path / "alone.onnx"
     shutil.copy(tmp_path / "model" / "inference.onnx", alone)
     (of_run, of_file) = (
-        json.loads(clsctl("predict", image, "-m", model, "--format", "json").stdout)
+        json.loads(call("predict", image, "-m", model, "--format", "json").stdout)
         for model in (run, alone)
     )
     assert of_run[0]["label_names"] == of_file[0]["label_names"]
@@ -77,27 +77,27 @@ def test_an_onnx_file_says_what_others_ask_it(clsctl, tmp_path, run, dataset):
     for prop in [prop for prop in model.metadata_props if prop.key not in OLD_KEYS]:
         model.metadata_props.remove(prop)
     onnx.save(model, str(tmp_path / "old.onnx"))
-    old = clsctl("predict", image, "-m", "old.onnx", "--format", "json")
+    old = call("predict", image, "-m", "old.onnx", "--format", "json")
     assert json.loads(old.stdout)[0]["label_names"] == of_run[0]["label_names"]
 
 
-def test_without_a_check_it_says_so(clsctl, run):
-    done = clsctl("export", "--weights", run / "best_model", "-o", "model", "--no-check")
+def test_without_a_check_it_says_so(call, run):
+    done = call("export", "--weights", run / "best_model", "-o", "model", "--no-check")
     assert done.returncode == 0, done.stderr
     assert done.stdout == "MobileNetV1_x0_25, 3 classes: model\nnot checked\n"
 
 
-def test_what_is_there_is_never_overwritten(clsctl, tmp_path, run):
+def test_what_is_there_is_never_overwritten(call, tmp_path, run):
     (tmp_path / "model").mkdir()
-    done = clsctl("export", "--weights", run, "-o", "model")
+    done = call("export", "--weights", run, "-o", "model")
     assert done.returncode == 3
     assert "[E_EXISTS]" in done.stderr
     assert not any((tmp_path / "model").iterdir())
 
 
-def test_a_place_that_cannot_be_written(clsctl, tmp_path, run):
+def test_a_place_that_cannot_be_written(call, tmp_path, run):
     (tmp_path / "file").touch()
-    done = clsctl("export", "--weights", run, "-o", "file/model", "--no-check")
+    done = call("export", "--weights", run, "-o", "file/model", "--no-check")
     assert done.returncode == 2
     assert done.stderr == "error: cannot write file/model: Not a directory [E_OUTPUT]\n"
 
@@ -117,13 +117,13 @@ def test_a_full_disk_is_called_so_and_leaves_nothing(tmp_path, monkeypatch, run,
 
 
 @pytest.mark.parametrize("to", ["paddle", "paddle-legacy", "onnx", "openvino"])
-def test_an_exported_model_holds_no_path_of_this_machine(clsctl, tmp_path, run, to):
+def test_an_exported_model_holds_no_path_of_this_machine(call, tmp_path, run, to):
     if to in ("onnx", "openvino"):
         pytest.importorskip("paddle2onnx")
         pytest.importorskip("openvino")
     shutil.copytree(run, tmp_path / "of A. CLIENT")
     weights = (tmp_path / "of A. CLIENT").absolute()
-    done = clsctl("export", "--weights", weights, "-o", tmp_path / "model", "--to", to)
+    done = call("export", "--weights", weights, "-o", tmp_path / "model", "--to", to)
     assert done.returncode == 0, done.stderr
     assert paths_in(tmp_path / "model", tmp_path) == []
 
@@ -145,16 +145,16 @@ def paths_in(folder: Path, *private: Path) -> list[tuple[str, str]]:
     ]
 
 
-def test_an_unknown_format(clsctl, tmp_path, run):
-    done = clsctl("export", "--weights", run, "-o", "model", "--to", "onx")
+def test_an_unknown_format(call, tmp_path, run):
+    done = call("export", "--weights", run, "-o", "model", "--to", "onx")
     assert done.returncode == 2
     assert "unknown exporter 'onx'. Did you mean onnx? [E_EXPORTER_UNKNOWN]" in done.stderr
 
 
-def test_damaged_weights_leave_nothing(clsctl, tmp_path, run):
+def test_damaged_weights_leave_nothing(call, tmp_path, run):
     whole = (run / "best_model/best_model.pdparams").read_bytes()
     (tmp_path / "cut.pdparams").write_bytes(whole[:5000])
-    done = clsctl("export", "-m", evaluating.NAME, "--weights", "cut.pdparams", "-o", "model")
+    done = call("export", "-m", evaluating.NAME, "--weights", "cut.pdparams", "-o", "model")
     assert done.returncode == 4
     assert "[E_CHECKPOINT]" in done.stderr
     assert [path.name for path in tmp_path.iterdir()] == ["cut.pdparams"]
