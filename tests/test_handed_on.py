@@ -26,13 +26,14 @@ def folder(tmp_path_factory) -> Path:
 
 
 @pytest.fixture
-def clsctl_here(clsctl, folder, monkeypatch):
+def clsctl_here(clsctl, call, folder, monkeypatch):
     monkeypatch.setenv("HOME", str(folder.parent))
     monkeypatch.setenv("CLSCTL_HOME", str(folder / "store"))
     monkeypatch.setenv("CLSCTL_THREADS", "1")
+    monkeypatch.chdir(folder)
 
     def run(*arguments):
-        done = clsctl(*arguments, cwd=folder)
+        done = clsctl(*arguments, cwd=folder) if arguments[0] == "train" else call(*arguments)
         assert done.returncode == 0, done.stderr
         return done
 

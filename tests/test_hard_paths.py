@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 from fixtures import Run
-from hypothesis import HealthCheck, example, given, settings
+from hypothesis import HealthCheck, Phase, example, given, settings
 from hypothesis import strategies as st
 from typer.main import get_command
 
@@ -51,6 +51,9 @@ OTHERS: Mapping[str, Mapping[str, str]] = {
 FLAGS = {"run_folder": ["--resume"]}
 SLOW = {"bench", "eval", "export", "predict", "quantize"}
 """Commands that work for seconds before they write."""
+
+FEW, MANY = 10, 50
+"""Paths for each parameter, beside those that are always tried; of a slow command none, or 5."""
 
 PLACES = ("", "folder/", "file/", "forbidden/", "loop/", "dangling/")
 NAMES = ("", ".", "..", "n" * 300, "data:image/png;base64," + "A" * 5000, "caf\udce9", "two\nlines")
@@ -118,10 +121,14 @@ def arguments(command: str, tested: str, path: str, place: Mapping[str, str]) ->
     return [*words, "--", *positional]
 
 
+@pytest.mark.parametrize("examples", [FEW, pytest.param(MANY, marks=pytest.mark.long)])
 @pytest.mark.parametrize(("command", "tested"), CASES)
-def test_any_path_is_answered(call: Run, place: dict[str, str], command: str, tested: str) -> None:
+def test_any_path_is_answered(
+    call: Run, place: dict[str, str], command: str, tested: str, examples: int
+) -> None:
     @settings(
-        max_examples=1 if command in SLOW else 10,
+        max_examples=examples // 10 if command in SLOW else examples,
+        phases=[Phase.explicit] if command in SLOW and examples == FEW else list(Phase),
         suppress_health_check=[HealthCheck.too_slow],
         database=None,
     )

@@ -299,14 +299,13 @@ def test_a_damaged_form_is_named_with_the_way_out(tiny, tiny_cache, photo, home,
     assert "hint: delete the file, and it is made again" in done.stderr
 
 
-def test_a_legacy_graph_gives_what_its_successor_gives(tmp_path, photo, call):
+def test_a_legacy_graph_gives_what_its_successor_gives(tiny, tmp_path, photo, call):
     models.export_tiny(tmp_path / "legacy", legacy=True)
-    models.export_tiny(tmp_path / "new")
     assert (tmp_path / "legacy" / "inference.pdmodel").is_file()
     assert not (tmp_path / "legacy" / "inference.json").exists()
     outputs = [
         call("predict", photo, "--model-dir", folder, "--format", "csv", "--backend", backend)
-        for folder, backend in (("legacy", "paddle"), ("new", "paddle"), ("legacy", "onnxruntime"))
+        for folder, backend in (("legacy", "paddle"), (tiny, "paddle"), ("legacy", "onnxruntime"))
     ]
     assert [output.returncode for output in outputs] == [0, 0, 0], outputs
     tables = [output.stdout.splitlines() for output in outputs]

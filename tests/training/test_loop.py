@@ -25,16 +25,21 @@ def data(tmp_path: Path) -> Path:
     return write_dataset(tmp_path / "data")
 
 
-def test_killed_again_and_again_it_ends_in_the_very_same_weights(data: Path, tmp_path: Path):
+@pytest.mark.parametrize(
+    "events", [(21, 47), pytest.param((14, 21, 33, 47, 58), marks=pytest.mark.long)]
+)
+def test_killed_again_and_again_it_ends_in_the_very_same_weights(
+    data: Path, tmp_path: Path, events: tuple[int, ...]
+):
     whole, broken = tmp_path / "whole", tmp_path / "broken"
     assert not killed(whole, 10**6, ["train", *RICH, "-d", data, "-o", whole])
     assert killed(broken, 40, ["train", *RICH, "-d", data, "-o", broken])
     kills = 0
-    for event in itertools.chain((14, 21, 33, 47, 58), itertools.repeat(10**6)):
+    for event in itertools.chain(events, itertools.repeat(10**6)):
         if not killed(broken, event, ["train", "--resume", broken]):
             break
         kills += 1
-    assert kills == 5
+    assert kills == len(events)
     assert state(broken) == state(whole)
     results = [json.loads((run / "train_result.json").read_text()) for run in (whole, broken)]
     assert results[0] == results[1]
