@@ -9,6 +9,10 @@ import sys
 from collections.abc import Callable, Mapping
 from pathlib import Path
 
+# NumPy's threads wait for each other by turning round: where several tests run at a time, the
+# eigenvectors of a matrix of 256 rows take half a second with them, and a hundredth without.
+os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
+
 import hypothesis
 import models
 import pytest
