@@ -113,14 +113,14 @@ def photo(tmp_path: Path) -> Path:
 
 
 @pytest.mark.parametrize("backend", ["paddle", "onnxruntime"])
-def test_a_device(clsctl, tmp_path, photo, tiny, backend):
+def test_a_device(clsctl, call, tmp_path, photo, ready, backend):
     if backend == "onnxruntime":
         pytest.importorskip("paddle2onnx", reason="it has no build for Python 3.13")
     env = made_plugins.install(tmp_path / "site", "toybox", DEVICE)
-    predict = ["predict", photo, "--model-dir", tiny, "--backend", backend, "--device"]
+    predict = ["predict", photo, "--model-dir", ready, "--backend", backend, "--device"]
     there = clsctl(*predict, "toy:1", env=env)
     assert there.stderr.splitlines()[-1] == f"MobileNetV1_x0_25 on toy:1 with {backend}"
-    assert there.stdout == clsctl(*predict, "cpu").stdout
+    assert there.stdout == call(*predict, "cpu").stdout
     assert "there is no toy:2; this machine has 2" in clsctl(*predict, "toy:2", env=env).stderr
 
 
@@ -143,14 +143,14 @@ def test_a_device_to_train_on(clsctl, tmp_path):
     assert any(line.split() == ["toy", "ok", "wood;", "tin"] for line in found)
 
 
-def test_a_backend(clsctl, tmp_path, photo, tiny, home):
+def test_a_backend(clsctl, call, tmp_path, photo, tiny, home):
     pytest.importorskip("paddle2onnx", reason="it has no build for Python 3.13")
     env = made_plugins.install(tmp_path / "site", "plainly", BACKEND)
     predict = ["predict", photo, "--model-dir", tiny, "--format", "csv", "--backend"]
     ours = clsctl(*predict, "plain", env=env)
     assert ours.stderr == "note: preparing MobileNetV1_x0_25 for Plain Runtime, once\n"
     assert len(list((home / "cache/plain").glob("*-v1.bin"))) == 1
-    expected = clsctl(*predict, "paddle").stdout
+    expected = call(*predict, "paddle").stdout
     classes, others = (
         [row.split(",")[3] for row in text.splitlines()] for text in (ours.stdout, expected)
     )

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -10,7 +11,9 @@ from collections.abc import Sequence
 from pathlib import Path
 
 import cv2
+import models
 import numpy as np
+import pytest
 
 import clsctl
 
@@ -51,6 +54,27 @@ def write_dataset(root: Path, images: int = 8) -> Path:
         (root / f"{name}.txt").write_text("\n".join(lines) + "\n")
     (root / "label.txt").write_text("".join(f"{i} {name}\n" for i, name in enumerate(CLASSES)))
     return root
+
+
+def run_of_folders(factory: pytest.TempPathFactory, place: Path) -> Path:
+    """A copy, in `place`, of a run of one epoch, `run`, and of the class folders it learnt."""
+    trained = models.once(factory, "run-of-folders", _train)
+    shutil.copytree(trained, place, dirs_exist_ok=True)
+    config = place / "run" / "config.yaml"
+    config.write_text(config.read_text().replace(str(trained), str(place)))
+    return place / "tree"
+
+
+def _train(place: Path) -> None:
+    rng = np.random.default_rng(0)
+    for folder in ("train/blue", "train/green", "val/blue", "val/green"):
+        (place / "tree" / folder).mkdir(parents=True)
+        for number in range(4):
+            pixels = rng.integers(0, 256, (80, 90, 3), dtype=np.uint8)
+            cv2.imwrite(str(place / "tree" / folder / f"{number}.png"), pixels)
+    train = ["train", "-m", MODEL, *OPTIONS, "--epochs", "1", "-d", place / "tree"]
+    command = [sys.executable, "-m", "clsctl", *train, "-o", place / "run"]
+    subprocess.run(command, check=True, capture_output=True)
 
 
 def killed(folder: Path, event: int, arguments: Sequence[str | Path]) -> bool:

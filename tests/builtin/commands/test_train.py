@@ -8,7 +8,15 @@ import limits
 import pytest
 import yaml
 from fixtures import Run
-from tiny_training import CLASSES, MODEL, OPTIONS, state, weights_for, write_dataset
+from tiny_training import (
+    CLASSES,
+    MODEL,
+    OPTIONS,
+    run_of_folders,
+    state,
+    weights_for,
+    write_dataset,
+)
 
 TINY = ("-m", MODEL, *OPTIONS)
 
@@ -204,7 +212,7 @@ def test_a_loss_that_is_no_number(clsctl: Run, data: Path, tmp_path: Path):
 
 
 def test_how_much_of_an_image_is_seen_in_prediction(clsctl: Run, tmp_path: Path, data: Path):
-    done = clsctl("train", *TINY, "-d", data, "--set", "data.resize_short=66")
+    done = clsctl("train", *TINY, "-d", data, "--epochs", "1", "--set", "data.resize_short=66")
     assert done.returncode == 0, done.stderr
     written = (tmp_path / "output/best_model/inference/inference.yml").read_text()
     (resize, crop, *_) = yaml.safe_load(written)["PreProcess"]["transform_ops"]
@@ -215,7 +223,7 @@ def test_how_much_of_an_image_is_seen_in_prediction(clsctl: Run, tmp_path: Path,
 
 def test_a_run_that_could_not_begin_is_none(clsctl: Run, tmp_path: Path, data: Path):
     weights = tmp_path / "later.pdparams"
-    command = ("train", *TINY, "-d", data, "--weights", weights)
+    command = ("train", *TINY, "-d", data, "--weights", weights, "--epochs", "1")
     done = clsctl(*command)
     assert (done.returncode, "No such file" in done.stderr) == (4, True)
     weights_for(5, weights)
@@ -271,18 +279,17 @@ def test_ctrl_c_saves_and_resume_goes_on(clsctl: Run, data: Path, tmp_path: Path
     assert f"epochs is now {epoch + 1}, not 500" in done.stderr
 
 
-def test_no_room_for_anything_else(clsctl: Run, data: Path, tmp_path: Path, monkeypatch):
+def test_no_room_for_anything_else(clsctl: Run, tmp_path: Path, tmp_path_factory, monkeypatch):
     """Whatever meets the end of the disk first: the configuration, a log, a table of figures."""
     monkeypatch.chdir(tmp_path)
-    options = (*TINY, "-d", data)
-    assert clsctl("train", *options, "--epochs", "1").returncode == 0
-    before = state(tmp_path / "output")
-    full = limits.run_clsctl("train", "--resume", "output", "--epochs", "2", file_kb=1)
+    run_of_folders(tmp_path_factory, tmp_path)
+    before = state(tmp_path / "run")
+    full = limits.run_clsctl("train", "--resume", "run", "--epochs", "2", file_kb=1)
     assert full.returncode == 4, full.stderr
     assert "[E_DISK_FULL]" in full.stderr
     assert "standard output" not in full.stderr
-    assert state(tmp_path / "output") == before
-    assert clsctl("train", "--resume", "output", "--epochs", "2").returncode == 0
+    assert state(tmp_path / "run") == before
+    assert clsctl("train", "--resume", "run", "--epochs", "2").returncode == 0
 
 
 def test_no_room_for_a_checkpoint(clsctl: Run, data: Path, tmp_path: Path):

@@ -3,16 +3,11 @@
 from __future__ import annotations
 
 import shutil
-import subprocess
-import sys
 from pathlib import Path
 
-import cv2
-import models
-import numpy as np
 import pytest
 from fixtures import Run
-from tiny_training import MODEL, OPTIONS, write_dataset
+from tiny_training import MODEL, OPTIONS, run_of_folders, write_dataset
 
 TINY = ("-m", MODEL, *OPTIONS, "--epochs", "1")
 
@@ -57,31 +52,10 @@ def test_a_folder_that_cannot_be_made_is_said(clsctl: Run, data: Path):
     assert (done.returncode, "[E_OUTPUT]" in done.stderr) == (2, True)
 
 
-def _write_folders(root: Path) -> Path:
-    rng = np.random.default_rng(0)
-    for place in ("train/blue", "train/green", "val/blue", "val/green"):
-        (root / place).mkdir(parents=True)
-        for number in range(4):
-            pixels = rng.integers(0, 256, (80, 90, 3), dtype=np.uint8)
-            cv2.imwrite(str(root / place / f"{number}.png"), pixels)
-    return root
-
-
-def _train(place: Path) -> None:
-    """A run beside the class folders that it learnt."""
-    folders = _write_folders(place / "tree")
-    train = [sys.executable, "-m", "clsctl", "train", *TINY, "-d", folders, "-o", place / "run"]
-    subprocess.run(train, check=True, capture_output=True)
-
-
 @pytest.fixture
 def folders(tmp_path: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Class folders of which the names decide the ids, with a run of one epoch beside them."""
-    trained = models.once(tmp_path_factory, "trained-on-folders", _train)
-    shutil.copytree(trained, tmp_path, dirs_exist_ok=True)
-    config = tmp_path / "run" / "config.yaml"
-    config.write_text(config.read_text().replace(str(trained), str(tmp_path)))
-    return tmp_path / "tree"
+    return run_of_folders(tmp_path_factory, tmp_path)
 
 
 def test_a_run_with_other_classes_is_not_resumed(clsctl: Run, folders: Path, tmp_path: Path):

@@ -15,7 +15,7 @@ from clsctl.networks.pdparams import read_pdparams
 
 MODEL = "PP-LCNet_x0_25"
 TINY = ("train", "-m", MODEL, *OPTIONS, "--epochs", "1", "-d", "data")
-SMALL = {"pretrained": False, "batch_size": 6, "data.image_size": 64, "epochs": 2, "ema": 0.9}
+SMALL = {"pretrained": False, "batch_size": 6, "data.image_size": 64, "epochs": 1, "ema": 0.9}
 
 WITHOUT_LIBRARY = """
 import paddle
