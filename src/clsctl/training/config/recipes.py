@@ -80,14 +80,20 @@ def configure(sources: Sequence[ConfigSource]) -> ResolvedConfig:
 
 def adapt_to_size(resolved: ResolvedConfig, images: int) -> ResolvedConfig:
     """Replace what the recipe says otherwise for many training images, where there are many."""
-    many = _table(_kind(resolved.config)).get(MANY, {})
-    if not many or images < many["images"]:
+    if images < many_images(resolved.config):
         return resolved
+    many = _table(_kind(resolved.config)).get(MANY, {})
     values = table_source("", {key: value for key, value in many.items() if key != "images"}).values
     for name, value in values.items():
         why = f"there are {images:,} training images"
         resolved = decide(resolved, Decision(name, value, why))
     return resolved
+
+
+def many_images(config: TrainConfig) -> int:
+    """From how many training images on the recipe says otherwise; 0 where it never does."""
+    images: int = _table(_kind(config)).get(MANY, {"images": 0})["images"]
+    return images
 
 
 def _kind(config: TrainConfig) -> str:
