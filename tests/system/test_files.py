@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from clsctl.errors import DataError, UsageError
-from clsctl.system.files import atomic_output, new_folder, open_output
+from clsctl.system.files import atomic_output, new_folder, open_output, require_output_folder
 
 
 def test_the_file_appears_when_it_is_complete(tmp_path):
@@ -125,3 +125,15 @@ def test_a_new_folder_that_the_system_refuses(tmp_path):
         raise AssertionError("there is no folder to work in")
     assert caught.value.message == f"cannot write {path}: Not a directory"
     assert caught.value.code == "E_OUTPUT"
+
+
+@pytest.mark.parametrize(
+    ("path", "reason"), [("x" * 300, "File name too long"), ("file/out", "Not a directory")]
+)
+def test_a_folder_that_could_not_be_made_is_found_out_before_the_work(tmp_path, path, reason):
+    (tmp_path / "file").touch()
+    with pytest.raises(UsageError, match=reason) as caught:
+        require_output_folder(tmp_path / path)
+    assert caught.value.code == "E_OUTPUT"
+    require_output_folder(tmp_path / "new" / "below")
+    assert [path.name for path in tmp_path.iterdir()] == ["file"]

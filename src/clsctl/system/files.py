@@ -9,7 +9,7 @@ import shutil
 import sys
 import tempfile
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import BinaryIO, TextIO, TypedDict
 
@@ -158,6 +158,8 @@ def require_output_folder(folder: Path) -> None:
         UsageError: They cannot (`E_OUTPUT`).
     """
     with translate_os_errors(folder, hint="choose another folder with -o"):
+        with suppress(FileNotFoundError):
+            folder.lstat()  # refuses names that are too long
         # The folder's parents are made when it is.
         there = next(path for path in (folder, *folder.absolute().parents) if exists(path))
         with tempfile.TemporaryFile(dir=there):

@@ -71,7 +71,7 @@ def test_explain_config_shows_each_origin(clsctl: Run, data: Path):
 
 
 def test_explain_config_says_what_depends_on_the_number_of_images(call: Run):
-    shown = call("train", "-m", "ResNet50", "--explain-config", "--set", "start.penalty=0.01")
+    shown = call("train", "-m", "ResNet50", "--explain-config")
     assert shown.stderr == (
         "note: from 2,000 training images on: batch_norm adapt, "
         "optimizer.base_learning_rate 0.0007\n"
