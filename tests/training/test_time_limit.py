@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 import yaml
 from fixtures import Run
-from tiny_training import MODEL, write_dataset
+from tiny_training import MODEL, weights_for, write_dataset
 
 from clsctl.errors import UsageError
 from clsctl.training.run_dir.checkpoint import read_progress
@@ -56,6 +56,17 @@ def test_fewer_epochs_than_the_recipes_are_said_and_kept(clsctl: Run, data: Path
     progress = read_progress(tmp_path / "run", "latest")
     assert progress is not None
     assert progress.epoch == 1
+
+
+def test_the_start_is_measured_before_it_is_trained(clsctl: Run, data: Path, tmp_path: Path):
+    """So that the result is never below it."""
+    weights = weights_for(5, tmp_path / "other.pdparams")
+    fitted = (*(option for option in TINY if option != "--scratch"), "--weights", weights)
+    done = clsctl("train", *fitted, "-d", data, "--time", "24h", "--epochs", "1", "-o", "run")
+    assert done.returncode == 0, done.stderr
+    progress = read_progress(tmp_path / "run", "latest")
+    assert progress is not None
+    assert [figures["epoch"] for figures in progress.history] == [0, 1]
 
 
 def test_a_time_that_is_over_is_not_spent_again(clsctl: Run, data: Path, tmp_path: Path):

@@ -36,17 +36,21 @@ LARGER = 1.3
 MOST_FAILURES = 3
 """With so many downloads in a row that fail, no more are tried."""
 
+FEWEST_EPOCHS = 3
+"""In fewer a run unsettles what the start knows, and has no time to settle it again."""
+
 MULTIPLE = 32
 """Networks shrink images by this factor."""
 
 
-def rank(search: Search, deadline: float) -> None:
+def rank(search: Search, images: int, deadline: float) -> None:
     """Look at models until the time for that is over: those that are here, those to be pulled.
 
     What the record holds already is not looked at again; one model is looked at in any case.
 
     Args:
         search: Is given what is found.
+        images: How many there are to train with.
         deadline: By `time.monotonic()`.
 
     Raises:
@@ -58,13 +62,18 @@ def rank(search: Search, deadline: float) -> None:
         _look_at(search, entry, entry.preprocessing.input_size[0], deadline)
     _pull_and_look(search, models_to_pull(store, goal), deadline)
     _require_some(search.record)
-    _look_at_larger(search, deadline)
+    _look_at_larger(search, images, deadline)
 
 
 def meeting_goal(record: Record) -> list[Candidate]:
     """Return the candidates that meet the goal, the best first."""
     most = record.goal.latency_ms or math.inf
     return [one for one in record.ranked() if (one.latency_ms or 0.0) <= most]
+
+
+def can_train(candidate: Candidate, images: int, seconds: float) -> bool:
+    """Whether so many seconds are enough for a training run that is worth it."""
+    return candidate.training_seconds(images, FEWEST_EPOCHS) <= seconds
 
 
 def interval(candidate: Candidate) -> tuple[float, float]:
@@ -105,12 +114,18 @@ def _require_some(record: Record) -> None:
         )
 
 
-def _look_at_larger(search: Search, deadline: float) -> None:
-    """Try a larger image size with the best model, unless the user set the size."""
+def _look_at_larger(search: Search, images: int, deadline: float) -> None:
+    """Try a larger image size with the best model, unless the user set the size.
+
+    Nothing is tried that there would be no time to train: seconds grow with the pixels.
+    """
     best = meeting_goal(search.record)[0]
     own = get_entry(best.model).preprocessing.input_size[0]
-    if best.image_size == own and IMAGE_SIZE not in search.record.settings:
-        larger = MULTIPLE * round(LARGER * own / MULTIPLE)
+    if best.image_size != own or IMAGE_SIZE in search.record.settings:
+        return
+    larger = MULTIPLE * round(LARGER * own / MULTIPLE)
+    expected = replace(best, seconds=best.seconds * (larger / own) ** 2)
+    if can_train(expected, images, search.left - best.images * expected.seconds):
         _look_at(search, get_entry(best.model), larger, deadline)
 
 

@@ -43,7 +43,7 @@ class Candidate:
         top1: Share of the left-out images that it classifies correctly, 0 to 1.
         images: How many these are.
         nll: Their mean negative log-likelihood, in nats.
-        seconds: To compute the features of one image.
+        seconds: For one image: to compute its features, and what the classifier took.
         size_mb: Of the weights, in units of 10**6 bytes.
         latency_ms: Of one image on this machine; None where it was not measured.
     """
@@ -61,6 +61,13 @@ class Candidate:
     def name(self) -> str:
         """A name that a folder can have."""
         return f"{self.model}-{self.image_size}"
+
+    def training_seconds(self, images: int, epochs: int) -> float:
+        """Estimate what a training run of so many images takes.
+
+        For each image, fitting the start takes what looking at it took, and so does an epoch.
+        """
+        return (1 + epochs) * images * self.seconds
 
 
 @dataclass(frozen=True, slots=True)

@@ -190,10 +190,11 @@ def _with_validation(folder: Path, record: Record) -> Path:
 
 
 def _try_models(state: Search, dataset: Dataset) -> None:
-    rank(state, clock.monotonic() + RANKING * state.left)
+    images = len(dataset.splits["train"])
+    rank(state, images, clock.monotonic() + RANKING * state.left)
     validated = len(dataset.splits["val"]) * max(one.seconds for one in state.record.candidates)
     closing = min(CLOSING_SECONDS + validated, CLOSING * 60 * state.record.goal.minutes)
-    run_trials(state, len(dataset.splits["train"]), closing)
+    run_trials(state, images, closing)
 
 
 def _finish(state: Search, dataset: Dataset, chosen: Chosen) -> SearchResult:

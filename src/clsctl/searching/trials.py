@@ -6,7 +6,7 @@ from dataclasses import replace
 
 from clsctl.console.messages import note
 from clsctl.paths import is_dir
-from clsctl.searching.ranking import interval, meeting_goal
+from clsctl.searching.ranking import can_train, interval, meeting_goal
 from clsctl.searching.record import Candidate, Record, Trial
 from clsctl.searching.state import Search
 from clsctl.training.run_dir.checkpoint import LATEST
@@ -17,7 +17,7 @@ MOST_FINALISTS = 3
 FIRST_ROUND = 0.35
 """Of the time, for all finalists together."""
 
-EPOCHS = 2
+SHORT_EPOCHS = 2
 """What a finalist has to have time for, so that its accuracy says anything."""
 
 SHORT = "short-"
@@ -36,43 +36,51 @@ def run_trials(search: Search, images: int, closing: float) -> None:
         Interrupted: The search was stopped meanwhile.
     """
     if not search.record.trials:
-        for trial in _first_round(search.record, images, search.left - closing):
+        for trial in plan(search.record, images, search.left - closing):
             search.keep(trial)
     _train_all(search)
     if all(trial.folder.startswith(SHORT) for trial in search.record.trials):
-        best = _best(search.record)
-        minutes = max(search.left - closing, 1.0) / 60
-        search.keep(Trial(best.name, best.name, minutes))
+        best = max(search.record.trials, key=lambda trial: trial.top1 or 0.0).candidate
+        search.keep(_whole(best, search.left - closing))
     _train_all(search)
 
 
-def _first_round(record: Record, images: int, seconds: float) -> list[Trial]:
-    """Plan a short run for each finalist; none where there is one, or no time for more."""
-    finalists = _finalists(record)
+def plan(record: Record, images: int, seconds: float) -> list[Trial]:
+    """Plan a short run for each finalist, or all of the time for the best one.
+
+    Args:
+        record: Knows the candidates.
+        images: How many there are to train with.
+        seconds: What all runs together may take.
+    """
+    finalists = _finalists(record, images, seconds)
     share = FIRST_ROUND * seconds / len(finalists)
     if len(finalists) == 1:
-        return []
-    # What looking at a candidate takes for each image is about what an epoch takes.
-    if share < EPOCHS * images * max(one.seconds for one in finalists):
+        return [_whole(finalists[0].name, seconds)]
+    if share < max(one.training_seconds(images, SHORT_EPOCHS) for one in finalists):
         note(f"there is time to train one of {len(finalists)} that are as good but for chance")
-        return []
+        return [_whole(finalists[0].name, seconds)]
     return [Trial(f"{SHORT}{one.name}", one.name, share / 60) for one in finalists]
 
 
-def _finalists(record: Record) -> list[Candidate]:
-    """Return the best candidates, as far as they are as good but for chance."""
-    best, *others = meeting_goal(record)
+def _whole(candidate: str, seconds: float) -> Trial:
+    return Trial(candidate, candidate, max(seconds, 1.0) / 60)
+
+
+def _finalists(record: Record, images: int, seconds: float) -> list[Candidate]:
+    """Return the best candidates, as far as they are as good but for chance.
+
+    Those that there is time to train go before others, however good their starts are.
+    """
+    candidates = meeting_goal(record)
+    trainable = [one for one in candidates if can_train(one, images, seconds)]
+    if candidates[0] not in trainable and trainable:
+        passed = candidates[0]
+        note(f"there is no time to train {passed.model} at {passed.image_size} pixels")
+    best, *others = trainable or candidates
     low, _ = interval(best)
     close = [one for one in others if interval(one)[1] >= low]
     return [best, *close][:MOST_FINALISTS]
-
-
-def _best(record: Record) -> Candidate:
-    """Return the candidate of the best trial, or the best one where none was made."""
-    if not record.trials:
-        return meeting_goal(record)[0]
-    best = max(record.trials, key=lambda trial: trial.top1 or 0.0)
-    return record.candidate(best.candidate)
 
 
 def _train_all(search: Search) -> None:

@@ -62,7 +62,7 @@ def fit(job: TrainJob, peak: float, callback: Callback) -> TrainProgress:
 def _fit(job: TrainJob, peak: float, callback: Callback) -> TrainProgress:
     teacher = build_teacher(job)
     state = open_state(job)
-    if job.starts_fitted and state.progress == TrainProgress():
+    if job.starts_fitted and not (state.progress.history or state.progress.step):
         _measure_start(job, state, callback)
     while not _finished(job, state):
         started = time.monotonic()
