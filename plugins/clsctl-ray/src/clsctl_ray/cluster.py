@@ -71,7 +71,7 @@ def plan_workers(job: PredictJob) -> WorkerPlan:
     """
     import ray
 
-    resources: dict[str, float] = ray.cluster_resources()  # type: ignore[no-untyped-call]
+    resources: dict[str, float] = ray.cluster_resources()
     device = get_device(job.placement.device)
     cores, kind = resources.get("CPU", 0), device.name
     units = resources.get(kind.upper(), 0) if device.accelerator else cores
