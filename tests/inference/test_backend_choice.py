@@ -90,17 +90,11 @@ def test_a_precision_that_no_backend_has_on_the_device(spec):
         select_backend("auto", spec, Placement(CPU, precision="fp16"), load_registry())
 
 
-def test_bf16_needs_a_processor_that_has_it(spec, monkeypatch, tmp_path):
+def test_bf16_needs_a_processor_that_has_it(spec, processor_with):
     pytest.importorskip("openvino")
-    monkeypatch.setattr("clsctl.system.cpu.CPUINFO", tmp_path / "no cpuinfo")
-    from clsctl.system import cpu as processor
-
-    processor._flags.cache_clear()
-    try:
-        with pytest.raises(DeviceError, match="has no bf16 instructions") as caught:
-            select_backend("auto", spec, Placement(CPU, precision="bf16"), load_registry())
-    finally:
-        processor._flags.cache_clear()
+    processor_with("flags\t\t: fpu avx2 avx512_vnni")
+    with pytest.raises(DeviceError, match="has no bf16 instructions") as caught:
+        select_backend("auto", spec, Placement(CPU, precision="bf16"), load_registry())
     assert caught.value.code == "E_PRECISION_PROCESSOR"
 
 

@@ -6,7 +6,7 @@ import functools
 import os
 import subprocess
 import sys
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 
 # NumPy's threads wait for each other by turning round: where several tests run at a time, the
@@ -18,6 +18,7 @@ import models
 import pytest
 
 from clsctl import main
+from clsctl.system import cpu
 
 Run = Callable[..., subprocess.CompletedProcess[str]]
 
@@ -45,6 +46,22 @@ def home(tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.MonkeyPat
 def one_thread(home: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """For tests that train: several that run at a time would wait for each other's threads."""
     monkeypatch.setenv("CLSCTL_THREADS", "1")
+
+
+@pytest.fixture
+def processor_with(
+    tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.MonkeyPatch
+) -> Iterator[Callable[[str], None]]:
+    """Lets clsctl, in the process of the tests, read of another processor in /proc/cpuinfo."""
+    cpuinfo = tmp_path_factory.mktemp("processor") / "cpuinfo"
+
+    def replace(flags: str) -> None:
+        cpuinfo.write_text(f"processor\t: 0\n{flags}\n")
+        monkeypatch.setattr(cpu, "CPUINFO", cpuinfo)
+        cpu._flags.cache_clear()
+
+    yield replace
+    cpu._flags.cache_clear()
 
 
 @pytest.fixture

@@ -31,20 +31,6 @@ def model(run):
     return run / "best_model/inference"
 
 
-@pytest.fixture
-def processor_with(tmp_path, monkeypatch):
-    """Lets clsctl read of another processor."""
-
-    def replace(flags: str) -> None:
-        cpuinfo = tmp_path / "cpuinfo"
-        cpuinfo.write_text(f"processor\t: 0\n{flags}\n")
-        monkeypatch.setattr(processor, "CPUINFO", cpuinfo)
-        processor._flags.cache_clear()
-
-    yield replace
-    processor._flags.cache_clear()
-
-
 def kept(home: Path) -> list[str]:
     return sorted(path.suffix for path in (home / "cache/int8").glob("*"))
 
