@@ -81,11 +81,11 @@ def test_evaluating_the_best_weights_gives_the_runs_best_metric(data: Path, tmp_
         assert clsctl.evaluate(data, **model).top1 == result.top1
 
 
-def test_it_learns(data: Path, tmp_path: Path):
-    rate = {"optimizer.learning_rate": 0.01, "optimizer.name": "AdamW"}
-    options = {"schedule.warmup_epochs": 1, "augment.crop_scale": (0.5, 1.0), "epochs": 8}
-    result = clsctl.train(
-        MODEL, data, tmp_path / "run", pretrained=False, **SMALL, **rate, **options
-    )
+def test_it_learns(tmp_path: Path):
+    """Each of four seeds classified 8 or 9 of the 9 images; chance is 3, and 6 are asked for."""
+    data = write_dataset(tmp_path / "data", images=32)
+    small = {"batch_size": 8, "data.image_size": 64, "augment.crop_scale": (0.5, 1.0), "epochs": 4}
+    rate = {"optimizer.name": "AdamW", "optimizer.learning_rate": 0.01, "schedule.warmup_epochs": 1}
+    result = clsctl.train(MODEL, data, tmp_path / "run", pretrained=False, **small, **rate)
     assert result.history[-1]["train_loss"] < 0.8 * result.history[0]["train_loss"]
     assert result.top1 >= 0.6
