@@ -4,8 +4,11 @@ from __future__ import annotations
 
 import itertools
 import queue
+import sys
 import threading
 from collections.abc import Iterator
+from types import FrameType
+from typing import Any
 
 import pytest
 from hypothesis import given
@@ -115,6 +118,45 @@ def test_an_item_without_end_is_left_with_the_block():
         (thread,) = set(threading.enumerate()) - before
     thread.join(60)
     assert not thread.is_alive()
+
+
+def test_it_ends_wherever_ctrl_c_comes():
+    """Ctrl-C raises wherever the consumer is: here at each of the steps of taking three results.
+
+    What it interrupts must leave nothing locked that the end of the block needs.
+    """
+    for step in itertools.count():
+        steps = itertools.count()
+        ended: list[bool] = []
+        consumer = threading.Thread(target=_interrupted_at, args=(step, steps, ended), daemon=True)
+        consumer.start()
+        consumer.join(60)
+        assert not consumer.is_alive(), f"it waits for ever where Ctrl-C comes at step {step}"
+        if next(steps) <= step:
+            break
+    assert ended == [False]
+    assert step > 10
+
+
+def _interrupted_at(step: int, steps: Iterator[int], ended: list[bool]) -> None:
+    """Take three results; tell whether that was interrupted."""
+
+    def count(frame: FrameType, event: str, argument: object) -> Any:
+        if next(steps) == step:
+            sys.settrace(None)
+            raise KeyboardInterrupt
+        return count
+
+    try:
+        with ordered_map(abs, range(3), 1) as results:
+            sys.settrace(count)
+            for _ in range(3):
+                next(results)
+            sys.settrace(None)
+    except KeyboardInterrupt:
+        ended.append(True)
+    else:
+        ended.append(False)
 
 
 def test_its_threads_end_with_the_block():

@@ -70,7 +70,10 @@ class _OrderedTasks(Generic[T, R]):
 
     def __init__(self, work: Callable[[T], Iterator[R]], items: Iterable[T], ahead: int) -> None:
         self._work, self._items = work, iter(items)
-        self._slots, self._stopped = threading.Semaphore(ahead), False
+        self._stopped = False
+        # A semaphore would stay locked for ever where Ctrl-C comes while the consumer locks it.
+        self._slots: queue.SimpleQueue[None] = queue.SimpleQueue()
+        self._free_slots(ahead)
         self._taking, self._passing = threading.Lock(), threading.Lock()
         self._taken = self._turn = 0
         # A function returns a result or raises an error.
@@ -83,7 +86,7 @@ class _OrderedTasks(Generic[T, R]):
             if not isinstance(outcome, _Mark):
                 yield outcome()
                 continue
-            self._slots.release()
+            self._free_slots(1)
             done += 1
             if done > AHEAD and self._ready.empty():  # the first few come as they are
                 time.sleep(PAUSE_S)
@@ -104,11 +107,15 @@ class _OrderedTasks(Generic[T, R]):
     def stop(self, threads: int) -> None:
         """Let so many threads end after the result that they are working on."""
         self._stopped = True
-        self._slots.release(threads)
+        self._free_slots(threads)
+
+    def _free_slots(self, slots: int) -> None:
+        for _ in range(slots):
+            self._slots.put(None)
 
     def _take(self) -> tuple[int, T] | None:
         with self._taking:
-            self._slots.acquire()
+            self._slots.get()
             if self._stopped:
                 return None
             number, self._taken = self._taken, self._taken + 1
