@@ -44,8 +44,12 @@ def home(tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.MonkeyPat
 
 @pytest.fixture
 def one_thread(home: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """For tests that train: several that run at a time would wait for each other's threads."""
+    """For tests that train: several that run at a time would wait for each other's threads.
+
+    Nobody looks at their curves, which take two of eight seconds to draw.
+    """
     monkeypatch.setenv("CLSCTL_THREADS", "1")
+    monkeypatch.setenv("CLSCTL_DISABLED_PLUGINS", "train_callbacks.curves")
 
 
 @pytest.fixture

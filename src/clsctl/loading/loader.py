@@ -7,11 +7,9 @@ number of threads or their timing, nor on the batch from which an interrupted ep
 from __future__ import annotations
 
 import functools
-import math
+import itertools
 import threading
-from collections import deque
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from concurrent.futures import Future, ThreadPoolExecutor
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
@@ -23,7 +21,7 @@ from clsctl.loading.cache import Read
 from clsctl.loading.sampling import Stream, epoch_order, generator, split_batch
 from clsctl.settings import Settings
 from clsctl.system.cpu import available_cores
-from clsctl.system.threads import one_opencv_thread
+from clsctl.system.threads import one_opencv_thread, ordered_map
 
 if TYPE_CHECKING:
     import numpy as np
@@ -101,39 +99,51 @@ class Loader:
             DataError: An image cannot be read; the message names it and where it is listed.
         """
         order = epoch_order(len(self.samples), self.seed, epoch, self.shuffle, self.weights)
-        ahead = max(BATCHES_AHEAD, math.ceil(2 * self.workers / self.batch_size))
-        pending: deque[_Pending] = deque()
-        with one_opencv_thread(), ThreadPoolExecutor(self.workers, "clsctl-loader") as pool:
-            try:
-                for number in range(start, len(self)):
-                    pending.append(self._submit(pool, epoch, order, number))
-                    if len(pending) > ahead:
-                        yield pending.popleft().result()
-                while pending:
-                    yield pending.popleft().result()
-            finally:
-                pool.shutdown(wait=False, cancel_futures=True)
+        numbers = range(start, len(self))
+        rows = itertools.chain.from_iterable(self._rows(order, number) for number in numbers)
+        load = functools.partial(self._load, epoch)
+        ahead = max(BATCHES_AHEAD * self.batch_size, 2 * self.workers)
+        with one_opencv_thread(), ordered_map(load, rows, self.workers, ahead) as loaded:
+            for number in numbers:
+                yield self._batch(order, number, loaded)
 
-    def _submit(
-        self, pool: ThreadPoolExecutor, epoch: int, order: NDArray[np.int64], number: int
-    ) -> _Pending:
+    def _batch(
+        self, order: NDArray[np.int64], number: int, loaded: Iterator[NDArray[np.float32]]
+    ) -> Batch:
+        import numpy as np
+
+        places, whole = self._places(order, number)
+        images = np.empty((0, 3, 0, 0), np.float32)
+        for _ in places:
+            images = next(loaded)
+        indices = order[places.start : places.stop]
+        labels = np.array([self.samples[index].label for index in indices], np.int64)
+        return Batch(images, labels, indices, whole)
+
+    def _places(self, order: NDArray[np.int64], number: int) -> tuple[range, int]:
+        """Return the places of a batch in the order, and how many the whole of it has."""
         size = self.batch_size * self.part[1]
         whole = range(len(order))[number * size : (number + 1) * size]
         # Batch normalisation cannot learn from a single image.
-        places = split_batch(whole, *self.part, least=min(2, self.batch_size))
-        pending = _Pending(self.samples, order[places.start : places.stop], len(whole))
-        for row, (place, index) in enumerate(zip(places, pending.indices, strict=True)):
-            load = functools.partial(self._load, epoch, place, self.samples[index])
-            pending.futures.append(pool.submit(pending.fill, row, load))
-        return pending
+        return split_batch(whole, *self.part, least=min(2, self.batch_size)), len(whole)
 
-    def _load(self, epoch: int, place: int, sample: Sample) -> NDArray[np.float32]:
-        """Keyed by the place in the epoch, not by the sample: one drawn twice is varied twice."""
+    def _rows(self, order: NDArray[np.int64], number: int) -> Iterator[_Row]:
+        places, _ = self._places(order, number)
+        images = _Images(len(places))
+        for row, place in enumerate(places):
+            yield _Row(images, row, place, self.samples[order[place]])
+
+    def _load(self, epoch: int, row: _Row) -> NDArray[np.float32]:
+        """Load an image into its batch, and return what the batch has of them.
+
+        Keyed by the place in the epoch, not by the sample: one drawn twice is varied twice.
+        """
         try:
-            pixels = self.read(self.root / sample.path)
-            return self.transform(pixels, generator(self.seed, Stream.AUGMENT, epoch, place))
+            pixels = self.read(self.root / row.sample.path)
+            image = self.transform(pixels, generator(self.seed, Stream.AUGMENT, epoch, row.place))
         except ClsctlError as error:
-            raise located(error, sample) from None
+            raise located(error, row.sample) from None
+        return row.images.put(row.number, image)
 
 
 def open_loader(
@@ -160,31 +170,27 @@ def open_loader(
     )
 
 
-class _Pending:
-    """A batch in the making; memory is taken once its first image shows the size."""
+class _Images:
+    """The images of a batch; memory is taken once the first of them shows the size."""
 
-    def __init__(self, samples: Sequence[Sample], indices: NDArray[np.int64], whole: int) -> None:
-        self.samples, self.indices, self.whole = samples, indices, whole
-        self.futures: list[Future[NDArray[np.float32]]] = []
+    def __init__(self, count: int) -> None:
+        self._count, self._lock = count, threading.Lock()
         self._images: NDArray[np.float32] | None = None
-        self._lock = threading.Lock()
 
-    def fill(self, row: int, load: Callable[[], NDArray[np.float32]]) -> NDArray[np.float32]:
-        """Load one image into its row of all of them, which are returned."""
+    def put(self, row: int, image: NDArray[np.float32]) -> NDArray[np.float32]:
         import numpy as np
 
-        image = load()
         with self._lock:
             if self._images is None:
-                self._images = np.empty((len(self.indices), *image.shape), np.float32)
+                self._images = np.empty((self._count, *image.shape), np.float32)
         self._images[row] = image
         return self._images
 
-    def result(self) -> Batch:
-        import numpy as np
 
-        images = np.empty((0, 3, 0, 0), np.float32)
-        for future in self.futures:
-            images = future.result()
-        labels = np.array([self.samples[index].label for index in self.indices], np.int64)
-        return Batch(images, labels, self.indices, self.whole)
+class _Row(NamedTuple):
+    """What a thread loads: the sample at a place of the epoch, as a row of its batch."""
+
+    images: _Images
+    number: int
+    place: int
+    sample: Sample

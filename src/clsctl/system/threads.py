@@ -15,7 +15,7 @@ T = TypeVar("T")
 R = TypeVar("R")
 
 AHEAD = 8
-"""Items of each thread that may be under way, or done and not yet taken."""
+"""Items of each thread that may be under way, or done and not yet taken, unless said otherwise."""
 
 PAUSE_S = 0.005
 """How long the consumer sleeps when it has taken all results that are there.
@@ -26,15 +26,15 @@ is done for an image beside decoding and running it.
 
 
 def ordered_map(
-    work: Callable[[T], R], items: Iterable[T], threads: int
+    work: Callable[[T], R], items: Iterable[T], threads: int, ahead: int = 0
 ) -> AbstractContextManager[Iterator[R]]:
     """Do `work(item)` for each item; otherwise as `ordered_flat_map`."""
-    return ordered_flat_map(lambda item: iter([work(item)]), items, threads)
+    return ordered_flat_map(lambda item: iter([work(item)]), items, threads, ahead)
 
 
 @contextmanager
 def ordered_flat_map(
-    work: Callable[[T], Iterator[R]], items: Iterable[T], threads: int
+    work: Callable[[T], Iterator[R]], items: Iterable[T], threads: int, ahead: int = 0
 ) -> Iterator[Iterator[R]]:
     """Do `work(item)` for each item, in that many threads, from now to the end of the block.
 
@@ -42,11 +42,14 @@ def ordered_flat_map(
     an item that has not come yet. Nothing waits for them at the end: what they still do may take
     long, and is of no use.
 
+    Args:
+        ahead: Items that may be under way, or done and not yet taken; 0 is AHEAD for each thread.
+
     Yields:
         The results, in the order of the items, each as soon as it is there and those before it
         are. What `items` or `work` raise is raised in its place.
     """
-    tasks = _OrderedTasks(work, items, threads * AHEAD)
+    tasks = _OrderedTasks(work, items, ahead or threads * AHEAD)
     for _ in range(threads):
         threading.Thread(target=tasks.run, name="clsctl", daemon=True).start()
     try:

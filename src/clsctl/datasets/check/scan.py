@@ -5,9 +5,8 @@ Only a few images are in memory together; what is kept of each takes some 500 by
 
 from __future__ import annotations
 
-from collections import deque
+import functools
 from collections.abc import Callable, Mapping, Sequence
-from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
@@ -22,7 +21,8 @@ from clsctl.datasets.check.image_facts import (
 )
 from clsctl.errors import ClsctlError
 from clsctl.settings import Settings
-from clsctl.system.threads import one_opencv_thread
+from clsctl.system.iteration import batched
+from clsctl.system.threads import one_opencv_thread, ordered_map
 from clsctl.values import Progress
 
 if TYPE_CHECKING:
@@ -31,7 +31,6 @@ if TYPE_CHECKING:
 
 
 CHUNK = 32
-CHUNKS_AHEAD = 4
 
 
 @dataclass(frozen=True, eq=False)
@@ -92,27 +91,16 @@ def scan_images(
         progress: Receives the images done, and in all.
     """
     look = inspect_header if fast else inspect_pixels
+    scan = functools.partial(_scan_chunk, look, root, settings)
     chunks: list[_Chunk] = []
-    pending: deque[Future[_Chunk]] = deque()
-
-    def collect(limit: int) -> None:
-        while len(pending) > limit:
-            chunks.append(pending.popleft().result())
+    with one_opencv_thread(), ordered_map(scan, batched(names, CHUNK), workers) as scanned:
+        for chunk in scanned:
+            chunks.append(chunk)
             progress(min(len(chunks) * CHUNK, len(names)), len(names))
-
-    with one_opencv_thread(), ThreadPoolExecutor(workers, thread_name_prefix="clsctl") as pool:
-        try:
-            for start in range(0, len(names), CHUNK):
-                part = names[start : start + CHUNK]
-                pending.append(pool.submit(_scan_chunk, look, root, part, settings))
-                collect(workers * CHUNKS_AHEAD)
-            collect(0)
-        finally:
-            pool.shutdown(wait=False, cancel_futures=True)
     return _joined(chunks, fast)
 
 
-def _scan_chunk(look: _Look, root: Path, names: Sequence[str], settings: Settings) -> _Chunk:
+def _scan_chunk(look: _Look, root: Path, settings: Settings, names: Sequence[str]) -> _Chunk:
     """Inspect some files; what can be, is computed for all of them in one call."""
     import cv2
     import numpy as np
