@@ -52,9 +52,7 @@ def store(mirror: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """An empty store that pulls from the mirror, and nothing that a plugin brings."""
     close_the_network(monkeypatch)
     monkeypatch.setenv("CLSCTL_MIRRORS", str(mirror))
-    monkeypatch.setenv(
-        "CLSCTL_DISABLED_PLUGINS", "train_callbacks.curves,clsctl-efficientnet-lite"
-    )
+    monkeypatch.setenv("CLSCTL_DISABLED_PLUGINS", "train_callbacks.curves,clsctl-efficientnet-lite")
 
 
 @pytest.fixture
