@@ -114,6 +114,7 @@ def environment(mirror: str, tiny_cache: Path, tmp_path_factory) -> dict[str, st
         "CLSCTL_HOME": str(home),
         "CLSCTL_BACKEND": models.BACKEND,
         "CLSCTL_MIRRORS": mirror,
+        "CLSCTL_THREADS": "1",  # or tests that run at a time wait for each other's
         "CLSCTL_DISABLED_PLUGINS": "train_callbacks.curves",  # nobody looks at them
         "NO_PROXY": "127.0.0.1",
         "COLUMNS": "80",

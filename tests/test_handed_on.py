@@ -26,10 +26,9 @@ def folder(tmp_path_factory) -> Path:
 
 
 @pytest.fixture
-def clsctl_here(clsctl, call, folder, monkeypatch):
+def clsctl_here(clsctl, call, folder, one_thread, monkeypatch):
     monkeypatch.setenv("HOME", str(folder.parent))
     monkeypatch.setenv("CLSCTL_HOME", str(folder / "store"))
-    monkeypatch.setenv("CLSCTL_THREADS", "1")
     monkeypatch.chdir(folder)
 
     def run(*arguments):

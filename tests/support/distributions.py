@@ -45,7 +45,7 @@ def pip_install(programs: Path, *requirements: str) -> None:
     """Install into the environment with those programs, by the pip of who runs the tests."""
     if requirements:
         pip = [sys.executable, "-m", "pip", "--python", str(programs / "python")]
-        subprocess.run([*pip, "install", "--quiet", *requirements], check=True)
+        subprocess.run([*pip, "install", "--quiet", "--no-compile", *requirements], check=True)
 
 
 def run(program: Path, *arguments: str | Path, cwd: Path, **changes: str) -> str:
