@@ -84,7 +84,8 @@ def test_models_are_ranked_trained_and_one_is_taken(clsctl: Run, data: Path, tmp
 def test_a_search_that_is_interrupted_gives_its_best_and_is_resumed(
     clsctl: Run, data: Path, tmp_path: Path
 ):
-    command = [sys.executable, "-m", "clsctl", *SEARCH, *ONE, "--epochs", "100000", "-d", str(data)]
+    options = [*SEARCH, *ONE, "--epochs", "100000", "--image-size", "64", "-d", str(data)]
+    command = [sys.executable, "-m", "clsctl", *options]
     with subprocess.Popen(
         command, cwd=tmp_path, env=os.environ, stderr=subprocess.PIPE, text=True
     ) as process:
