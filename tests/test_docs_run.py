@@ -16,7 +16,7 @@ import sys
 import tarfile
 from collections.abc import Iterator
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import evaluating
 import models
@@ -69,9 +69,20 @@ def blocks(page: Path) -> list[Block]:
 
 ALL = [block for page in PAGES for block in blocks(page)]
 RUNNABLE = [page for page in PAGES if any(b.language in RUN and not b.why for b in blocks(page))]
+LONG = ("train-and-export.md",)
+"""Trains a network of the catalog twice, which takes a minute."""
 
 
-@pytest.mark.parametrize("page", PAGES, ids=lambda page: str(page.relative_to(ROOT)))
+def id_of(page: Path) -> str:
+    return str(page.relative_to(ROOT))
+
+
+def marked(page: Path) -> Any:
+    marks = pytest.mark.long if page.name in LONG else ()
+    return pytest.param(page, marks=marks, id=id_of(page))
+
+
+@pytest.mark.parametrize("page", PAGES, ids=id_of)
 def test_a_block_says_what_it_is_and_a_mark_why_it_does_not_run(page):
     for block in blocks(page):
         assert block.language in (*RUN, *DATA), f"a block of {page.name} has no language"
@@ -146,7 +157,7 @@ def write_photos(folder: Path) -> None:
         pictures.write(folder, {f"{split}/{label}/object{number}.jpg": content})
 
 
-@pytest.mark.parametrize("workspace", RUNNABLE, indirect=True, ids=lambda page: page.name)
+@pytest.mark.parametrize("workspace", [marked(page) for page in RUNNABLE], indirect=True)
 def test_a_page_does_what_it_says(workspace: Path, environment, request):
     page = request.node.callspec.params["workspace"]
     for block in blocks(page):
