@@ -84,7 +84,7 @@ def _measure_start(job: TrainJob, state: TrainState, callback: Callback) -> None
     progress, started = state.progress, time.monotonic()
     found = validate(job, state.network)
     progress.start_right = marks(found.right)
-    _note_figures(progress, {}, found)
+    progress.note({"epoch": progress.epoch, **found.figures()})
     save_best(job, state, found)
     save_latest(job, state)
     state.closing = time.monotonic() - started
@@ -155,15 +155,9 @@ def _keep_epoch(job: TrainJob, state: TrainState) -> None:
 def _close_epoch(progress: TrainProgress, found: Validation) -> None:
     """Count an epoch as done."""
     progress.epoch += 1
-    _note_figures(progress, {"train_loss": progress.loss_sum / progress.images}, found)
+    loss = progress.loss_sum / progress.images
+    progress.note({"epoch": progress.epoch, "train_loss": loss, **found.figures()})
     progress.step, progress.loss_sum, progress.images = 0, 0.0, 0
-
-
-def _note_figures(progress: TrainProgress, loss: dict[str, float], found: Validation) -> None:
-    """Note the figures of an epoch; of equally good ones the later is the best, as in PaddleX."""
-    progress.history.append({"epoch": progress.epoch, **loss, **found.figures()})
-    if found.top1 >= progress.best:
-        progress.best, progress.best_epoch = found.top1, progress.epoch
 
 
 def _save_between(job: TrainJob, state: TrainState) -> None:

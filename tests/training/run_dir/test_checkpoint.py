@@ -1,10 +1,13 @@
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import paddle
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from clsctl.errors import ModelError
 from clsctl.training.run_dir import checkpoint
@@ -31,6 +34,25 @@ def test_what_was_written_is_read(tmp_path: Path):
     assert [type(value) for value in found.progress.history[0].values()] == [int, *[float] * 3]
     assert (found.weights["fc.weight"] == 1).all()
     assert found.average is None
+
+
+@given(st.lists(st.tuples(st.integers(0, 3), st.integers(0, 3)), min_size=1), st.booleans())
+def test_the_best_epoch_is_right_most_often_and_of_such_the_one_with_the_least_loss(
+    epochs: list[tuple[int, int]], begins_with_start: bool
+):
+    progress = TrainProgress()
+    for number, (right, loss) in enumerate(epochs, start=0 if begins_with_start else 1):
+        progress.note({"epoch": number, "top1": right / 3, "val_loss": float(loss)})
+    best = min(progress.history, key=lambda past: (-past["top1"], past["val_loss"], -past["epoch"]))
+    assert (progress.best_epoch, progress.best) == (best["epoch"], best["top1"])
+
+
+def test_a_checkpoint_of_clsctl_0_1_has_no_validation_loss():
+    progress = replace(PROGRESS, history=[*PROGRESS.history])
+    progress.note({"epoch": 2, "top1": 0.5, "val_loss": 9.0})
+    assert progress.best_epoch == 2
+    progress.note({"epoch": 3, "top1": 0.4, "val_loss": 0.1})
+    assert (progress.best_epoch, progress.best) == (2, 0.5)
 
 
 @pytest.mark.parametrize(

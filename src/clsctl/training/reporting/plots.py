@@ -70,8 +70,8 @@ def plot_rate_range(
 
 
 def _mark_best(axes: Axes, epochs: Sequence[EpochInfo]) -> None:
-    """Of equally good epochs the later one is the best, as in PaddleX."""
+    """As `TrainProgress.note` chooses it."""
     if epochs:
-        best = max(epochs, key=lambda epoch: (epoch.top1, epoch.epoch))
+        best = max(epochs, key=lambda epoch: (epoch.top1, -epoch.val_loss, epoch.epoch))
         text = f"best {best.top1:.2%}, epoch {best.epoch}"
         axes.axhline(100 * best.top1, color=BLUE, lw=0.7, ls=":", label=text)
