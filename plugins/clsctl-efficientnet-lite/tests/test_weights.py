@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 import pickle
 import sys
+import tracemalloc
 from collections import OrderedDict
 from pathlib import Path
 from types import ModuleType
@@ -164,6 +165,17 @@ def test_no_other_function_is_ever_called(tmp_path, torch, name, place):
 def test_what_is_no_checkpoint_is_refused(content):
     with pytest.raises(ModelError):
         read_checkpoint(content)
+
+
+def test_a_far_place_in_the_memo_takes_no_memory():
+    far = b"\x80\x02K\x01r\xff\xff\xff\x00."
+    tracemalloc.start()
+    try:
+        with pytest.raises(ModelError):
+            read_checkpoint(far)
+        assert tracemalloc.get_traced_memory()[1] < 2**20
+    finally:
+        tracemalloc.stop()
 
 
 def test_another_magic_number_is_refused(torch):

@@ -71,8 +71,11 @@ class StateDict(dict[str, View]):
         pass
 
 
-class CheckpointUnpickler(pickle.Unpickler):
-    """Admits a state_dict of tensors and nothing else."""
+class CheckpointUnpickler(pickle._Unpickler):
+    """Admits a state_dict of tensors and nothing else.
+
+    The one in Python: that in C reserves gigabytes for a memo whose first place is a large number.
+    """
 
     def find_class(self, module: str, name: str) -> Any:
         if (module, name) == ("collections", "OrderedDict"):
