@@ -22,6 +22,7 @@ import evaluating
 import models
 import pictures
 import pytest
+from fixtures import TRAINING
 from paths import DOCS, EXAMPLES, ROOT
 from servers import serving, whole
 
@@ -120,13 +121,11 @@ def environment(mirror: str, tiny_cache: Path, tmp_path_factory) -> dict[str, st
     program = tools / "clsctl"
     program.write_text(f'#!/bin/sh\nexec {sys.executable} -m clsctl "$@"\n')
     program.chmod(0o755)
-    return {
+    return TRAINING | {
         "PATH": f"{tools}:{os.environ['PATH']}",
         "CLSCTL_HOME": str(home),
         "CLSCTL_BACKEND": models.BACKEND,
         "CLSCTL_MIRRORS": mirror,
-        "CLSCTL_THREADS": "1",  # or tests that run at a time wait for each other's
-        "CLSCTL_DISABLED_PLUGINS": "train_callbacks.curves",  # nobody looks at them
         "NO_PROXY": "127.0.0.1",
         "COLUMNS": "80",
     }

@@ -90,9 +90,10 @@ def test_a_precision_that_no_backend_has_on_the_device(spec):
         select_backend("auto", spec, Placement(CPU, precision="fp16"), load_registry())
 
 
-def test_bf16_needs_a_processor_that_has_it(spec, processor_with):
+@pytest.mark.parametrize("flags", [None, "flags\t\t: fpu avx2 avx512_vnni"])
+def test_bf16_needs_a_processor_that_has_it(spec, processor_with, flags):
     pytest.importorskip("openvino")
-    processor_with("flags\t\t: fpu avx2 avx512_vnni")
+    processor_with(flags)
     with pytest.raises(DeviceError, match="has no bf16 instructions") as caught:
         select_backend("auto", spec, Placement(CPU, precision="bf16"), load_registry())
     assert caught.value.code == "E_PRECISION_PROCESSOR"

@@ -12,7 +12,7 @@ from pathlib import Path
 
 import golden_rules
 import pytest
-from fixtures import Run
+from fixtures import NO_CURVES, Run
 from models import once
 from stores import close_the_network
 from tiny_training import CLASSES, write_dataset
@@ -52,7 +52,7 @@ def store(mirror: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """An empty store that pulls from the mirror, and nothing that a plugin brings."""
     close_the_network(monkeypatch)
     monkeypatch.setenv("CLSCTL_MIRRORS", str(mirror))
-    monkeypatch.setenv("CLSCTL_DISABLED_PLUGINS", "train_callbacks.curves,clsctl-efficientnet-lite")
+    monkeypatch.setenv("CLSCTL_DISABLED_PLUGINS", f"{NO_CURVES},clsctl-efficientnet-lite")
 
 
 @pytest.fixture

@@ -22,6 +22,12 @@ from clsctl.system import cpu
 
 Run = Callable[..., subprocess.CompletedProcess[str]]
 
+NO_CURVES = "train_callbacks.curves"
+"""The plugin that takes two of a small training's eight seconds to draw what nobody looks at."""
+
+TRAINING = {"CLSCTL_THREADS": "1", "CLSCTL_DISABLED_PLUGINS": NO_CURVES}
+"""For commands that train: several that run at a time would wait for each other's threads."""
+
 # How long an example takes says more about the machine than about the code.
 hypothesis.settings.register_profile("clsctl", deadline=None)
 hypothesis.settings.load_profile("clsctl")
@@ -44,23 +50,24 @@ def home(tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.MonkeyPat
 
 @pytest.fixture
 def one_thread(home: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """For tests that train: several that run at a time would wait for each other's threads.
-
-    Nobody looks at their curves, which take two of eight seconds to draw.
-    """
-    monkeypatch.setenv("CLSCTL_THREADS", "1")
-    monkeypatch.setenv("CLSCTL_DISABLED_PLUGINS", "train_callbacks.curves")
+    """For tests that train: see `TRAINING`."""
+    for name, value in TRAINING.items():
+        monkeypatch.setenv(name, value)
 
 
 @pytest.fixture
 def processor_with(
     tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.MonkeyPatch
-) -> Iterator[Callable[[str], None]]:
-    """Lets clsctl, in the process of the tests, read of another processor in /proc/cpuinfo."""
+) -> Iterator[Callable[[str | None], None]]:
+    """Lets clsctl, in the process of the tests, read of another processor in /proc/cpuinfo.
+
+    None is for a system that has no such file.
+    """
     cpuinfo = tmp_path_factory.mktemp("processor") / "cpuinfo"
 
-    def replace(flags: str) -> None:
-        cpuinfo.write_text(f"processor\t: 0\n{flags}\n")
+    def replace(flags: str | None) -> None:
+        if flags is not None:
+            cpuinfo.write_text(f"processor\t: 0\n{flags}\n")
         monkeypatch.setattr(cpu, "CPUINFO", cpuinfo)
         cpu._flags.cache_clear()
 

@@ -11,6 +11,7 @@ import sys
 from pathlib import Path
 
 import pytest
+from fixtures import NO_CURVES
 from PIL import Image
 
 from clsctl.plugin import EpochInfo
@@ -29,7 +30,7 @@ for epoch in (1, 2):
     display.epoch_ended(EpochInfo(epoch, 0.5, 0.7, 1 - 0.1 * epoch, 0.995, 0.9, 38.2))
 display.close()
 """
-NO_DRAWING = {"CLSCTL_DISABLED_PLUGINS": "train_callbacks.curves"}
+NO_DRAWING = {"CLSCTL_DISABLED_PLUGINS": NO_CURVES}
 FIRST = "epoch 1/2  step 2/20  loss 1.0000  learning rate 7e-05  123.5 images/s  1:02:05 left"
 LAST = (
     "epoch 2/2  loss 0.5000  validation loss 0.7000  "
