@@ -5,6 +5,7 @@ import subprocess
 import sys
 from pathlib import Path
 
+import made_plugins
 import pytest
 from tiny_training import write_dataset
 
@@ -21,6 +22,29 @@ def test_help_names_every_command(clsctl):
     done = clsctl("--help")
     for name in ("predict", "models", "plugins", "config", "doctor"):
         assert f"\n  {name} " in done.stdout
+
+
+SWALLOWING = """
+import signal
+from clsctl.plugin import Command, hookimpl
+
+def swallow() -> None:
+    try:
+        signal.raise_signal(signal.SIGINT)
+    except KeyboardInterrupt:
+        raise ImportError("initialization failed")
+
+@hookimpl
+def clsctl_commands() -> list[Command]:
+    return [Command("swallow", "As a library that is being imported.", run=swallow)]
+"""
+
+
+def test_ctrl_c_is_one_line_whatever_a_library_makes_of_it(clsctl, tmp_path):
+    env = made_plugins.install(tmp_path / "site", "swallowing", SWALLOWING)
+    done = clsctl("swallow", env=env)
+    assert (done.returncode, done.stdout) == (130, "")
+    assert done.stderr == "error: interrupted [E_INTERRUPTED]\n"
 
 
 @pytest.mark.parametrize("arguments", [("--help",), ("--version",), ("models", "list")])

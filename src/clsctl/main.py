@@ -25,6 +25,7 @@ from clsctl.errors import ClsctlError, DeviceError, Interrupted, UsageError
 from clsctl.plugin.descriptors import Command
 from clsctl.plugin.registry import Registry, default_registry
 from clsctl.settings import folders
+from clsctl.system.interrupts import certain_interrupts
 from clsctl.system.os_errors import FULL
 from clsctl.system.output_failures import SIGPIPE_STATUS, output_failed
 from clsctl.system.shared_folders import warn_of_other_writers
@@ -206,7 +207,7 @@ def _interruptible(run: Callable[..., object]) -> Callable[..., None]:
     def wrapped(*args: Any, **kwargs: Any) -> None:
         try:
             warn_of_other_writers()
-            with _detailed():
+            with certain_interrupts(ClsctlError, OSError, typer.Exit), _detailed():
                 run(*args, **kwargs)
         except KeyboardInterrupt:
             raise Interrupted("interrupted") from None

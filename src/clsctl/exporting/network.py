@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from clsctl.models.directory import write_settings
 from clsctl.networks.tracing import derived_sources_apart, methods_rewritten_once
+from clsctl.system.interrupts import late_interrupts
 
 if TYPE_CHECKING:
     from paddle import nn
@@ -44,7 +45,7 @@ def export_network(
     classifier = nn.Sequential(network, nn.Softmax(axis=-1))
     classifier.eval()
     image = InputSpec([None, 3, *input_size], "float32", name="x")
-    with derived_sources_apart(), methods_rewritten_once():
+    with late_interrupts(), derived_sources_apart(), methods_rewritten_once():
         static = paddle.jit.to_static(classifier, input_spec=[image], full_graph=True)
         paddle.jit.save(static, str(directory / "inference"))
     write_settings(directory, name, transforms, labels)

@@ -14,6 +14,8 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+from clsctl.system.interrupts import late_interrupts
+
 if TYPE_CHECKING:
     from paddle import Tensor, nn
 
@@ -89,7 +91,7 @@ def _operations(network: nn.Layer, input_shape: Sequence[int]) -> Iterator[Any]:
         return network(x)
 
     image = paddle.static.InputSpec([1, *input_shape], "float32")
-    with _evaluation_mode(network):
+    with _evaluation_mode(network), late_interrupts():
         traced = paddle.jit.to_static(run, input_spec=[image], full_graph=True)
         program = traced.concrete_program.main_program
     # The operations are gone with the program, which lives while they are looked at.

@@ -1,0 +1,69 @@
+"""Keep Ctrl-C out of the hands of libraries in C, which crash on it or make another error of it."""
+
+from __future__ import annotations
+
+import signal
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from types import FrameType
+
+
+@contextmanager
+def late_interrupts() -> Iterator[None]:
+    """Let Ctrl-C act when the block is over; a second one acts at once.
+
+    For a few seconds in a library that calls Python from C++ and does not look at what it raised.
+    """
+    before, came = signal.getsignal(signal.SIGINT), False
+
+    def remember(number: int, frame: FrameType | None) -> None:
+        nonlocal came
+        came = True
+        signal.signal(number, before)
+
+    if not _reach_us(before):
+        yield
+        return
+    signal.signal(signal.SIGINT, remember)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGINT, before)
+        if came:
+            signal.raise_signal(signal.SIGINT)
+
+
+@contextmanager
+def certain_interrupts(*passed_on: type[Exception]) -> Iterator[None]:
+    """Let Ctrl-C end the block as KeyboardInterrupt, whatever error a library makes of it.
+
+    Args:
+        passed_on: Errors that are what they are, also after Ctrl-C.
+    """
+    before, came = signal.getsignal(signal.SIGINT), False
+
+    def interrupt(number: int, frame: FrameType | None) -> None:
+        nonlocal came
+        came = True
+        raise KeyboardInterrupt
+
+    if not _reach_us(before):
+        yield
+        return
+    signal.signal(signal.SIGINT, interrupt)
+    try:
+        yield
+    except passed_on:
+        raise
+    except Exception:
+        if came:
+            raise KeyboardInterrupt from None
+        raise
+    finally:
+        signal.signal(signal.SIGINT, before)
+
+
+def _reach_us(handler: object) -> bool:
+    """Whether Ctrl-C is not ignored, and comes to this thread."""
+    return callable(handler) and threading.current_thread() is threading.main_thread()
