@@ -7,6 +7,7 @@ from concurrent.futures import ThreadPoolExecutor
 import httpx
 import pictures
 import pytest
+from PIL import Image
 from serve_process import NAME
 
 PATH = f"/v1/models/{NAME}:classify"
@@ -146,8 +147,10 @@ def test_more_images_than_could_ever_wait(start, photo):
 
 
 def test_what_takes_too_long_is_given_up(start, large):
-    server = start("--timeout", "0.5", "--max-body", "100MB", CLSCTL_THREADS="1")
-    response = server.classify(files=[("image", large)] * 200)
+    """Few bytes, which are there in time, and many pixels."""
+    plain = pictures.encoded(Image.new("RGB", (3000, 3000)), "PNG")
+    server = start("--timeout", "0.5", CLSCTL_THREADS="1")
+    response = server.classify(files=[("image", plain)] * 100)
     assert response.status_code in (503, 504)
     assert response.json()["error"]["code"] in ("E_REQUEST_TIMEOUT", "E_OVERLOADED")
     assert server.classify(content=large).status_code == 200

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import io
 import itertools
 import queue
@@ -71,16 +72,25 @@ def import_openvino() -> Any:
     return openvino
 
 
+@functools.cache
+def openvino_core() -> Any:
+    """Return the process's one `openvino.Core`.
+
+    On processors with AVX-512 a core gives the thread that makes it a stack for signals, and takes
+    back the one before when it goes. Of two that go in the order in which they came the second
+    takes back what the first has freed, and the next signal, such as Ctrl-C, crashes the process.
+    """
+    return import_openvino().Core()
+
+
 def open_file(path: Path) -> OpenvinoSession:
     """Load an IR as it is written, in float32; raises RuntimeError where OpenVINO cannot."""
-    core = import_openvino().Core()
-    return OpenvinoSession([core.compile_model(path, DEVICE, {PRECISION: "f32"})])
+    return OpenvinoSession([openvino_core().compile_model(path, DEVICE, {PRECISION: "f32"})])
 
 
 def write_compiled(source: str | bytes, target: Path, placement: Placement) -> None:
     """Save the compiled graph, which loads in half the time."""
-    openvino = import_openvino()
-    core = openvino.Core()
+    core = openvino_core()
     graph = core.read_model(rewrite_hard_swish(source, after_product))
     compiled = core.compile_model(graph, DEVICE, _config(placement))
     content = io.BytesIO()
@@ -103,7 +113,7 @@ def load_compiled(path: Path, placement: Placement) -> OpenvinoSession:
         config, copies = config | {"NUM_STREAMS": 0}, placement.streams
     try:
         content = openvino.Tensor(np.memmap(path, dtype=np.uint8, mode="r"))
-        core = openvino.Core()
+        core = openvino_core()
         compiled = [core.import_model(content, DEVICE, config) for _ in range(copies)]
     except (RuntimeError, ValueError) as error:
         raise ModelError(

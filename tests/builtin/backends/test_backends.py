@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import shutil
 import subprocess
 import sys
@@ -148,6 +149,31 @@ def test_openvino_reports_to_nobody():
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, check=True)
     assert done.stdout == b"[]\n"
+
+
+TWO_MODELS = """
+import ctypes, gc, signal, sys
+import clsctl, numpy
+image = numpy.zeros((32, 32, 3), "uint8")
+models = [clsctl.create_model(model_dir=sys.argv[1], backend="openvino") for _ in range(2)]
+print([int(r.class_ids[0]) for model in models for r in model.predict(image)], flush=True)
+for _ in range(2):
+    models.pop(0)
+    gc.collect()
+ctypes.CDLL(None).malloc_trim(0)
+signal.raise_signal(signal.SIGINT)
+"""
+
+
+@pytest.mark.skipif(not TASKS.exists(), reason="freed memory is given back by glibc's malloc_trim")
+def test_ctrl_c_after_two_models_of_openvino_is_no_crash(ready):
+    """On processors with AVX-512 the first that went left the thread a stack for signals."""
+    pytest.importorskip("openvino")
+    command = [sys.executable, "-c", TWO_MODELS, str(ready)]
+    done = subprocess.run(command, capture_output=True, text=True)
+    assert done.stderr.endswith("KeyboardInterrupt\n")
+    first, second = json.loads(done.stdout)
+    assert first == second
 
 
 @pytest.mark.parametrize("name", ["paddle", "onnxruntime", "openvino"])

@@ -19,14 +19,14 @@ def clsctl_exporters() -> list[Exporter]:
 def write(request: ExportRequest, folder: Path) -> None:
     """Write inference.xml and inference.bin, by way of ONNX."""
     from clsctl.exporting.conversion import require_package, translate_failure, write_plain_onnx
-    from clsctl.inference.openvino_session import import_openvino
+    from clsctl.inference.openvino_session import import_openvino, openvino_core
 
     require_package("openvino", "which is not installed", install_hint("openvino"))
     openvino = import_openvino()
     with scratch_folder() as scratch, translate_failure("OpenVINO cannot take this network"):
         plain = scratch / "plain.onnx"
         write_plain_onnx(folder, plain)
-        graph = openvino.Core().read_model(plain)
+        graph = openvino_core().read_model(plain)
         openvino.save_model(graph, folder / GRAPH, compress_to_fp16=False)
 
 
