@@ -10,7 +10,7 @@ import onnx_graphs
 import pictures
 import pytest
 
-CPU_S = 12
+CPU_S = 6
 """Enough to load Paddle; a process gets many times as much where nobody says less."""
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import copy
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -13,6 +13,9 @@ from clsctl.system.interrupts import late_interrupts
 
 if TYPE_CHECKING:
     from paddle import nn
+
+    GraphWriter = Callable[[nn.Layer, Path], None]
+    """Writes inference.json and inference.pdiparams of a network into a folder."""
 
 
 def export_network(
@@ -35,17 +38,37 @@ def export_network(
         labels: Class names by id.
         input_size: Height and width of the network's input, in pixels.
     """
+    graph_writer(network, input_size)(network, directory)
+    write_settings(directory, name, transforms, labels)
+
+
+def graph_writer(network: nn.Layer, input_size: tuple[int, int]) -> GraphWriter:
+    """Trace a network, and return what writes its graph with the weights that it then has.
+
+    Tracing takes ten times what writing does, and a training run writes after many epochs. The
+    writer keeps a copy of the network.
+    """
     import paddle
     from paddle import nn
     from paddle.static import InputSpec
 
-    network = copy.deepcopy(network)
-    if hasattr(network, "reparameterise"):
-        network.reparameterise()
-    classifier = nn.Sequential(network, nn.Softmax(axis=-1))
+    traced = copy.deepcopy(_inference_form(network))
+    classifier = nn.Sequential(traced, nn.Softmax(axis=-1))
     classifier.eval()
     image = InputSpec([None, 3, *input_size], "float32", name="x")
-    with late_interrupts(), derived_sources_apart(), methods_rewritten_once():
-        static = paddle.jit.to_static(classifier, input_spec=[image], full_graph=True)
-        paddle.jit.save(static, str(directory / "inference"))
-    write_settings(directory, name, transforms, labels)
+    static = paddle.jit.to_static(classifier, input_spec=[image], full_graph=True)
+
+    def write(network: nn.Layer, directory: Path) -> None:
+        traced.set_state_dict(_inference_form(network).state_dict())
+        with late_interrupts(), derived_sources_apart(), methods_rewritten_once():
+            paddle.jit.save(static, str(directory / "inference"))
+
+    return write
+
+
+def _inference_form(network: nn.Layer) -> nn.Layer:
+    if not hasattr(network, "reparameterise"):
+        return network
+    network = copy.deepcopy(network)
+    network.reparameterise()
+    return network

@@ -12,10 +12,10 @@ from typing import TYPE_CHECKING, Any
 
 from clsctl.console.messages import note
 from clsctl.errors import ClsctlError, ModelError
-from clsctl.exporting.network import export_network
+from clsctl.exporting.network import graph_writer
 from clsctl.exporting.parity_check import check_graph
 from clsctl.images.preprocess import transform_ops
-from clsctl.models.directory import read_model_dir
+from clsctl.models.directory import read_model_dir, write_settings
 from clsctl.models.integrity import require_written
 from clsctl.networks.param_groups import freeze_until
 from clsctl.networks.pdparams import load_weights
@@ -35,6 +35,7 @@ if TYPE_CHECKING:
     from paddle.optimizer import Optimizer
 
     from clsctl.evaluation.calibration import Calibration
+    from clsctl.exporting.network import GraphWriter
     from clsctl.networks.base import Network
 
 LOWEST_FACTOR = 1 / 64
@@ -55,6 +56,7 @@ class TrainState:
     Attributes:
         saved_at: When the latest checkpoint was written, by `time.monotonic()`.
         closing: Seconds that evaluating and saving took after the last epoch.
+        write_graph: Writes the network as it is exported; None until that is first done.
     """
 
     network: Network
@@ -64,6 +66,7 @@ class TrainState:
     saved_at: float
     scaler: GradScaler
     closing: float = 0.0
+    write_graph: GraphWriter | None = None
 
     def tensors(self) -> dict[str, Mapping[str, Any]]:
         """Return what a checkpoint holds, by suffix."""
@@ -148,20 +151,23 @@ def _save_best(job: TrainJob, state: TrainState, calibration: Calibration | None
         (folder / f"{BEST}.info.json").write_text(json.dumps(facts), encoding="utf-8")
         # Paddle's own writer does not notice a full disk.
         require_space(folder, 2 * checkpoint.bytes_of(state.tensors()))
-        _export(job, state.network, folder / "inference")
+        _export(job, state, folder / "inference")
 
     with calibrated(state.network, calibration):
         checkpoint.write(job.run_dir, BEST, state.tensors(), progress, add)
 
 
-def _export(job: TrainJob, network: Network, folder: Path) -> None:
+def _export(job: TrainJob, state: TrainState, folder: Path) -> None:
     """Write a model directory, which is not kept where it gives other scores than the network."""
-    transforms, size = transform_ops(job.preprocessing), job.preprocessing.input_size
+    transforms = transform_ops(job.preprocessing)
+    if state.write_graph is None:
+        state.write_graph = graph_writer(state.network, job.preprocessing.input_size)
     folder.mkdir()
-    export_network(network, folder, job.config.model, transforms, job.labels, size)
+    state.write_graph(state.network, folder)
+    write_settings(folder, job.config.model, transforms, job.labels)
     require_written(read_model_dir(folder))
     try:
-        check_graph(network, folder, transforms)
+        check_graph(state.network, folder, transforms)
     except ModelError as error:
         shutil.rmtree(folder)
         note(f"{error.message}; the weights are kept")

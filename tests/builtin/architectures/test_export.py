@@ -10,7 +10,7 @@ from families import SMALL
 from golden_rules import fill, make_input, manifest
 
 import clsctl
-from clsctl.exporting.network import export_network
+from clsctl.exporting.network import export_network, graph_writer
 from clsctl.images.preprocess import transform_ops
 from clsctl.inference.convert import convert
 from clsctl.inference.onnx_session import COMPILED, open_file
@@ -70,3 +70,21 @@ def test_exporting_leaves_the_network_ready_to_train(tmp_path):
     assert all(np.array_equal(after[name].numpy(), before[name]) for name in before)
     network(paddle.rand([2, 3, 64, 64])).sum().backward()
     assert network.fc.weight.grad is not None
+
+
+@pytest.mark.parametrize("name", ["PP-LCNetV2_small", "PP-LCNet_x0_25"])
+def test_a_graph_is_written_with_the_weights_that_the_network_then_has(tmp_path, name):
+    network = clsctl.build(name, num_classes=3, seed=1)
+    write = graph_writer(network, (64, 64))
+    write(network, tmp_path / "before")
+    for weight in network.parameters():
+        weight.set_value(weight * 1.5)
+    write(network, tmp_path / "after")
+    export_network(network, tmp_path / "afresh", name, [], [], (64, 64))
+    before, after, afresh = (
+        (tmp_path / folder / "inference.pdiparams").read_bytes()
+        for folder in ("before", "after", "afresh")
+    )
+    assert before != after == afresh
+    graph = (tmp_path / "after" / "inference.json").read_bytes()
+    assert graph == (tmp_path / "before" / "inference.json").read_bytes()
