@@ -18,7 +18,7 @@ from clsctl.schema.layers import ConfigSource
 from clsctl.system.files import require_output_folder
 from clsctl.system.os_errors import translate_full_disk
 from clsctl.training.build import build_network
-from clsctl.training.config.recipes import Decision, adapt_to_size, decide
+from clsctl.training.config.recipes import Decision, decide
 from clsctl.training.config.run_config import resolve_run
 from clsctl.training.config.sources import ResolvedConfig, file_source, table_source
 from clsctl.training.distributed.devices import device_of
@@ -168,7 +168,6 @@ def _lead(job: TrainJob, resolved: ResolvedConfig) -> TrainProgress:
         say = functools.partial(_say, log)
         for line in preflight(job):
             say(line)
-        job, resolved = _with_size(job, resolved, say)
         with paddle_for(job):
             job, resolved = _with_start(job, resolved, say)
             job, resolved = _with_rate(job, resolved)
@@ -188,24 +187,11 @@ def _lead(job: TrainJob, resolved: ResolvedConfig) -> TrainProgress:
 
 def _follow(job: TrainJob, resolved: ResolvedConfig) -> TrainProgress:
     """Train in step with rank 0."""
-    job, resolved = _with_size(job, resolved)
     with paddle_for(job):
         job, resolved = _with_start(job, resolved)
         job, resolved = _with_rate(job, resolved)
         job, resolved = with_epochs(job, resolved)
         return fit(job, _peak_rate(job), Callback())
-
-
-def _with_size(
-    job: TrainJob, resolved: ResolvedConfig, say: Callable[[str], object] = lambda text: None
-) -> tuple[TrainJob, ResolvedConfig]:
-    """The same with what the recipe has for as many images as there are."""
-    adapted = adapt_to_size(resolved, len(job.dataset.splits["train"]))
-    values = adapted.values()
-    for name, origin in adapted.origins.items():
-        if origin != resolved.origins[name]:
-            say(f"{name}: {values[name]} ({origin})")
-    return replace(job, config=adapted.config), adapted
 
 
 def _with_start(

@@ -70,16 +70,6 @@ def test_explain_config_shows_each_origin(clsctl: Run, data: Path):
     assert "default" in lines["seed"]
 
 
-def test_explain_config_says_what_depends_on_the_number_of_images(call: Run):
-    shown = call("train", "-m", "ResNet50", "--explain-config")
-    assert shown.stderr == (
-        "note: from 2,000 training images on: batch_norm adapt, "
-        "optimizer.base_learning_rate 0.0007\n"
-    )
-    fixed = call("train", "-m", "ResNet50", "--explain-config", "--set", "recipe=family")
-    assert fixed.stderr == ""
-
-
 @pytest.mark.parametrize("columns", [80, 140])
 def test_explain_config_has_room_for_the_meanings(clsctl: Run, data: Path, columns: int):
     shown = clsctl("train", *TINY, "-d", data, "--explain-config", env={"COLUMNS": str(columns)})

@@ -4,7 +4,7 @@ import pytest
 
 from clsctl.errors import ModelError, UsageError
 from clsctl.schema.layers import ConfigSource, nest
-from clsctl.training.config.recipes import adapt_to_size, configure
+from clsctl.training.config.recipes import configure
 from clsctl.training.config.sources import (
     file_source,
     option_source,
@@ -12,7 +12,6 @@ from clsctl.training.config.sources import (
     table_source,
     writable_values,
 )
-from clsctl.training.config.train_config import TrainConfig
 
 
 def test_later_sources_win_and_origins_are_kept():
@@ -207,21 +206,3 @@ def test_a_file_that_is_no_configuration_is_one_error(tmp_path: Path, text: str)
     assert caught.value.message.startswith(f"{path}: ")
     assert caught.value.message.isprintable()
     assert len(caught.value.message) < len(str(path)) + 400
-
-
-def test_many_training_images_have_a_recipe_of_their_own():
-    def adapted(images: int, model: str = "ResNet50", **values: object) -> TrainConfig:
-        given = ConfigSource("option", {"model": model, **values})
-        return adapt_to_size(configure([given]), images).config
-
-    few, many = adapted(1999), adapted(2000)
-    assert few.batch_norm == "frozen"
-    assert many.batch_norm == "adapt"
-    assert many.optimizer.base_learning_rate > few.optimizer.base_learning_rate
-    # What the family's own recipe or the user says holds.
-    swin = adapted(2000, "SwinTransformer_tiny_patch4_window7_224")
-    assert swin.optimizer.base_learning_rate == few.optimizer.base_learning_rate
-    assert adapted(2000, batch_norm="frozen").batch_norm == "frozen"
-    scratch = {"model": "ResNet50", "pretrained": False}
-    resolved = configure([ConfigSource("option", scratch)])
-    assert adapt_to_size(resolved, 2000) == resolved

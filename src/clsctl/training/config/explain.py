@@ -4,9 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from clsctl.console.messages import note
 from clsctl.schema.layers import config_keys
-from clsctl.training.config.recipes import adapt_to_size, many_images
 from clsctl.training.config.sources import ResolvedConfig, may_be_auto
 from clsctl.training.config.train_config import AUTO, TrainConfig
 
@@ -37,21 +35,6 @@ def print_config(resolved: ResolvedConfig) -> None:
         cells = stack([value, *below]), *beside, Text(item.meaning, "dim")
         table.add_row(Text(item.name), *cells)
     console.print(table)
-    _note_on_size(resolved)
-
-
-def _note_on_size(resolved: ResolvedConfig) -> None:
-    """Say what training puts in the place of values above, once it knows the dataset."""
-    images = many_images(resolved.config)
-    adapted = adapt_to_size(resolved, images)
-    values = adapted.values()
-    others = [
-        f"{item.name} {format_value(values[item.name], item.kind)}"
-        for item in config_keys(TrainConfig)
-        if adapted.origins[item.name] != resolved.origins[item.name]
-    ]
-    if others:
-        note(f"from {images:,} training images on: {', '.join(others)}")
 
 
 def format_value(value: object, kind: Any) -> str:

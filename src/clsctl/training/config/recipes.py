@@ -15,8 +15,8 @@ if TYPE_CHECKING:
     from clsctl.training.config.train_config import TrainConfig
 
 TITLES = {"finetune": "fine-tuning recipe", "family": "published recipe"}
-FAMILIES, MANY = "families", "many"
-"""Tables of a recipe that are not keys of the configuration."""
+FAMILIES = "families"
+"""The table of a recipe that is no key of the configuration."""
 
 
 def recipe(family: str, kind: str) -> list[ConfigSource]:
@@ -27,7 +27,7 @@ def recipe(family: str, kind: str) -> list[ConfigSource]:
         kind: `finetune` or `family`.
     """
     table = _table(kind)
-    shared = {key: value for key, value in table.items() if key not in (FAMILIES, MANY)}
+    shared = {key: value for key, value in table.items() if key != FAMILIES}
     title = TITLES[kind]
     return [
         table_source(title, shared),
@@ -76,24 +76,6 @@ def configure(sources: Sequence[ConfigSource]) -> ResolvedConfig:
             "which the best one is to be found: --time 10m",
         )
     return resolve_config([*recipe(get_entry(asked.model).family, _kind(asked)), *sources])
-
-
-def adapt_to_size(resolved: ResolvedConfig, images: int) -> ResolvedConfig:
-    """Replace what the recipe says otherwise for many training images, where there are many."""
-    if images < many_images(resolved.config):
-        return resolved
-    many = _table(_kind(resolved.config)).get(MANY, {})
-    values = table_source("", {key: value for key, value in many.items() if key != "images"}).values
-    for name, value in values.items():
-        why = f"there are {images:,} training images"
-        resolved = decide(resolved, Decision(name, value, why))
-    return resolved
-
-
-def many_images(config: TrainConfig) -> int:
-    """From how many training images on the recipe says otherwise; 0 where it never does."""
-    images: int = _table(_kind(config)).get(MANY, {"images": 0})["images"]
-    return images
 
 
 def _kind(config: TrainConfig) -> str:
