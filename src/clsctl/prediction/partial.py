@@ -3,15 +3,15 @@
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import NamedTuple, TextIO
+from typing import IO, NamedTuple, TextIO
 
 from clsctl.console.messages import note
 from clsctl.errors import Interrupted
 from clsctl.paths import exists
-from clsctl.plugin.descriptors import Writer
+from clsctl.plugin.descriptors import StoredResult, Writer
 from clsctl.system.files import open_output, sync
 
 
@@ -22,10 +22,12 @@ class Partial(NamedTuple):
         path: Where; the output's own name where nothing had it and the format can be resumed,
             else one beside it.
         hint: How to continue; empty where that is not possible.
+        results: How many they are; None where the format cannot be read again.
     """
 
     path: Path
     hint: str
+    results: int | None
 
 
 @contextmanager
@@ -46,7 +48,9 @@ def open_keeping_partial(path: Path, writer: Writer, resumable: bool) -> Iterato
             kept = _keep(stream, path, writer, resumable, closed=True)
             if kept is None:
                 raise
-            raise Interrupted(f"{error.message}, kept in {kept.path}", hint=kept.hint) from None
+            # Ctrl-C may have come between counting a result and writing it.
+            said = error.message if kept.results is None else f"interrupted, {kept.results} done"
+            raise Interrupted(f"{said}, kept in {kept.path}", hint=kept.hint) from None
         except BaseException:
             kept = _keep(stream, path, writer, resumable, closed=False)
             if kept is not None:
@@ -67,8 +71,10 @@ def _keep(
         return None
     with contextlib.suppress(OSError):  # of a full disk; what it took is there
         stream.flush()
+    results = None
     if writer.read:
-        stream.truncate(_end(temporary, writer))
+        results, end = _whole(temporary, writer.read)
+        stream.truncate(end)
     if not temporary.stat().st_size:
         return None
     resumable = resumable and writer.read is not None
@@ -78,14 +84,14 @@ def _keep(
     sync(target.parent)
     shown = path.with_name(target.name)
     option = "--resume" if shown == path else f"-o {shown} --resume"
-    return Partial(shown, f"the same command with {option} continues" if resumable else "")
+    hint = f"the same command with {option} continues" if resumable else ""
+    return Partial(shown, hint, results)
 
 
-def _end(path: Path, writer: Writer) -> int:
-    """Return where the last whole result ends, in bytes."""
-    end = 0
-    if writer.read is not None:
-        with path.open("rb") as stream, contextlib.suppress(ValueError, KeyError, TypeError):
-            for stored in writer.read(stream):
-                end = stored.end
-    return end
+def _whole(path: Path, read: Callable[[IO[bytes]], Iterator[StoredResult]]) -> tuple[int, int]:
+    """Count the whole results, and return where the last of them ends, in bytes."""
+    results = end = 0
+    with path.open("rb") as stream, contextlib.suppress(ValueError, KeyError, TypeError):
+        for stored in read(stream):
+            results, end = results + 1, stored.end
+    return results, end

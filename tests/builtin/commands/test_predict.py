@@ -432,7 +432,8 @@ def test_ctrl_c_leaves_valid_json(ready, many):
     [line] = err.decode().splitlines()
     assert json.loads(line)["error"]["code"] == "E_INTERRUPTED"
     done = int(re.search(r"(\d+) done", line)[1])
-    assert done <= len(json.loads(first + out)) <= done + 1
+    # A result is counted just before it is written: who has read it may send Ctrl-C.
+    assert done - 1 <= len(json.loads(first + out)) <= done
 
 
 @pytest.mark.parametrize("before", [False, True], ids=["new", "there"])
@@ -448,7 +449,7 @@ def test_ctrl_c_keeps_what_is_done_and_says_how_to_continue(ready, many, tmp_pat
     done, hint = re.search(said, err).groups()
     assert hint == f"the same command with {option} continues"
     records = {"jsonl": lines, "csv": rows}[name](kept.read_text("utf-8"))
-    assert int(done) <= len({record["input_path"] for record in records}) <= int(done) + 1
+    assert int(done) == len({record["input_path"] for record in records})
     assert not before or out.read_text() == "from the last run\n"
 
 

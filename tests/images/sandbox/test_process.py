@@ -94,7 +94,10 @@ def test_a_large_drawing_in_a_small_file_is_decoded_under_limits() -> None:
 
 
 def children() -> set[int]:
-    return set(map(int, Path(f"/proc/self/task/{os.getpid()}/children").read_text().split()))
+    """The processes that decode; other tests may have started a server that others share."""
+    found = Path(f"/proc/self/task/{os.getpid()}/children").read_text().split()
+    commands = {int(each): Path(f"/proc/{each}/cmdline").read_bytes() for each in found}
+    return {each for each, command in commands.items() if b"clsctl.images.sandbox" in command}
 
 
 def end_children() -> None:
