@@ -74,6 +74,7 @@ def test_killed_anywhere_leaves_the_old_lists_or_the_new_ones(tmp_path):
     assert 10 < outcomes.index(True) < len(outcomes) - 10
 
 
+@pytest.mark.long
 def test_killed_while_tidying_up_changes_nothing(tmp_path):
     switch = first_step_that_switches(tmp_path / "probe")
     for step in range(1, 1000):

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import ctypes
 import functools
 import os
 import subprocess
@@ -54,18 +53,6 @@ def one_thread(home: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """For tests that train: see `TRAINING`."""
     for name, value in TRAINING.items():
         monkeypatch.setenv(name, value)
-
-
-@pytest.fixture(autouse=True, scope="module")
-def memory_given_back() -> Iterator[None]:
-    """What allocators keep of one module is no burden on those that come after it.
-
-    Forking a process that holds gigabytes takes long, and some tests fork hundreds of times.
-    """
-    yield
-    libc = ctypes.CDLL(None) if sys.platform == "linux" else None
-    if trim := getattr(libc, "malloc_trim", None):
-        trim(0)
 
 
 @pytest.fixture

@@ -127,7 +127,11 @@ def test_the_preprocessing_is_that_of_the_published_model(photo):
     np.testing.assert_allclose(preprocess(pixels), prepared(photo), atol=1e-6)
 
 
-@pytest.mark.parametrize("photo", PHOTOS, ids=lambda path: path.stem)
+@pytest.mark.parametrize(
+    "photo",
+    [PHOTOS[0], *(pytest.param(photo, marks=pytest.mark.long) for photo in PHOTOS[1:])],
+    ids=lambda path: path.stem,
+)
 def test_logits_and_scores_are_those_of_the_reference(photo, pulled, reference):
     expected = reference.logits(prepared(photo))
     network = clsctl.build(NAME, pretrained=True)
