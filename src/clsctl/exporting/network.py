@@ -14,9 +14,6 @@ from clsctl.system.interrupts import late_interrupts
 if TYPE_CHECKING:
     from paddle import nn
 
-    GraphWriter = Callable[[nn.Layer, Path], None]
-    """Writes inference.json and inference.pdiparams of a network into a folder."""
-
 
 def export_network(
     network: nn.Layer,
@@ -38,15 +35,15 @@ def export_network(
         labels: Class names by id.
         input_size: Height and width of the network's input, in pixels.
     """
-    graph_writer(network, input_size)(network, directory)
+    graph_writer(network, input_size)(directory)
     write_settings(directory, name, transforms, labels)
 
 
-def graph_writer(network: nn.Layer, input_size: tuple[int, int]) -> GraphWriter:
-    """Trace a network, and return what writes its graph with the weights that it then has.
+def graph_writer(network: nn.Layer, input_size: tuple[int, int]) -> Callable[[Path], None]:
+    """Return what writes a network's graph into a folder, with the weights that it then has.
 
-    Tracing takes ten times what writing does, and a training run writes after many epochs. The
-    writer keeps a copy of the network.
+    Its first call traces the network, which takes ten times what writing does; a training run
+    writes after many epochs. A copy of the network is kept for it.
     """
     import paddle
     from paddle import nn
@@ -58,7 +55,7 @@ def graph_writer(network: nn.Layer, input_size: tuple[int, int]) -> GraphWriter:
     image = InputSpec([None, 3, *input_size], "float32", name="x")
     static = paddle.jit.to_static(classifier, input_spec=[image], full_graph=True)
 
-    def write(network: nn.Layer, directory: Path) -> None:
+    def write(directory: Path) -> None:
         traced.set_state_dict(_inference_form(network).state_dict())
         with late_interrupts(), derived_sources_apart(), methods_rewritten_once():
             paddle.jit.save(static, str(directory / "inference"))

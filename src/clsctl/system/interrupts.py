@@ -4,9 +4,30 @@ from __future__ import annotations
 
 import signal
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from types import FrameType
+
+
+@contextmanager
+def on_first_signal(act: Callable[[], object], *numbers: int) -> Iterator[None]:
+    """Let the first of each of these signals do this in the block; a second acts as without.
+
+    For the main thread: Python delivers no signals to others.
+    """
+    before = {number: signal.getsignal(number) for number in numbers}
+
+    def first(number: int, frame: FrameType | None) -> None:
+        act()
+        signal.signal(number, before[number])
+
+    for number in numbers:
+        signal.signal(number, first)
+    try:
+        yield
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)
 
 
 @contextmanager
@@ -15,21 +36,14 @@ def late_interrupts() -> Iterator[None]:
 
     For a few seconds in a library that calls Python from C++ and does not look at what it raised.
     """
-    before, came = signal.getsignal(signal.SIGINT), False
-
-    def remember(number: int, frame: FrameType | None) -> None:
-        nonlocal came
-        came = True
-        signal.signal(number, before)
-
-    if not _reach_us(before):
+    if not _reach_us(signal.getsignal(signal.SIGINT)):
         yield
         return
-    signal.signal(signal.SIGINT, remember)
+    came: list[bool] = []
     try:
-        yield
+        with on_first_signal(lambda: came.append(True), signal.SIGINT):
+            yield
     finally:
-        signal.signal(signal.SIGINT, before)
         if came:
             signal.raise_signal(signal.SIGINT)
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import shutil
 import time
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -35,7 +35,6 @@ if TYPE_CHECKING:
     from paddle.optimizer import Optimizer
 
     from clsctl.evaluation.calibration import Calibration
-    from clsctl.exporting.network import GraphWriter
     from clsctl.networks.base import Network
 
 LOWEST_FACTOR = 1 / 64
@@ -56,7 +55,7 @@ class TrainState:
     Attributes:
         saved_at: When the latest checkpoint was written, by `time.monotonic()`.
         closing: Seconds that evaluating and saving took after the last epoch.
-        write_graph: Writes the network as it is exported; None until that is first done.
+        write_graph: Writes the network's graph into a folder; None until that is first done.
     """
 
     network: Network
@@ -66,7 +65,7 @@ class TrainState:
     saved_at: float
     scaler: GradScaler
     closing: float = 0.0
-    write_graph: GraphWriter | None = None
+    write_graph: Callable[[Path], None] | None = None
 
     def tensors(self) -> dict[str, Mapping[str, Any]]:
         """Return what a checkpoint holds, by suffix."""
@@ -163,7 +162,7 @@ def _export(job: TrainJob, state: TrainState, folder: Path) -> None:
     if state.write_graph is None:
         state.write_graph = graph_writer(state.network, job.preprocessing.input_size)
     folder.mkdir()
-    state.write_graph(state.network, folder)
+    state.write_graph(folder)
     write_settings(folder, job.config.model, transforms, job.labels)
     require_written(read_model_dir(folder))
     try:

@@ -76,10 +76,10 @@ def test_exporting_leaves_the_network_ready_to_train(tmp_path):
 def test_a_graph_is_written_with_the_weights_that_the_network_then_has(tmp_path, name):
     network = clsctl.build(name, num_classes=3, seed=1)
     write = graph_writer(network, (64, 64))
-    write(network, tmp_path / "before")
+    write(tmp_path / "before")
     for weight in network.parameters():
         weight.set_value(weight * 1.5)
-    write(network, tmp_path / "after")
+    write(tmp_path / "after")
     export_network(network, tmp_path / "afresh", name, [], [], (64, 64))
     before, after, afresh = (
         (tmp_path / folder / "inference.pdiparams").read_bytes()
