@@ -79,7 +79,7 @@ def find(text: str | None, weights: Path | None, settings: Settings) -> TrainedM
     found = reference.weights or (reference.exported and _beside_exported(reference.exported))
     if found is None:
         raise UsageError(
-            f"'{reference.exported}' is an exported model, which has no features and gradients",
+            f"'{reference.exported}' is an exported model, without training weights beside it",
             code="E_MODEL_CHOICE",
             hint="give the weights it was exported from: a run's folder or a .pdparams file",
         )

@@ -12,6 +12,7 @@ import limits
 import pytest
 
 import clsctl as clsctl_package
+from clsctl.models.directory import read_model_dir
 
 OLD_KEYS = ("labels", "transform_ops")
 
@@ -170,4 +171,14 @@ def test_m_names_what_is_exported(call, run, what):
 def test_a_model_without_training_weights_is_refused(call, tiny):
     done = call("export", "-m", tiny, "-o", "model")
     assert done.returncode == 2
-    assert f"'{tiny}' has no training weights [E_MODEL_CHOICE]" in done.stderr
+    reason = f"'{tiny}' is an exported model, without training weights beside it [E_MODEL_CHOICE]"
+    assert reason in done.stderr
+
+
+def test_the_published_weights_of_a_model_by_its_name(call, tmp_path):
+    """A plugin brings them; those of a catalog's are pulled in the same way."""
+    done = call("export", "-m", "efficientnet-lite0", "-o", "model")
+    assert done.returncode == 0, done.stderr
+    assert done.stdout.startswith("EfficientNet-Lite0, 1000 classes: model\n")
+    labels = read_model_dir(tmp_path / "model").labels
+    assert labels[7] == "cock"

@@ -17,11 +17,13 @@ from clsctl.builtin.commands._options import (
     dataset_option,
 )
 from clsctl.console.text import print_line
+from clsctl.errors import UsageError
 from clsctl.plugin import Command, hookimpl
 from clsctl.plugin.registry import default_registry
 
 if TYPE_CHECKING:
     from clsctl.exporting.export import Export
+    from clsctl.networks.trained_weights import TrainedModel
 
 
 @hookimpl
@@ -34,6 +36,7 @@ def clsctl_commands() -> list[Command]:
             examples=(
                 "clsctl export -m run -o model",
                 "clsctl export -m run -o model --to onnx",
+                "clsctl export -m PP-LCNet_x1_0 -o model --to openvino",
             ),
         )
     ]
@@ -53,8 +56,8 @@ def export(
             "--model",
             metavar="MODEL",
             rich_help_panel=MODEL,
-            help="A run folder or .pdparams file; with --weights, the model's name if no "
-            "configuration lies beside them.",
+            help="A run folder, a .pdparams file, or a model, whose published weights are meant; "
+            "with --weights, the model's name if no configuration lies beside them.",
             autocompletion=complete_models,
         ),
     ] = None,
@@ -88,24 +91,23 @@ def export(
     from clsctl.exporting.export import export as run
 
     if weights is None:
-        weights, model = _weights_of(model), None
+        found = _find(model)
+        weights, model = found.weights, found.name
     _show(run(weights, output, model, to=to, check=check, dataset=dataset, layout=layout))
 
 
-def _weights_of(model: str | None) -> Path:
-    """Return the training weights that a word stands for."""
-    from clsctl.errors import UsageError
-    from clsctl.models.locate import resolve_model
+def _find(model: str | None) -> TrainedModel:
+    """Find the training weights that a word stands for; pull them if needed."""
+    from clsctl.networks.trained_weights import find
+    from clsctl.settings import load_settings
 
-    weights = None if model is None else resolve_model(model).weights
-    if weights is None:
-        reason = f"'{model}' has no training weights" if model else "no model is given"
+    if model is None:
         raise UsageError(
-            f"cannot export: {reason}",
+            "cannot export: no model is given",
             code="E_MODEL_CHOICE",
-            hint="give a run's folder or a .pdparams file, as -m run or --weights FILE",
+            hint="give a run's folder, a .pdparams file or a model's name, as -m run",
         )
-    return weights
+    return find(model, None, load_settings())
 
 
 def _formats() -> str:
