@@ -133,6 +133,18 @@ def test_no_operation_of_randaugment_blots_a_picture_out():
     assert min(spreads) > 0.01
 
 
+def test_operations_of_one_strength_are_few_and_those_of_random_strength_are_many():
+    """Fourteen operations at one strength and two signs can give no more than 28 pictures."""
+    plain = {"crop_scale": (1, 1), "crop_ratio": (1, 1), "flip": 0}
+    for varied in (False, True):
+        options = AugmentConfig(**plain, randaugment=1, strength=10, random_strength=varied)
+        transform = train_transform(MODELS["unscaled"], options)
+        pictures = {
+            transform(photo(64, 64), np.random.default_rng(seed)).tobytes() for seed in range(200)
+        }
+        assert (len(pictures) > 28) == varied
+
+
 def test_erasing_replaces_one_rectangle():
     pixels = np.zeros((32, 32, 3), np.uint8)
     model = MODELS["unscaled"]

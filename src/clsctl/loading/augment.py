@@ -45,6 +45,9 @@ class AugmentConfig:
         0, "Operations of RandAugment on each image; 0 is off, 2 usual"
     )
     strength: Annotated[float, Range(0, 10)] = key(9.0, "RandAugment's strength")
+    random_strength: bool = key(
+        False, "Up to that strength; TrivialAugment with randaugment=1 and strength=10"
+    )
     erasing: Fraction = key(0.0, "Share of the images of which a part is erased")
 
 
@@ -69,7 +72,7 @@ def train_transform(preprocessing: Preprocessing, options: AugmentConfig) -> Tra
     whole = (0, 0, *size)
     resample = resampler(preprocessing.backend, preprocessing.interpolation)
     normalize = compile_transforms(transform_ops(preprocessing)[-2:])
-    vary = rand_augment(options.randaugment, options.strength)
+    vary = rand_augment(options.randaugment, options.strength, options.random_strength)
 
     def transform(pixels: NDArray[np.uint8], rng: np.random.Generator) -> NDArray[np.float32]:
         tall, wide = pixels.shape[:2]

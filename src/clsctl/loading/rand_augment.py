@@ -1,7 +1,8 @@
-"""RandAugment: operations on an image, drawn at random.
+"""RandAugment and TrivialAugment: operations on an image, drawn at random.
 
 E. D. Cubuk et al., "RandAugment: Practical automated data augmentation with a reduced search
-space", 2020.
+space", 2020. S. G. Müller and F. Hutter, "TrivialAugment: Tuning-free yet state-of-the-art data
+augmentation", 2021; here with RandAugment's operations and ranges, which is TA (RA) there.
 """
 
 from __future__ import annotations
@@ -26,8 +27,8 @@ _MAX_LOST_BITS = 4
 _Vary = Callable[["NDArray[np.uint8]", "np.random.Generator"], "NDArray[np.uint8]"]
 
 
-def rand_augment(count: int, strength: float) -> _Vary:
-    """Return a function that applies operations drawn at random, all of one strength."""
+def rand_augment(count: int, strength: float, random_strength: bool = False) -> _Vary:
+    """Return a function that applies operations drawn at random, of one strength or up to that."""
     if count == 0:
         return lambda pixels, rng: pixels
     import numpy as np
@@ -36,8 +37,10 @@ def rand_augment(count: int, strength: float) -> _Vary:
     def vary(pixels: NDArray[np.uint8], rng: np.random.Generator) -> NDArray[np.uint8]:
         image = Image.fromarray(pixels)
         for choice in rng.integers(len(_OPERATIONS), size=count):
-            sign = 1 if rng.random() < 0.5 else -1
-            image = _OPERATIONS[choice](image, sign * strength / 10)
+            level = (1 if rng.random() < 0.5 else -1) * strength / 10
+            if random_strength:
+                level *= rng.random()
+            image = _OPERATIONS[choice](image, level)
         return np.asarray(image)
 
     return vary

@@ -1,0 +1,129 @@
+"""Harder versions of a dataset, to see what training makes of them.
+
+    python benchmarks/hard_sets.py FOLDER DATASET ... [--kinds few,wrong30] [--seed 0]
+
+Each becomes a folder of lists (label.txt, train.txt, val.txt) whose `val` is the dataset's own:
+
+- few: 20 training images a class.
+- wrong1, wrong30: 1 % and 30 % of the training labels are of another class.
+- tail: a class has as many training images as the rule of 1 : 50 leaves it, the first most.
+- grey: all images without colour, blurred, and with noise.
+"""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from collections.abc import Callable, Mapping
+from pathlib import Path
+
+import cv2
+import numpy as np
+
+from clsctl.datasets.layouts.detect import read_valid_dataset
+from clsctl.datasets.samples import Dataset
+
+Pairs = list[tuple[Path, int]]
+"""Images, and the class of each."""
+
+FEW, TAIL = 20, 50
+BLUR, NOISE = 2.0, 12.0
+"""Deviations of the blur in pixels, and of the noise in grey levels."""
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
+    parser.add_argument("folder", type=Path)
+    parser.add_argument("datasets", type=Path, nargs="+")
+    parser.add_argument("--kinds", default=",".join(KINDS))
+    parser.add_argument("--seed", type=int, default=0)
+    options = parser.parse_args()
+    for path in options.datasets:
+        for kind in options.kinds.split(","):
+            print(make_harder(path, kind, options.folder, options.seed))
+
+
+def make_harder(path: Path, kind: str, folder: Path, seed: int) -> Path:
+    """Write one harder version of a dataset, and return its folder."""
+    dataset = read_valid_dataset(path)
+    train, val = pairs(dataset, "train"), pairs(dataset, "val")
+    made = folder / f"{path.name}-{kind}"
+    made.mkdir(parents=True, exist_ok=True)
+    if kind == "grey":
+        train, val = (greyed(part, made / "images", seed) for part in (train, val))
+    else:
+        train = KINDS[kind](train, np.random.default_rng(seed))
+    write_lists(made, {"train": train, "val": val}, dataset.class_names)
+    return made
+
+
+def pairs(dataset: Dataset, split: str) -> Pairs:
+    return [((dataset.root / one.path).resolve(), one.label) for one in dataset.splits[split]]
+
+
+def write_lists(folder: Path, splits: Mapping[str, Pairs], names: Mapping[int, str]) -> None:
+    for name, samples in splits.items():
+        lines = (f"{path} {label}\n" for path, label in samples)
+        (folder / f"{name}.txt").write_text("".join(lines), encoding="utf-8")
+    lines = (f"{label} {name}\n" for label, name in sorted(names.items()))
+    (folder / "label.txt").write_text("".join(lines), encoding="utf-8")
+
+
+def keep(samples: Pairs, most: Callable[[int], int], rng: np.random.Generator) -> Pairs:
+    """Draw as many samples of each class as it may have."""
+    kept: Pairs = []
+    for label in sorted({label for _, label in samples}):
+        ours = [sample for sample in samples if sample[1] == label]
+        kept += [ours[place] for place in rng.permutation(len(ours))[: most(label)]]
+    return kept
+
+
+def few(samples: Pairs, rng: np.random.Generator) -> Pairs:
+    return keep(samples, lambda label: FEW, rng)
+
+
+def tail(samples: Pairs, rng: np.random.Generator) -> Pairs:
+    counts = np.bincount([label for _, label in samples])
+    last = len(counts) - 1
+    return keep(samples, lambda label: round(counts[0] * TAIL ** (-label / last)), rng)
+
+
+def wrong(share: float) -> Callable[[Pairs, np.random.Generator], Pairs]:
+    def mislabel(samples: Pairs, rng: np.random.Generator) -> Pairs:
+        classes = max(label for _, label in samples) + 1
+        chosen = rng.permutation(len(samples))[: round(share * len(samples))]
+        off = dict(zip(chosen.tolist(), rng.integers(1, classes, len(chosen)), strict=True))
+        return [
+            (path, int(label + off.get(place, 0)) % classes)
+            for place, (path, label) in enumerate(samples)
+        ]
+
+    return mislabel
+
+
+def greyed(samples: Pairs, folder: Path, seed: int) -> Pairs:
+    """Write the images without colour, blurred and noisy."""
+    folder.mkdir(exist_ok=True)
+    rng = np.random.default_rng(seed)
+    made = []
+    for path, label in samples:
+        grey = cv2.imread(str(path), cv2.IMREAD_GRAYSCALE)
+        assert grey is not None, path
+        noisy = cv2.GaussianBlur(grey, (0, 0), BLUR) + rng.normal(0, NOISE, grey.shape)
+        target = folder / f"{path.parent.name}-{path.stem}.png"
+        cv2.imwrite(str(target), noisy.clip(0, 255).astype(np.uint8))
+        made.append((target, label))
+    return made
+
+
+KINDS: dict[str, Callable[[Pairs, np.random.Generator], Pairs]] = {
+    "few": few,
+    "wrong1": wrong(0.01),
+    "wrong30": wrong(0.3),
+    "tail": tail,
+    "grey": lambda samples, rng: samples,
+}
+
+
+if __name__ == "__main__":
+    sys.exit(main())
