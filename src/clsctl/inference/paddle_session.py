@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-import queue
+import threading
+from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING, Any
 
 from clsctl.errors import DeviceError, ModelError
@@ -16,10 +17,13 @@ if TYPE_CHECKING:
 
 
 class PaddleSession:
-    """A Paddle predictor, which threads cannot share.
+    """Paddle predictors that share their weights, each in a thread of its own.
 
-    On a CPU each thread that runs at the same time gets a clone, which shares the weights. An
-    accelerator is kept busy by one, and its memory may not hold more.
+    oneDNN's engine is a thread's, and what Paddle prepares with it is kept for the predictor. When a
+    thread ends, only what belongs to the predictor that it ran last is dropped: another one that
+    it ran would go on with an engine that is gone, and fail in its next thread. So none changes
+    threads. A CPU has as many predictors as runs at the same time; an accelerator is kept busy by
+    one, and its memory may not hold more.
     """
 
     def __init__(self, spec: ModelSpec, placement: Placement) -> None:
@@ -35,27 +39,33 @@ class PaddleSession:
                 code="E_MODEL_UNREADABLE",
                 hint="`clsctl models verify` finds damaged files",
             ) from None
-        self._clonable = not get_device(placement.device).accelerator
-        self._idle: queue.SimpleQueue[Any] = queue.SimpleQueue()
-        self._idle.put(self._original)
+        self._unused = [self._original]
+        self._of_thread = threading.local()
+        one = get_device(placement.device).accelerator
+        self._threads = ThreadPoolExecutor(1 if one else placement.streams, "paddle")
 
     def run(self, batch: NDArray[np.float32]) -> NDArray[np.float32]:
         """Compute scores [N, classes] for a batch [N, 3, H, W]."""
-        predictor = self._take()
-        try:
-            predictor.get_input_handle(predictor.get_input_names()[0]).copy_from_cpu(batch)
-            predictor.run()
-            output = predictor.get_output_handle(predictor.get_output_names()[0])
-            scores: NDArray[np.float32] = output.copy_to_cpu()
-            return scores
-        finally:
-            self._idle.put(predictor)
+        return self._threads.submit(self._run, batch).result()
 
-    def _take(self) -> Any:
-        try:
-            return self._idle.get(block=not self._clonable)
-        except queue.Empty:
-            return self._original.clone()
+    def _run(self, batch: NDArray[np.float32]) -> NDArray[np.float32]:
+        predictor = self._predictor()
+        predictor.get_input_handle(predictor.get_input_names()[0]).copy_from_cpu(batch)
+        predictor.run()
+        output = predictor.get_output_handle(predictor.get_output_names()[0])
+        scores: NDArray[np.float32] = output.copy_to_cpu()
+        return scores
+
+    def _predictor(self) -> Any:
+        """Return the predictor of this thread."""
+        found = getattr(self._of_thread, "predictor", None)
+        if found is None:
+            try:
+                found = self._unused.pop()
+            except IndexError:
+                found = self._original.clone()
+            self._of_thread.predictor = found
+        return found
 
 
 def _config(spec: ModelSpec, placement: Placement) -> Any:
