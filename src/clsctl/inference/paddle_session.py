@@ -19,8 +19,8 @@ if TYPE_CHECKING:
 class PaddleSession:
     """Paddle predictors that share their weights, each in a thread of its own.
 
-    oneDNN's engine is a thread's, and what Paddle prepares with it is kept for the predictor. When a
-    thread ends, only what belongs to the predictor that it ran last is dropped: another one that
+    oneDNN's engine is a thread's, and what Paddle prepares with it is kept for the predictor. When
+    a thread ends, only what belongs to the predictor that it ran last is dropped: another one that
     it ran would go on with an engine that is gone, and fail in its next thread. So none changes
     threads. A CPU has as many predictors as runs at the same time; an accelerator is kept busy by
     one, and its memory may not hold more.
