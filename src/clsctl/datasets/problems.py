@@ -158,7 +158,9 @@ CODES: dict[str, Code] = {
         "the centre crop sees only a part of it: cut it to what matters",
     ),
     "D_IMBALANCE": Code(
-        "warning", "classes of very different size", "add samples to the small classes"
+        "warning",
+        "classes of very different size",
+        "add samples to the small classes, or train with `--set loss.logit_adjustment=1`",
     ),
     "D_WRAPPED": Code("note", "a folder around the classes", "nothing: clsctl looks into it"),
     "D_LEFTOVER": Code(

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import shutil
+from collections import Counter
 from collections.abc import Iterator
 
+from clsctl.datasets.check.rules import IMBALANCE
 from clsctl.errors import ModelError
 from clsctl.inference.devices import get_device
 from clsctl.networks.build import build_lazy
@@ -27,11 +29,26 @@ def preflight(job: TrainJob) -> Iterator[str]:
         f"{config.model} on {place}: {len(job.train.samples)} images of {len(job.labels)} classes "
         f"to train with, {len(job.dataset.splits['val'])} to validate with"
     )
+    yield from _imbalance(job)
     yield from _engine(job)
     yield _work(job, read_progress(job.run_dir, LATEST))
     taken = estimate_memory(config, len(job.labels), job.preprocessing.input_size)
     yield _memory(job, taken)
     yield _disk(job, taken)
+
+
+def _imbalance(job: TrainJob) -> Iterator[str]:
+    """What helps the small classes of a long tail, where nothing has been chosen for them."""
+    options = job.config
+    if options.loss.logit_adjustment or options.loss.balanced or options.data.balanced:
+        return
+    counts = Counter(sample.label for sample in job.train.samples).most_common()
+    (large, most), (small, least) = counts[0], counts[-1]
+    if most >= IMBALANCE * least:
+        yield (
+            f"'{job.labels[large]}' has {most} images and '{job.labels[small]}' {least}: if all "
+            "classes are to count the same, try --set loss.logit_adjustment=1"
+        )
 
 
 def _engine(job: TrainJob) -> Iterator[str]:

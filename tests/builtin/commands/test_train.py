@@ -28,6 +28,23 @@ def data(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return write_dataset(tmp_path_factory.mktemp("train") / "data")
 
 
+@pytest.mark.parametrize(("adjusted", "advised"), [("0", True), ("1", False)])
+def test_a_long_tail_is_pointed_out_unless_something_is_done(
+    clsctl: Run, tmp_path: Path, adjusted: str, advised: bool
+):
+    data = write_dataset(tmp_path / "data", images=10)
+    lines = (data / "train.txt").read_text().splitlines()
+    (data / "train.txt").write_text("\n".join(lines[:-9]))
+    adjusted = f"--set=loss.logit_adjustment={adjusted}"
+    done = clsctl("train", *TINY, "-d", data, "-o", "out", adjusted)
+    assert done.returncode == 0, done.stderr
+    advice = (
+        "note: 'red apple' has 10 images and 'blue' 1: if all classes are to count the same, try "
+        "--set loss.logit_adjustment=1\n"
+    )
+    assert (advice in done.stderr) == advised
+
+
 def test_train_then_predict(clsctl: Run, data: Path, tmp_path: Path):
     done = clsctl("train", *TINY, "-d", data, "-o", "out")
     assert done.returncode == 0, done.stderr
