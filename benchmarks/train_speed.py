@@ -15,6 +15,7 @@ import statistics
 import subprocess
 import sys
 import time
+from contextlib import nullcontext
 
 MODELS = {
     "PP-LCNet_x1_0": 64,
@@ -68,17 +69,19 @@ def measure(model: str, batch: int, way: str) -> float:
     import clsctl
     from clsctl.training.distributed.environment import threads
     from clsctl.training.onednn.choice import NO_ACCELERATION, choose_acceleration
-    from clsctl.values import DeviceId
+    from clsctl.training.paddle_state import transposing_at_once
+    from clsctl.values import HOST
 
     accelerate = NO_ACCELERATION
     if way == "on":
-        accelerate = choose_acceleration("on", DeviceId("cpu"), threads(1))
+        accelerate = choose_acceleration("on", HOST, threads(1))
+    transposing = nullcontext() if way == "stock" else transposing_at_once(HOST)
     network = clsctl.build(model, num_classes=6, seed=0)
     network.train()
     optimizer = paddle.optimizer.Momentum(0.01, parameters=network.parameters())
     images, labels = paddle.rand([batch, 3, 224, 224]), paddle.randint(0, 6, [batch])
     seconds = []
-    with accelerate.on_its_threads():
+    with accelerate.on_its_threads(), transposing:
         for _ in range(STEPS):
             start = time.perf_counter()
             with accelerate(network):

@@ -157,10 +157,11 @@ class Mlp(nn.Layer):
     def __init__(self, channels: int, hidden: int) -> None:
         super().__init__()
         self.fc1 = nn.Linear(channels, hidden, weight_attr=TruncatedNormal(std=0.02))
+        self.act = nn.GELU()
         self.fc2 = nn.Linear(hidden, channels, weight_attr=TruncatedNormal(std=0.02))
 
     def forward(self, x: Tensor) -> Tensor:
-        y: Tensor = self.fc2(F.gelu(self.fc1(x)))
+        y: Tensor = self.fc2(self.act(self.fc1(x)))
         return y
 
 

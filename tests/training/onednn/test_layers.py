@@ -126,6 +126,8 @@ def test_pooling(pool, kernel, stride, padding, size):
         (partial(SqueezeExcite, 12, nn.Sigmoid), (2, 12, 1, 1)),
         (partial(nn.Linear, 12, 7), (5, 12)),
         (partial(nn.Linear, 12, 7, bias_attr=False), (2, 3, 12)),
+        (partial(nn.LayerNorm, 8), (3, 5, 8)),
+        (partial(nn.LayerNorm, 96, epsilon=1e-6), (2, 3, 5, 96)),
         (partial(nn.ReLU), (3, 17)),
         (partial(nn.ReLU6), (3, 4, 5)),
         (partial(nn.Sigmoid), (2, 3, 4, 5)),
@@ -165,6 +167,8 @@ def test_frozen_weights_get_no_gradient_and_pass_one_on():
         nn.AdaptiveAvgPool2D(2),
         nn.BatchNorm2D(3, weight_attr=False, bias_attr=False),
         nn.GroupNorm(1, 3),
+        nn.LayerNorm([7, 7]),
+        nn.LayerNorm(7, weight_attr=False),
     ],
     ids=lambda layer: type(layer).__name__,
 )

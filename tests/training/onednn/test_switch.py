@@ -22,7 +22,6 @@ SHORTER = {
     "SwinTransformer_tiny_patch4_window7_224": {"depths": (2, 1, 1, 1)},
 }
 MORE = ["MobileNetV4_hybrid_medium", "ResNet18_vd"]
-BY_PADDLE = {"CLIP_vit", "ConvNeXt", "SwinTransformer"}
 
 
 def built(name: str) -> Network:
@@ -96,8 +95,7 @@ def test_every_family(name):
     network.train()
     # Statistics of a few small images make gradients so steep that rounding is all they show.
     assert_equal_but_for_rounding(network, "logits", "state ")
-    layers = left_to_paddle(network)
-    assert layers == (["LayerNorm"] if any(map(name.startswith, BY_PADDLE)) else [])
+    assert not left_to_paddle(network)
 
 
 def test_the_network_is_only_lent():

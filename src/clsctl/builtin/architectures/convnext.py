@@ -62,12 +62,13 @@ class Block(nn.Layer):
         self.dwconv = conv(width, width, 7, padding=3, groups=width)
         self.norm = nn.LayerNorm(width, epsilon=EPSILON)
         self.pwconv1 = linear(width, 4 * width)
+        self.act = nn.GELU()
         self.pwconv2 = linear(4 * width, width)
         self.drop_path = DropPath(drop_path_rate)
 
     def forward(self, x: Tensor) -> Tensor:
         branch: Tensor = self.norm(self.dwconv(x).transpose([0, 2, 3, 1]))
-        branch = self.gamma * self.pwconv2(F.gelu(self.pwconv1(branch)))
+        branch = self.gamma * self.pwconv2(self.act(self.pwconv1(branch)))
         branch = self.drop_path(branch.transpose([0, 3, 1, 2]))
         return x + branch
 

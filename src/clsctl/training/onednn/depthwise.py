@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 
 from clsctl.training.onednn.onednn import (
     Arg,
+    Part,
     Primitive,
     Prop,
     any_layout,
@@ -69,10 +70,11 @@ class WideDepthwise(Convolution):
 
     def to_weights(self, x: Tensor, dy: Tensor, weight: Tensor, bias: Tensor | None) -> None:
         framed, seen = self._frame_map(x), self._frame_gradient(dy)
-        packed, kernels = row(self._piece_size), weight.flatten()
+        packed = row(self._piece_size)
         for in_map, in_kernel in self._places:
-            self._piece(framed[in_map:], seen, packed, *([] if bias is None else [bias]))
-            self._unpack_piece(packed, kernels[in_kernel:])
+            piece = Part(framed, in_map)
+            self._piece(piece, seen, packed, *([] if bias is None else [bias]))
+            self._unpack_piece(packed, Part(weight, in_kernel))
 
 
 class _Frame:
@@ -94,7 +96,7 @@ class _Frame:
 
     def __call__(self, x: Tensor) -> Tensor:
         framed = row(self._numbers).zero_()
-        self._put(x, framed[self._start :])
+        self._put(x, Part(framed, self._start))
         return framed
 
 

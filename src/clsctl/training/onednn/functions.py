@@ -19,6 +19,7 @@ from clsctl.training.onednn.primitives import (
     Convolution,
     Elementwise,
     Function,
+    LayerNorm,
     Linear,
     Pooling,
     Scale,
@@ -59,7 +60,15 @@ def batch_norm(
         epsilon: Added to the variance, which is the biased one.
     """
     layer = prepared(BatchNorm, tuple(x.shape), epsilon, given)
-    return _apply(_BatchNorm, x, scale, shift, mean, variance, layer)
+    return _apply(_Normalize, x, scale, shift, mean, variance, layer)
+
+
+def layer_norm(x: Tensor, scale: Tensor, shift: Tensor, epsilon: float) -> Tensor:
+    """Normalise each row of a tensor [..., C]; scale and shift are [C]."""
+    rows = prod(x.shape[:-1])
+    mean, variance = _empty([rows]), _empty([rows])
+    layer = prepared(LayerNorm, rows, x.shape[-1], epsilon)
+    return _apply(_Normalize, x, scale, shift, mean, variance, layer)
 
 
 def pool(x: Tensor, window: Window, algorithm: int) -> Tensor:
@@ -123,7 +132,7 @@ class _Weighted(PyLayer):
         return _wanted(ctx.learnt, dx, dw, db)
 
 
-class _BatchNorm(PyLayer):
+class _Normalize(PyLayer):
     @staticmethod
     def forward(
         ctx: Any,
@@ -132,7 +141,7 @@ class _BatchNorm(PyLayer):
         shift: Tensor,
         mean: Tensor,
         variance: Tensor,
-        layer: BatchNorm,
+        layer: BatchNorm | LayerNorm,
     ) -> Tensor:
         x = _dense(x)
         y = paddle.empty_like(x)

@@ -129,6 +129,12 @@ def linear(layer: Any) -> Apply:
     return lambda x: functions.linear(x, layer.weight, layer.bias)
 
 
+def layer_norm(layer: Any) -> Apply | None:
+    if len(layer._normalized_shape) > 1 or layer.weight is None or layer.bias is None:
+        return None
+    return lambda x: functions.layer_norm(x, layer.weight, layer.bias, layer._epsilon)
+
+
 def gelu(layer: Any) -> Apply:
     function = primitives.GELU_TANH if layer._approximate else primitives.GELU
     return lambda x: functions.activate(x, function)
@@ -140,6 +146,7 @@ def activation(function: primitives.Function) -> Callable[[Any], Apply]:
 
 ANYWHERE: Mapping[type[nn.Layer], Callable[[Any], Apply | None]] = {
     nn.Linear: linear,
+    nn.LayerNorm: layer_norm,
     nn.GELU: gelu,
     nn.ReLU: activation(primitives.RELU),
     nn.ReLU6: activation(primitives.RELU6),

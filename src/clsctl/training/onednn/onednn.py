@@ -15,7 +15,7 @@ import functools
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 if TYPE_CHECKING:
     from paddle import Tensor
@@ -28,6 +28,7 @@ THREADING = "libiomp5.so"
 _CPU = 1
 _IN_ORDER = 1
 _FLOAT32 = 3
+FLOAT_BYTES = 4
 _ANY_LAYOUT = 1
 _QUERY_ARGUMENT = 255
 
@@ -179,6 +180,17 @@ def any_layout(sizes: Sequence[int]) -> Handle:
 # ---- primitives --------------------------------------------------------------------------------
 
 
+class Part(NamedTuple):
+    """The numbers of a tensor from one on, for a primitive."""
+
+    tensor: Tensor
+    start: int
+
+    def data_ptr(self) -> int:
+        """Where they begin in memory."""
+        return int(self.tensor.data_ptr()) + FLOAT_BYTES * self.start
+
+
 class Primitive:
     """Machine code for one descriptor.
 
@@ -203,7 +215,7 @@ class Primitive:
         query = _library().dnnl_primitive_desc_query_md
         return Handle(query(self.descriptor, _QUERY_ARGUMENT, int(argument)))
 
-    def __call__(self, *tensors: Tensor) -> None:
+    def __call__(self, *tensors: Tensor | Part) -> None:
         """Run on contiguous tensors, given by their roles' order; those written to as well."""
         library = _library()
         for memory, tensor in zip(self._memories, tensors, strict=True):

@@ -189,7 +189,11 @@ def row(size: int) -> Tensor:
     return paddle.empty([size], "float32")
 
 
-# ---- layers on maps ----------------------------------------------------------------------------
+# ---- normalisation -----------------------------------------------------------------------------
+
+_NORMALIZE = (Arg.SRC, Arg.SCALE, Arg.SHIFT, Arg.MEAN, Arg.VARIANCE, Arg.DST)
+_TO_INPUT = (Arg.SRC, Arg.MEAN, Arg.VARIANCE, Arg.DIFF_DST)
+_TO_SCALE = (Arg.DIFF_SRC, Arg.DIFF_SCALE, Arg.DIFF_SHIFT)
 
 
 class BatchNorm:
@@ -208,14 +212,32 @@ class BatchNorm:
         backward = describe(
             "batch_normalization_backward", Prop.BACKWARD, x, x, x, *options, hint=forward
         )
-        self.forward = Primitive(
-            forward, Arg.SRC, Arg.SCALE, Arg.SHIFT, Arg.MEAN, Arg.VARIANCE, Arg.DST
+        self.forward = Primitive(forward, *_NORMALIZE)
+        self.backward = Primitive(backward, *_TO_INPUT, Arg.SCALE, *_TO_SCALE)
+
+
+class LayerNorm:
+    """Layer normalisation of rows [M, C], whose means and variances [M] are outputs."""
+
+    def __init__(self, rows: int, size: int, epsilon: float) -> None:
+        x, statistics = layout((rows, size)), layout([rows])
+        options = (statistics, epsilon, _SCALE_AND_SHIFT)
+        forward = describe("layer_normalization_forward", Prop.FORWARD, x, x, *options)
+        backward = describe(
+            "layer_normalization_backward", Prop.BACKWARD, x, x, x, *options, hint=forward
         )
-        self.backward = Primitive(
-            backward,
-            *(Arg.SRC, Arg.MEAN, Arg.VARIANCE, Arg.DIFF_DST, Arg.SCALE),
-            *(Arg.DIFF_SRC, Arg.DIFF_SCALE, Arg.DIFF_SHIFT),
-        )
+        self.forward = Primitive(forward, *_NORMALIZE)
+        self._backward = Primitive(backward, *_TO_INPUT, Arg.SCALE, Arg.SHIFT, *_TO_SCALE)
+
+    def backward(
+        self, x: Tensor, mean: Tensor, variance: Tensor, dy: Tensor, scale: Tensor, *out: Tensor
+    ) -> None:
+        """Write the gradients of input, scale and shift."""
+        # oneDNN wants to be given the shift as well, which no gradient depends on.
+        self._backward(x, mean, variance, dy, scale, scale, *out)
+
+
+# ---- layers on maps ----------------------------------------------------------------------------
 
 
 class Pooling:

@@ -27,6 +27,7 @@ SAMPLES: tuple[tuple[tuple[int, ...], Callable[[], nn.Layer]], ...] = (
     ((2, 20, 9, 9), lambda: nn.AdaptiveAvgPool2D(1)),
     ((2, 16, 9, 7), lambda: SqueezeExcite(16, nn.Hardsigmoid)),
     ((4, 40), lambda: nn.Linear(40, 24)),
+    ((2, 9, 20), lambda: nn.LayerNorm(20)),
     ((2, 20, 9), nn.ReLU),
     ((2, 20, 9), nn.ReLU6),
     ((2, 20, 9), nn.Sigmoid),
