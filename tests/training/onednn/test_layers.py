@@ -16,6 +16,8 @@ from paddle import Tensor, nn
 from clsctl.networks.base import SqueezeExcite
 from clsctl.training.onednn.switch import accelerated, left_to_paddle
 
+pytestmark = pytest.mark.usefixtures("transposing")
+
 sizes = st.integers(7, 20)
 kernels = st.sampled_from([1, 2, 3, 4, 5, 7])
 sides = st.integers(0, 3)

@@ -15,6 +15,8 @@ from paddle.nn import functional as F
 from clsctl.networks.base import Network, conv_bn
 from clsctl.training.onednn.switch import accelerated, left_to_paddle
 
+pytestmark = pytest.mark.usefixtures("transposing")
+
 # Blocks like those left out, which would take most of the time.
 SHORTER = {
     "CLIP_vit_base_patch16_224": {"depth": 2},
