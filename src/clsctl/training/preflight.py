@@ -3,16 +3,15 @@
 from __future__ import annotations
 
 import shutil
-from collections import Counter
 from collections.abc import Iterator
 
-from clsctl.datasets.check.rules import IMBALANCE
 from clsctl.errors import ModelError
 from clsctl.inference.devices import get_device
 from clsctl.networks.build import build_lazy
 from clsctl.paths import is_file
 from clsctl.plugin.registry import default_registry
 from clsctl.training.job import TrainJob
+from clsctl.training.long_tail import advice
 from clsctl.training.memory_estimate import MemoryEstimate, estimate_memory
 from clsctl.training.run_dir.checkpoint import LATEST, TrainProgress, read_progress
 
@@ -29,26 +28,13 @@ def preflight(job: TrainJob) -> Iterator[str]:
         f"{config.model} on {place}: {len(job.train.samples)} images of {len(job.labels)} classes "
         f"to train with, {len(job.dataset.splits['val'])} to validate with"
     )
-    yield from _imbalance(job)
+    if (hint := advice(job)) is not None:
+        yield hint
     yield from _engine(job)
     yield _work(job, read_progress(job.run_dir, LATEST))
     taken = estimate_memory(config, len(job.labels), job.preprocessing.input_size)
     yield _memory(job, taken)
     yield _disk(job, taken)
-
-
-def _imbalance(job: TrainJob) -> Iterator[str]:
-    """What helps the small classes of a long tail, where nothing has been chosen for them."""
-    options = job.config
-    if options.loss.logit_adjustment or options.loss.balanced or options.data.balanced:
-        return
-    counts = Counter(sample.label for sample in job.train.samples).most_common()
-    (large, most), (small, least) = counts[0], counts[-1]
-    if most >= IMBALANCE * least:
-        yield (
-            f"'{job.labels[large]}' has {most} images and '{job.labels[small]}' {least}: if all "
-            "classes are to count the same, try --set loss.logit_adjustment=1"
-        )
 
 
 def _engine(job: TrainJob) -> Iterator[str]:

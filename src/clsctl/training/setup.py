@@ -102,6 +102,13 @@ def with_augmentation(job: TrainJob, config: TrainConfig) -> TrainJob:
     return replace(job, config=config, train=train)
 
 
+def with_loss(job: TrainJob, config: TrainConfig) -> TrainJob:
+    """The same with another configuration, by which the loss adjusts the logits."""
+    targets = [sample.label for sample in job.dataset.splits["train"]]
+    adjustment = _logit_adjustment(config, targets, len(job.labels))
+    return replace(job, config=config, logit_adjustment=adjustment)
+
+
 # ---- parts -------------------------------------------------------------------------------------
 
 

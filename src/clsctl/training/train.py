@@ -25,6 +25,7 @@ from clsctl.training.distributed.devices import device_of
 from clsctl.training.distributed.process_group import ProcessGroup, init_process_group
 from clsctl.training.distributed.ranks import Rank, current_rank
 from clsctl.training.job import TrainJob
+from clsctl.training.long_tail import balancing
 from clsctl.training.loop import fit
 from clsctl.training.lr_finder import find_learning_rate
 from clsctl.training.optimization.schedule import global_batch, scaled_rate
@@ -34,7 +35,7 @@ from clsctl.training.reporting.callbacks import CallbackList
 from clsctl.training.reporting.display import append_line, open_display
 from clsctl.training.reporting.eta import EtaReporter
 from clsctl.training.run_dir import checkpoint, files
-from clsctl.training.setup import prepare, with_augmentation
+from clsctl.training.setup import prepare, with_augmentation, with_loss
 from clsctl.training.signals import stop_requests
 from clsctl.training.start.fit import fit_start
 from clsctl.training.time_limit import with_deadline, with_epochs
@@ -42,6 +43,8 @@ from clsctl.training.time_limit import with_deadline, with_epochs
 if TYPE_CHECKING:
     from clsctl.training.config.train_config import TrainConfig
     from clsctl.training.run_dir.checkpoint import TrainProgress
+
+Say = Callable[[str], object]
 
 FITTED_HEAD = Decision("optimizer.head_rate", 1.0, "the classifier is fitted first")
 
@@ -166,6 +169,7 @@ def _lead(job: TrainJob, resolved: ResolvedConfig) -> TrainProgress:
         files.remove_leftovers(job.run_dir)
         log = job.run_dir / files.LOG
         say = functools.partial(_say, log)
+        job, resolved = _with_balance(job, resolved, say)
         for line in preflight(job):
             say(line)
         with paddle_for(job):
@@ -187,6 +191,7 @@ def _lead(job: TrainJob, resolved: ResolvedConfig) -> TrainProgress:
 
 def _follow(job: TrainJob, resolved: ResolvedConfig) -> TrainProgress:
     """Train in step with rank 0."""
+    job, resolved = _with_balance(job, resolved)
     with paddle_for(job):
         job, resolved = _with_start(job, resolved)
         job, resolved = _with_rate(job, resolved)
@@ -194,8 +199,20 @@ def _follow(job: TrainJob, resolved: ResolvedConfig) -> TrainProgress:
         return fit(job, _peak_rate(job), Callback())
 
 
+def _with_balance(
+    job: TrainJob, resolved: ResolvedConfig, say: Say = lambda text: None
+) -> tuple[TrainJob, ResolvedConfig]:
+    """The same with what makes up for a long tail, where that follows from the images."""
+    decision = balancing(job)
+    decided = resolved if decision is None else decide(resolved, decision)
+    if decision is None or decided is resolved:
+        return job, resolved
+    say(f"{decision.key}: {decision.value:g} ({decision.why})")
+    return with_loss(job, decided.config), decided
+
+
 def _with_start(
-    job: TrainJob, resolved: ResolvedConfig, say: Callable[[str], object] = lambda text: None
+    job: TrainJob, resolved: ResolvedConfig, say: Say = lambda text: None
 ) -> tuple[TrainJob, ResolvedConfig]:
     """The same with a fitted classifier to begin with, unless there is a checkpoint to resume."""
     latest = job.run_dir / checkpoint.LATEST

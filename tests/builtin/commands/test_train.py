@@ -28,21 +28,60 @@ def data(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return write_dataset(tmp_path_factory.mktemp("train") / "data")
 
 
-@pytest.mark.parametrize(("adjusted", "advised"), [("0", True), ("1", False)])
-def test_a_long_tail_is_pointed_out_unless_something_is_done(
-    clsctl: Run, tmp_path: Path, adjusted: str, advised: bool
-):
-    data = write_dataset(tmp_path / "data", images=10)
-    lines = (data / "train.txt").read_text().splitlines()
-    (data / "train.txt").write_text("\n".join(lines[:-9]))
-    adjusted = f"--set=loss.logit_adjustment={adjusted}"
-    done = clsctl("train", *TINY, "-d", data, "-o", "out", adjusted)
-    assert done.returncode == 0, done.stderr
+def long_tailed(root: Path, val: int) -> Path:
+    """Ten, ten and one image of the classes to train with, and as many to validate with."""
+    write_dataset(root, images=17)
+    train = (root / "train.txt").read_text().splitlines()
+    kept = [
+        train[17 * label + place] for label, most in enumerate((10, 10, 1)) for place in range(most)
+    ]
+    spare = [line for line in train if line not in kept]
+    more = [
+        line for label in range(3) for line in [s for s in spare if s.endswith(f" {label}")][:val]
+    ]
+    (root / "train.txt").write_text("\n".join(kept))
+    with (root / "val.txt").open("a") as stream:
+        stream.write("\n".join(more))
+    return root
+
+
+def test_a_long_tail_is_pointed_out_unless_something_is_done(clsctl: Run, tmp_path: Path):
+    data = long_tailed(tmp_path / "data", val=0)
     advice = (
         "note: 'red apple' has 10 images and 'blue' 1: if all classes are to count the same, try "
         "--set loss.logit_adjustment=1\n"
     )
-    assert (advice in done.stderr) == advised
+    for number, done_about_it in enumerate(
+        ("logit_adjustment=0", "logit_adjustment=1", "balanced=1")
+    ):
+        done = clsctl(
+            *("train", *TINY, "-d", data, "-o", f"{number}", f"--set=loss.{done_about_it}")
+        )
+        assert done.returncode == 0, done.stderr
+        assert (advice in done.stderr) == (number == 0)
+
+
+def test_validation_images_with_all_classes_alike_decide_against_a_long_tail(
+    clsctl: Run, tmp_path: Path
+):
+    data = long_tailed(tmp_path / "data", val=4)
+    told = (
+        "loss.logit_adjustment: 1 (the validation images have all classes alike, the training "
+        "images 1 : 10)\n"
+    )
+    done = clsctl("train", *TINY, "-d", data, "-o", "out")
+    assert done.returncode == 0, done.stderr
+    assert f"note: {told}" in done.stderr
+    assert "if all classes are to count the same" not in done.stderr
+    assert told in (tmp_path / "out/train.log").read_text()
+    saved = yaml.safe_load((tmp_path / "out/config.yaml").read_text())
+    assert saved["loss"]["logit_adjustment"] == 1
+    done = clsctl("train", "--resume", "out", "--epochs", "3")
+    assert done.returncode == 0, done.stderr
+    assert told not in done.stderr
+    done = clsctl("train", *TINY, "-d", data, "-o", "plain", "--set=loss.logit_adjustment=0")
+    assert done.returncode == 0, done.stderr
+    assert told not in done.stderr
 
 
 def test_train_then_predict(clsctl: Run, data: Path, tmp_path: Path):

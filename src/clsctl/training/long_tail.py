@@ -1,0 +1,72 @@
+"""Classes of very different size: what follows from the validation images, or helps on request."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Sequence
+from typing import NamedTuple
+
+from clsctl.datasets.check.rules import IMBALANCE
+from clsctl.datasets.samples import Sample
+from clsctl.training.config.recipes import Decision
+from clsctl.training.job import TrainJob
+
+KEY = "loss.logit_adjustment"
+
+ALIKE = 2.0
+"""Classes are alike whose largest is at most so many times the smallest."""
+
+FEWEST = 5
+"""Validation images of a class; fewer say little about how often it is expected."""
+
+
+class Extremes(NamedTuple):
+    """The largest and the smallest class of a split: their ids and how many images they have."""
+
+    large: int
+    most: int
+    small: int
+    least: int
+
+    @property
+    def ratio(self) -> float:
+        return self.most / self.least
+
+
+def extremes(samples: Sequence[Sample], classes: int) -> Extremes | None:
+    """Find them, unless a class has no image at all."""
+    counts = Counter(sample.label for sample in samples).most_common()
+    if len(counts) < classes:
+        return None
+    return Extremes(*counts[0], *counts[-1])
+
+
+def balancing(job: TrainJob) -> Decision | None:
+    """Make up for a long tail where the validation images have all classes alike.
+
+    What is asked for is then not what the training images say of how frequent classes are.
+    """
+    train, val = (extremes(job.dataset.splits[name], len(job.labels)) for name in ("train", "val"))
+    if _is_balanced(job) or train is None or val is None:
+        return None
+    if train.ratio < IMBALANCE or val.ratio > ALIKE or val.least < FEWEST:
+        return None
+    why = f"the validation images have all classes alike, the training images 1 : {train.ratio:.0f}"
+    return Decision(KEY, 1.0, why)
+
+
+def advice(job: TrainJob) -> str | None:
+    """Say what helps the small classes of a long tail, where nothing is done for them."""
+    train = extremes(job.dataset.splits["train"], len(job.labels))
+    if _is_balanced(job) or job.config.loss.logit_adjustment or train is None:
+        return None
+    if train.ratio < IMBALANCE:
+        return None
+    return (
+        f"'{job.labels[train.large]}' has {train.most} images and '{job.labels[train.small]}' "
+        f"{train.least}: if all classes are to count the same, try --set {KEY}=1"
+    )
+
+
+def _is_balanced(job: TrainJob) -> bool:
+    return job.config.data.balanced or job.config.loss.balanced
