@@ -34,7 +34,6 @@ def clsctl_commands() -> list[Command]:
             "Turn training weights into a model to predict with.",
             export,
             examples=(
-                "clsctl export -m run -o model",
                 "clsctl export -m run -o model --to onnx",
                 "clsctl export -m PP-LCNet_x1_0 -o model --to openvino",
             ),
