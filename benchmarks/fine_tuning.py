@@ -32,6 +32,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 import numpy as np
+from hard_sets import pairs, write_lists
 from numpy.typing import NDArray
 
 import clsctl
@@ -77,14 +78,7 @@ class Figures(NamedTuple):
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
-    parser.add_argument("folder", type=Path)
-    parser.add_argument("datasets", type=Path, nargs="+")
-    parser.add_argument("--seeds", type=int, default=3)
-    parser.add_argument("--epochs", type=int, default=5)
-    parser.add_argument("--size", type=int, default=224)
-    parser.add_argument("--model", default="EfficientNet-Lite0")
-    options = parser.parse_args()
+    options = task_parser(__doc__, seeds=3, epochs=5, size=224).parse_args()
     ways = {"clsctl": by_clsctl, "regression": by_regression, "fastai": by_fastai}
     for path in options.datasets:
         figures: dict[str, list[Figures]] = {way: [] for way in ways}
@@ -95,6 +89,18 @@ def main() -> None:
                 print(f"{path.name} seed {seed} {way:10} {figures[way][-1]}", flush=True)
         for way, found in figures.items():
             print(f"{path.name:16} {way:10} {summary(found, len(task.test))}", flush=True)
+
+
+def task_parser(doc: str | None, seeds: int, epochs: int, size: int) -> argparse.ArgumentParser:
+    """What `make_task` has to be told, with these defaults."""
+    parser = argparse.ArgumentParser(description=(doc or "").partition("\n")[0])
+    parser.add_argument("folder", type=Path)
+    parser.add_argument("datasets", type=Path, nargs="+")
+    parser.add_argument("--seeds", type=int, default=seeds)
+    parser.add_argument("--epochs", type=int, default=epochs)
+    parser.add_argument("--size", type=int, default=size)
+    parser.add_argument("--model", default="EfficientNet-Lite0")
+    return parser
 
 
 def make_task(path: Path, seed: int, options: argparse.Namespace) -> Task:
@@ -110,11 +116,9 @@ def make_task(path: Path, seed: int, options: argparse.Namespace) -> Task:
         train += [ours[place] for place in order[held:]]
     folder = options.folder / f"{path.name}-{seed}"
     folder.mkdir(parents=True, exist_ok=True)
-    for name, samples in (("train", train), ("val", val), ("test", dataset.splits["val"])):
-        lines = (f"{(dataset.root / sample.path).resolve()} {sample.label}\n" for sample in samples)
-        (folder / f"{name}.txt").write_text("".join(lines))
-    names = (f"{label} {name}\n" for label, name in sorted(dataset.class_names.items()))
-    (folder / "label.txt").write_text("".join(names))
+    parts = {"train": train, "val": val, "test": dataset.splits["val"]}
+    lists = {name: pairs(dataset, samples) for name, samples in parts.items()}
+    write_lists(folder, lists, dataset.class_names)
     published = get_entry(options.model).preprocessing
     short = round(published.resize_short * options.size / published.input_size[0])
     preprocessing = replace(published, crop=options.size, resize_short=short)

@@ -14,14 +14,14 @@ from __future__ import annotations
 
 import argparse
 import sys
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
 
 import cv2
 import numpy as np
 
 from clsctl.datasets.layouts.detect import read_valid_dataset
-from clsctl.datasets.samples import Dataset
+from clsctl.datasets.samples import Dataset, Sample
 
 Pairs = list[tuple[Path, int]]
 """Images, and the class of each."""
@@ -46,7 +46,7 @@ def main() -> None:
 def make_harder(path: Path, kind: str, folder: Path, seed: int) -> Path:
     """Write one harder version of a dataset, and return its folder."""
     dataset = read_valid_dataset(path)
-    train, val = pairs(dataset, "train"), pairs(dataset, "val")
+    train, val = (pairs(dataset, dataset.splits[name]) for name in ("train", "val"))
     made = folder / f"{path.name}-{kind}"
     made.mkdir(parents=True, exist_ok=True)
     if kind == "grey":
@@ -57,8 +57,8 @@ def make_harder(path: Path, kind: str, folder: Path, seed: int) -> Path:
     return made
 
 
-def pairs(dataset: Dataset, split: str) -> Pairs:
-    return [((dataset.root / one.path).resolve(), one.label) for one in dataset.splits[split]]
+def pairs(dataset: Dataset, samples: Iterable[Sample]) -> Pairs:
+    return [((dataset.root / one.path).resolve(), one.label) for one in samples]
 
 
 def write_lists(folder: Path, splits: Mapping[str, Pairs], names: Mapping[int, str]) -> None:

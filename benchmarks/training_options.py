@@ -11,15 +11,13 @@ in FOLDER already are taken from there.
 
 from __future__ import annotations
 
-import argparse
 import math
 import subprocess
 import sys
-from pathlib import Path
 from typing import Any, NamedTuple
 
 import numpy as np
-from fine_tuning import Task, make_task
+from fine_tuning import Task, make_task, task_parser
 from numpy.typing import NDArray
 
 import clsctl
@@ -36,14 +34,8 @@ class Outcome(NamedTuple):
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
-    parser.add_argument("folder", type=Path)
-    parser.add_argument("datasets", type=Path, nargs="+")
+    parser = task_parser(__doc__, seeds=1, epochs=3, size=96)
     parser.add_argument("--try", dest="tried", action="append", default=[])
-    parser.add_argument("--seeds", type=int, default=1)
-    parser.add_argument("--epochs", type=int, default=3)
-    parser.add_argument("--size", type=int, default=96)
-    parser.add_argument("--model", default="EfficientNet-Lite0")
     options = parser.parse_args()
     for path in options.datasets:
         tasks = [make_task(path, seed, options) for seed in range(options.seeds)]

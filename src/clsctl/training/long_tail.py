@@ -46,8 +46,10 @@ def balancing(job: TrainJob) -> Decision | None:
 
     What is asked for is then not what the training images say of how frequent classes are.
     """
+    if _is_balanced(job):
+        return None
     train, val = (extremes(job.dataset.splits[name], len(job.labels)) for name in ("train", "val"))
-    if _is_balanced(job) or train is None or val is None:
+    if train is None or val is None:
         return None
     if train.ratio < IMBALANCE or val.ratio > ALIKE or val.least < FEWEST:
         return None
@@ -57,10 +59,10 @@ def balancing(job: TrainJob) -> Decision | None:
 
 def advice(job: TrainJob) -> str | None:
     """Say what helps the small classes of a long tail, where nothing is done for them."""
-    train = extremes(job.dataset.splits["train"], len(job.labels))
-    if _is_balanced(job) or job.config.loss.logit_adjustment or train is None:
+    if _is_balanced(job) or job.config.loss.logit_adjustment:
         return None
-    if train.ratio < IMBALANCE:
+    train = extremes(job.dataset.splits["train"], len(job.labels))
+    if train is None or train.ratio < IMBALANCE:
         return None
     return (
         f"'{job.labels[train.large]}' has {train.most} images and '{job.labels[train.small]}' "

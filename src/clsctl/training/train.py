@@ -204,8 +204,7 @@ def _with_balance(
 ) -> tuple[TrainJob, ResolvedConfig]:
     """The same with what makes up for a long tail, where that follows from the images."""
     decision = balancing(job)
-    decided = resolved if decision is None else decide(resolved, decision)
-    if decision is None or decided is resolved:
+    if decision is None or (decided := decide(resolved, decision)) is resolved:
         return job, resolved
     say(f"{decision.key}: {decision.value:g} ({decision.why})")
     return with_loss(job, decided.config), decided

@@ -29,19 +29,15 @@ def data(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 def long_tailed(root: Path, val: int) -> Path:
-    """Ten, ten and one image of the classes to train with, and as many to validate with."""
-    write_dataset(root, images=17)
-    train = (root / "train.txt").read_text().splitlines()
-    kept = [
-        train[17 * label + place] for label, most in enumerate((10, 10, 1)) for place in range(most)
-    ]
-    spare = [line for line in train if line not in kept]
-    more = [
-        line for label in range(3) for line in [s for s in spare if s.endswith(f" {label}")][:val]
-    ]
+    """Ten, ten and one image to train with, by class; `val` more than three of each to validate."""
+    images = 17
+    write_dataset(root, images)
+    lines = (root / "train.txt").read_text().splitlines()
+    classes = [lines[start : start + images] for start in range(0, len(lines), images)]
+    kept = [line for ours, most in zip(classes, (10, 10, 1), strict=True) for line in ours[:most]]
     (root / "train.txt").write_text("\n".join(kept))
     with (root / "val.txt").open("a") as stream:
-        stream.write("\n".join(more))
+        stream.write("\n".join(line for ours in classes for line in ours[images - val :]))
     return root
 
 

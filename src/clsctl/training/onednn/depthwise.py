@@ -11,6 +11,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from clsctl.training.onednn.onednn import (
+    FLOAT_BYTES,
     Arg,
     Part,
     Primitive,
@@ -66,7 +67,10 @@ class WideDepthwise(Convolution):
         packed = self._piece.layout(Arg.DIFF_WEIGHTS)
         area = kernel_h * kernel_w
         plain = layout((c, 1, 1, PIECE, PIECE), (area, area, area, kernel_w, 1))
-        self._piece_size, self._unpack_piece = byte_size(packed) // 4, reorder(packed, plain)
+        self._piece_size, self._unpack_piece = (
+            byte_size(packed) // FLOAT_BYTES,
+            reorder(packed, plain),
+        )
 
     def to_weights(self, x: Tensor, dy: Tensor, weight: Tensor, bias: Tensor | None) -> None:
         framed, seen = self._frame_map(x), self._frame_gradient(dy)

@@ -12,6 +12,7 @@ from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, NamedTuple, TypeVar
 
 from clsctl.training.onednn.onednn import (
+    FLOAT_BYTES,
     Arg,
     Handle,
     Primitive,
@@ -100,7 +101,7 @@ class Weighted:
         self._pack_forward = _Packing(plain, self._forward.layout(Arg.WEIGHTS))
         self._pack_to_input = _Packing(plain, self._to_input.layout(Arg.WEIGHTS))
         packed = self._to_weights.layout(Arg.DIFF_WEIGHTS)
-        self._packed_size = byte_size(packed) // 4
+        self._packed_size = byte_size(packed) // FLOAT_BYTES
         self._unpack = None if equal(packed, plain) else reorder(packed, plain)
 
     def forward(self, x: Tensor, weight: Tensor, bias: Tensor | None, y: Tensor) -> None:
@@ -171,7 +172,7 @@ class _Packing:
     """Brings weights into the layout that a primitive wants."""
 
     def __init__(self, plain: Handle, wanted: Handle) -> None:
-        self._size = byte_size(wanted) // 4
+        self._size = byte_size(wanted) // FLOAT_BYTES
         self._reorder = None if equal(plain, wanted) else reorder(plain, wanted)
 
     def __call__(self, weight: Tensor) -> Tensor:
