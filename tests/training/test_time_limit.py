@@ -39,23 +39,36 @@ def test_epochs_are_fitted_into_the_time(clsctl: Run, data: Path, tmp_path: Path
     assert (tmp_path / "short" / "best_model" / "inference" / "inference.yml").is_file()
 
 
-def test_fewer_epochs_than_the_recipes_are_said_and_kept(clsctl: Run, data: Path, tmp_path: Path):
-    """Of images so large that no machine makes 20 epochs of them in 2 seconds."""
-    large = ("--set", "data.image_size=448")
-    done = clsctl("train", *TINY, *large, "-d", data, "--time", "2s", "-o", "run")
+def test_epochs_are_shortened_to_fill_the_time(clsctl: Run, data: Path, tmp_path: Path):
+    """With images so large that no machine makes an epoch of all of them in 2 seconds."""
+    large = ("--set", "data.image_size=1024", "--set", "epochs=3")
+    done = clsctl("train", *TINY, *large, "-d", data, "-b", "2", "--time", "2s", "-o", "run")
     assert done.returncode == 0, done.stderr
     said = re.search(
         r"note: time: \S+ are left, an epoch takes about \S+; "
-        r"epochs: (\d+) \(fitted into the time\)\n",
+        r"epochs: 3 \(--set\), of (\d+) of the 24 images each\n",
         done.stderr,
     )
     assert said, done.stderr
     config = yaml.safe_load((tmp_path / "run" / "config.yaml").read_text())
-    assert config["epochs"] == int(said[1]) < 20
+    assert int(said[1]) == 2 * config["steps_per_epoch"] < 24
     assert config["time_limit"] == pytest.approx(2 / 60)
-    progress = read_progress(tmp_path / "run", "latest")
+
+
+def test_the_user_says_how_long_an_epoch_is(clsctl: Run, data: Path, tmp_path: Path):
+    """The steps of a run are as many, and the next epoch continues with other images."""
+    long = ("--set", "steps_per_epoch=9", "--set", "epochs=1", "-o", "long")
+    done = clsctl("train", *TINY, *long, "-d", data)
+    assert "note: steps: 4 an epoch, 4 in all\n" in done.stderr
+    short = ("--set", "steps_per_epoch=1", "--set", "epochs=2", "-o", "short")
+    done = clsctl("train", *TINY, *short, "-d", data, "--time", "24h")
+    assert "note: steps: 1 an epoch, 2 in all\n" in done.stderr
+    assert "epochs: 2 (--set), of 6 of the 24 images each\n" in done.stderr
+    progress = read_progress(tmp_path / "short", "latest")
     assert progress is not None
-    assert progress.epoch == 1
+    losses = [figures["train_loss"] for figures in progress.history]
+    assert len(losses) == 2
+    assert losses[0] != losses[1]
 
 
 def test_the_start_is_measured_before_it_is_trained(clsctl: Run, data: Path, tmp_path: Path):

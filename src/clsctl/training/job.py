@@ -58,7 +58,15 @@ class TrainJob:
 
     @property
     def steps_per_epoch(self) -> int:
-        return -(-len(self.train) // self.config.optimizer.accumulate)
+        most = -(-len(self.train) // self.config.optimizer.accumulate)
+        return min(self.config.steps_per_epoch or most, most)
+
+    @property
+    def images_per_epoch(self) -> int:
+        """Over all processes."""
+        config = self.config
+        step = config.batch_size * config.optimizer.accumulate * self.group.rank.size
+        return min(self.steps_per_epoch * step, len(self.train.samples))
 
     @property
     def starts_fitted(self) -> bool:

@@ -107,7 +107,7 @@ def _train_epoch(
         rate = learning_rate(done, job.steps_per_epoch, config.epochs, rate, config.schedule)
         loss = make_step(job, state, teacher, batches, rate)
         speed = (progress.images - images_before) / max(time.monotonic() - started, 1e-9)
-        left = (config.epochs - progress.epoch) * len(job.train.samples) - progress.images
+        left = (config.epochs - progress.epoch) * job.images_per_epoch - progress.images
         callback.step(
             StepInfo(progress.epoch + 1, progress.step, loss, rate, speed, max(left, 0) / speed)
         )

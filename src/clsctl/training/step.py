@@ -48,8 +48,8 @@ def step_batches(job: TrainJob, progress: TrainProgress) -> Iterator[list[Batch]
     """Yield the batches of each step that is left in the epoch."""
     size = job.config.optimizer.accumulate
     epoch = job.train.batches(progress.epoch, progress.step * size)
-    while batches := list(islice(epoch, size)):
-        yield batches
+    for _ in range(progress.step, job.steps_per_epoch):
+        yield list(islice(epoch, size))
 
 
 def make_step(

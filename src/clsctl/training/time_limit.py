@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import math
 import re
 import time
 from collections.abc import Callable
 from dataclasses import replace
 from itertools import islice
+from typing import NamedTuple
 
 from clsctl.errors import UsageError
 from clsctl.training.build import build_teacher
@@ -23,6 +25,23 @@ MINUTES = {"s": 1 / 60, "m": 1.0, "h": 60.0, "": 1.0}
 
 MEASURED_STEPS = 4
 """After a first one, which takes longer than the others."""
+
+PLANNED = 0.95
+"""Of the time that is left; steps are not all alike."""
+
+FITTED = "fitted into the time"
+
+
+class _Pace(NamedTuple):
+    """Seconds for a step, and for evaluating after an epoch; and the steps of an epoch."""
+
+    step: float
+    validation: float
+    steps: int
+
+    @property
+    def epoch(self) -> float:
+        return self.steps * self.step + self.validation
 
 
 def parse_minutes(text: str) -> float:
@@ -55,24 +74,31 @@ def with_deadline(job: TrainJob, began: float) -> TrainJob:
 def with_epochs(
     job: TrainJob, resolved: ResolvedConfig, say: Callable[[str], object] = lambda text: None
 ) -> tuple[TrainJob, ResolvedConfig]:
-    """The same with as many epochs as the time allows, so that the learning rate ends with it.
+    """The same with the epochs, and steps in each, that fill the time.
 
-    They are no more than the configuration has; what the user set is left, as is a resumed run.
+    So the learning rate ends with it. They are no more than the configuration has; what the user
+    set is left, as is a resumed run.
     """
     if not job.config.time_limit or job.group.broadcast(lambda: _is_begun(job)):
         return job, resolved
-    seconds = _measure_epoch(job)
+    pace = _measure_pace(job)
     # The start is evaluated, too.
-    left = job.deadline - time.monotonic() - job.starts_fitted * _validation_share(job) * seconds
-    epochs, seconds, left = job.group.broadcast(
-        lambda: (min(max(int(left / seconds), 1), job.config.epochs), seconds, max(left, 0))
-    )
-    resolved = decide(resolved, Decision("epochs", epochs, "fitted into the time"))
+    left = job.deadline - time.monotonic() - job.starts_fitted * pace.validation
+    left, pace = job.group.broadcast(lambda: (max(left, 0.0), pace))
+    planned = PLANNED * left
+    epochs = min(max(math.ceil(planned / pace.epoch), 1), job.config.epochs)
+    resolved = decide(resolved, Decision("epochs", epochs, FITTED))
+    steps = int((planned / resolved.config.epochs - pace.validation) / pace.step)
+    if steps < job.steps_per_epoch:
+        resolved = decide(resolved, Decision("steps_per_epoch", max(steps, 1), FITTED))
+    job = replace(job, config=resolved.config)
+    images, all_images = job.images_per_epoch, len(job.train.samples)
+    shortened = f", of {images} of the {all_images} images each" if images < all_images else ""
     say(
-        f"time: {duration(left)} are left, an epoch takes about {duration(seconds)}; "
-        f"epochs: {resolved.config.epochs} ({resolved.origins['epochs']})"
+        f"time: {duration(left)} are left, an epoch takes about {duration(pace.epoch)}; "
+        f"epochs: {job.config.epochs} ({resolved.origins['epochs']}){shortened}"
     )
-    return replace(job, config=resolved.config), resolved
+    return job, resolved
 
 
 def out_of_time(job: TrainJob, closing: float) -> bool:
@@ -92,19 +118,17 @@ def _is_begun(job: TrainJob) -> bool:
     return read_progress(job.run_dir, LATEST) is not None
 
 
-def _measure_epoch(job: TrainJob) -> float:
-    """Time some steps of a new state, which is thrown away; returns seconds for an epoch."""
+def _measure_pace(job: TrainJob) -> _Pace:
+    """Time some steps of a new state, which is thrown away."""
     teacher, state = build_teacher(job), new_state(job)
     train_mode(job, state.network)
     marks = []
     for batches in islice(step_batches(job, state.progress), 1 + MEASURED_STEPS):
         make_step(job, state, teacher, batches, 0.0)
         marks.append(time.monotonic())
-    pace = (marks[-1] - marks[0]) / max(len(marks) - 1, 1) or 1.0
-    return job.steps_per_epoch * pace / (1 - _validation_share(job))
+    step = (marks[-1] - marks[0]) / max(len(marks) - 1, 1) or 1.0
+    images = job.images_per_epoch / job.steps_per_epoch
+    validated = FORWARD_SHARE * len(job.dataset.splits["val"]) / images
+    return _Pace(step, validated * step, job.steps_per_epoch)
 
 
-def _validation_share(job: TrainJob) -> float:
-    """The share of an epoch's time that evaluating after it takes."""
-    validated = FORWARD_SHARE * len(job.dataset.splits["val"])
-    return validated / (validated + len(job.train.samples))

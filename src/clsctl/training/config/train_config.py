@@ -135,8 +135,11 @@ class TrainConfig:
     freeze_until: str = key("", "Stages before this one keep their weights; `head` is a probe")
     drop_path: Fraction | None = key(None, "Stochastic depth; the model's own by default")
     epochs: PositiveInt = key(20, "Epochs: passes over the training images")
+    steps_per_epoch: NonNegativeInt = key(
+        0, "An epoch ends after so many steps; 0 is after all training images"
+    )
     time_limit: NonNegativeFloat = key(
-        0.0, "Minutes that the run may take, into which epochs are fitted; 0 is no limit"
+        0.0, "Minutes that the run may take, into which its epochs are fitted; 0 is no limit"
     )
     batch_size: Annotated[PositiveInt, AUTO] = key(
         64, "Images in a batch, for each process; or auto"
