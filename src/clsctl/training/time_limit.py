@@ -130,5 +130,3 @@ def _measure_pace(job: TrainJob) -> _Pace:
     images = job.images_per_epoch / job.steps_per_epoch
     validated = FORWARD_SHARE * len(job.dataset.splits["val"]) / images
     return _Pace(step, validated * step, job.steps_per_epoch)
-
-
