@@ -44,9 +44,9 @@ from clsctl.images.preprocess import transform_ops
 from clsctl.loading.augment import AugmentConfig, train_transform
 from clsctl.loading.loader import Loader, open_loader
 from clsctl.models.catalog import get_entry
+from clsctl.onednn.choice import choose_acceleration
 from clsctl.settings import load_settings
 from clsctl.system.cpu import available_cores
-from clsctl.training.onednn.choice import choose_acceleration
 from clsctl.values import HOST, Preprocessing
 
 BATCH = 32

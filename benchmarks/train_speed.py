@@ -67,8 +67,8 @@ def measure(model: str, batch: int, way: str) -> float:
     from paddle.nn import functional as F
 
     import clsctl
+    from clsctl.onednn.choice import NO_ACCELERATION, choose_acceleration
     from clsctl.training.distributed.environment import threads
-    from clsctl.training.onednn.choice import NO_ACCELERATION, choose_acceleration
     from clsctl.training.paddle_state import transposing_at_once
     from clsctl.values import HOST
 

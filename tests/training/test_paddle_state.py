@@ -14,7 +14,7 @@ import pytest
 from tiny_training import write_dataset
 
 import clsctl
-from clsctl.training.onednn.onednn import THREADING
+from clsctl.onednn.onednn import THREADING
 from clsctl.training.paddle_state import STRIDES, transposing_at_once
 from clsctl.values import HOST
 

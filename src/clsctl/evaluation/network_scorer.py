@@ -15,7 +15,9 @@ from clsctl.evaluation.scoring import count_classes, score_batches, score_functi
 from clsctl.inference.devices import paddle_on, select_device
 from clsctl.loading.loader import open_loader
 from clsctl.networks.trained_weights import TrainedModel
+from clsctl.onednn.choice import evaluating
 from clsctl.plugin.registry import default_registry
+from clsctl.system.cpu import available_cores
 from clsctl.values import DeviceId, Progress
 
 if TYPE_CHECKING:
@@ -74,7 +76,8 @@ class NetworkScorer:
         setup = self.setup
         transforms = self.model.transforms
         loader = open_loader(samples, root, transforms, setup.settings, setup.batch_size or BATCH)
-        with paddle_on(self.device):
+        threads = setup.settings.threads or available_cores()
+        with evaluating(self.network, self.device, threads):
             return score_batches(score_function(self.network), loader, progress)
 
 

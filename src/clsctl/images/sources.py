@@ -9,7 +9,7 @@ import glob
 import os
 import sys
 from collections import Counter
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import IO, TYPE_CHECKING, Any
@@ -86,6 +86,13 @@ def iter_sources(inputs: object, quiet: bool = False) -> Iterator[Source]:
     yield from _iter_item(inputs, counts)
     if counts.skipped and not quiet:
         note(f"no images, and skipped: {count_suffixes(counts.skipped)}")
+
+
+def count_sources(inputs: Sequence[object]) -> int | None:
+    """Count what `iter_sources` finds; None where that would use it up."""
+    if "-" in inputs or not all(isinstance(each, str | Path) for each in inputs):
+        return None
+    return sum(1 for _ in iter_sources(inputs, quiet=True))
 
 
 # ---- by type -----------------------------------------------------------------------------------

@@ -2,19 +2,27 @@
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, BinaryIO
 
+from clsctl.console.progress import no_progress
 from clsctl.errors import DataError, UsageError
 from clsctl.images.preprocess import compile_transforms, image_settings
 from clsctl.images.read import InputImage, read_tensors
 from clsctl.images.sources import iter_sources
+from clsctl.inference.devices import select_device
 from clsctl.installation import install_hint
+from clsctl.onednn.choice import evaluating
+from clsctl.plugin.registry import default_registry
+from clsctl.system.cpu import available_cores
 from clsctl.system.files import atomic_output
 from clsctl.system.iteration import batched
+from clsctl.system.threads import one_opencv_thread, ordered_flat_map
+from clsctl.values import Progress
 
 if TYPE_CHECKING:
     import numpy as np
@@ -47,32 +55,40 @@ def compute_embeddings(
     inputs: Iterable[object],
     settings: Settings,
     batch_size: int = 16,
+    progress: Progress = no_progress,
 ) -> Embeddings:
     """Compute embeddings with a network in evaluation mode.
 
     Args:
         transforms: Preprocessing, as `PreProcess.transform_ops` of inference.yml.
         inputs: What `clsctl.images.sources.iter_sources` accepts.
+        settings: The device and threads too.
         batch_size: Images in one run of the network.
+        progress: Is told how many images are done.
     """
     import numpy as np
 
-    preprocess = compile_transforms(transforms)
+    device = select_device(settings.device, default_registry())
+    threads = settings.threads or available_cores()
     settings = image_settings(transforms, settings)
-    tensors = (
-        pair
-        for source in iter_sources(inputs)
-        for pair in read_tensors(source, settings, preprocess)
+    read = functools.partial(
+        read_tensors, settings=settings, preprocess=compile_transforms(transforms)
     )
     vectors: list[NDArray[np.float32]] = []
     kept: list[InputImage] = []
     errors: list[InputImage] = []
-    for group in batched(tensors, batch_size):
-        errors += [image for image, tensor in group if tensor is None]
-        good = [(image, tensor) for image, tensor in group if tensor is not None]
-        if good:
-            vectors.append(_features(network, [tensor for _, tensor in good]))
-            kept += [image for image, _ in good]
+    with (
+        one_opencv_thread(),
+        ordered_flat_map(read, iter_sources(inputs), threads, 2 * batch_size) as tensors,
+        evaluating(network, device, threads),
+    ):
+        for group in batched(tensors, batch_size):
+            errors += [image for image, tensor in group if tensor is None]
+            good = [(image, tensor) for image, tensor in group if tensor is not None]
+            if good:
+                vectors.append(_features(network, [tensor for _, tensor in good]))
+                kept += [image for image, _ in good]
+            progress(len(kept) + len(errors), None)
     stacked = np.concatenate(vectors) if vectors else np.empty((0, network.num_features), "f4")
     pages = [-1 if image.page_index is None else image.page_index for image in kept]
     return Embeddings(stacked, [image.input_path for image in kept], pages, errors)
@@ -82,10 +98,7 @@ def _features(network: Network, tensors: Sequence[NDArray[np.float32]]) -> NDArr
     import numpy as np
     import paddle
 
-    with paddle.no_grad():
-        features: NDArray[np.float32] = network.features(
-            paddle.to_tensor(np.stack(tensors))
-        ).numpy()
+    features: NDArray[np.float32] = network.features(paddle.to_tensor(np.stack(tensors))).numpy()
     return features
 
 

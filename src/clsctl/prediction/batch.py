@@ -10,7 +10,7 @@ from typing import Any, TextIO
 
 from clsctl.console.progress import no_progress
 from clsctl.errors import UsageError
-from clsctl.images.sources import iter_sources
+from clsctl.images.sources import count_sources, iter_sources
 from clsctl.plugin.descriptors import Executor, PredictJob, Writer
 from clsctl.prediction.executors import find_executor, require_live
 from clsctl.prediction.job import require_positive
@@ -112,11 +112,9 @@ class BatchPrediction:
 
     def count_inputs(self) -> int | None:
         """Count the inputs; None where that would use them up, or they have no end."""
-        endless = self.watch or self.resume or "-" in self._inputs
-        if endless or not all(isinstance(each, str | Path) for each in self._inputs):
+        if self.watch or self.resume or (total := count_sources(self._inputs)) is None:
             return None
-        chosen = iter_sources(self._inputs, quiet=True)
-        return sum(1 for _ in (select_shard(chosen, self.shard) if self.shard else chosen))
+        return sum(1 for _ in select_shard(range(total), self.shard)) if self.shard else total
 
     @property
     def writer(self) -> Writer:

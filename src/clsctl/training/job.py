@@ -10,8 +10,8 @@ from typing import TYPE_CHECKING
 from clsctl.datasets.samples import Dataset
 from clsctl.loading.loader import Loader
 from clsctl.loading.mix import Mixer
+from clsctl.onednn.choice import NO_ACCELERATION, Acceleration
 from clsctl.training.distributed.process_group import SINGLE_PROCESS, ProcessGroup
-from clsctl.training.onednn.choice import NO_ACCELERATION, Acceleration
 from clsctl.training.signals import Stop
 from clsctl.values import DeviceId, Preprocessing
 

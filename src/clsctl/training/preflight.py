@@ -40,7 +40,7 @@ def preflight(job: TrainJob) -> Iterator[str]:
 def _engine(job: TrainJob) -> Iterator[str]:
     """What computes, where that is not stock Paddle alone."""
     if job.accelerate:
-        from clsctl.training.onednn.switch import left_to_paddle
+        from clsctl.onednn.switch import left_to_paddle
 
         build = default_registry().get("architectures", job.config.model).build
         left = ", ".join(left_to_paddle(build_lazy(build)))

@@ -21,6 +21,7 @@ from clsctl.loading.mix import Mixer
 from clsctl.loading.sampling import balanced_weights, class_weights, log_frequencies
 from clsctl.models.catalog import get_entry
 from clsctl.networks.build import build_lazy
+from clsctl.onednn.choice import choose_acceleration
 from clsctl.plugin.registry import default_registry
 from clsctl.settings import folders, load_settings
 from clsctl.system.cpu import available_cores
@@ -30,7 +31,6 @@ from clsctl.training.distributed.devices import device_of
 from clsctl.training.distributed.process_group import SINGLE_PROCESS, ProcessGroup
 from clsctl.training.distributed.ranks import Rank
 from clsctl.training.job import TrainJob
-from clsctl.training.onednn.choice import choose_acceleration
 from clsctl.training.value_range import find_value_range
 from clsctl.values import Preprocessing
 

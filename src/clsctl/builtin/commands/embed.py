@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from clsctl.builtin.commands._options import OUTPUT, SPEED, AnyModel, OwnWeights
+from clsctl.builtin.commands._options import OUTPUT, SPEED, AnyModel, Device, OwnWeights
 from clsctl.console.text import print_line
 from clsctl.plugin import Command, hookimpl
 
@@ -50,22 +50,29 @@ def embed(
             "-b", "--batch", min=1, rich_help_panel=SPEED, help="Images in one run of the network."
         ),
     ] = 16,
+    device: Device = None,
 ) -> None:
     """Compute each image's embedding: what the network hands to its classifier.
 
     An input that cannot be read is reported and left out; the exit status is then 7.
     """
     from clsctl.console.messages import note
+    from clsctl.console.progress import image_counter
     from clsctl.errors import SomeInputsFailed
+    from clsctl.images.sources import count_sources
     from clsctl.interpretation.embed import check_output, compute_embeddings, save_embeddings
     from clsctl.interpretation.network import load_network
     from clsctl.networks.trained_weights import find
     from clsctl.settings import load_settings
 
     check_output(output)
-    settings = load_settings()
+    settings = load_settings(device=device)
     found = find(model, weights, settings)
-    embeddings = compute_embeddings(load_network(found), found.transforms, inputs, settings, batch)
+    network = load_network(found)
+    with image_counter(lambda: count_sources(inputs)) as progress:
+        embeddings = compute_embeddings(
+            network, found.transforms, inputs, settings, batch, progress
+        )
     save_embeddings(embeddings, output)
     for sample in embeddings.errors:
         assert sample.error is not None

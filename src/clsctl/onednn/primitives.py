@@ -11,7 +11,7 @@ import functools
 from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, NamedTuple, TypeVar
 
-from clsctl.training.onednn.onednn import (
+from clsctl.onednn.onednn import (
     FLOAT_BYTES,
     Arg,
     Handle,

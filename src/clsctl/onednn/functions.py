@@ -13,8 +13,8 @@ import paddle
 from paddle import Tensor
 from paddle.autograd import PyLayer
 
-from clsctl.training.onednn.depthwise import WideDepthwise
-from clsctl.training.onednn.primitives import (
+from clsctl.onednn.depthwise import WideDepthwise
+from clsctl.onednn.primitives import (
     BatchNorm,
     Convolution,
     Elementwise,

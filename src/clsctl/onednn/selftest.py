@@ -10,7 +10,7 @@ from paddle import Tensor, nn
 
 from clsctl.networks.base import SqueezeExcite
 from clsctl.networks.build import seeded
-from clsctl.training.onednn.switch import accelerated
+from clsctl.onednn.switch import accelerated
 
 TOLERANCE = 1e-5
 """Largest difference, relative to the largest number of a tensor."""

@@ -1,10 +1,12 @@
-"""`clsctl train --accelerate`: what is used, what is said, and what does not depend on it."""
+"""What trainable networks compute with: what is used, what is said, what does not depend on it."""
 
 import json
 import subprocess
 import sys
 from pathlib import Path
 
+import numpy as np
+import paddle
 import pytest
 import rounding
 from fixtures import Run
@@ -12,6 +14,8 @@ from tiny_training import OPTIONS, write_dataset
 
 import clsctl
 from clsctl.networks.pdparams import read_pdparams
+from clsctl.onednn.choice import evaluating
+from clsctl.values import HOST
 
 MODEL = "PP-LCNet_x0_25"
 TINY = ("train", "-m", MODEL, *OPTIONS, "--epochs", "1", "-d", "data")
@@ -88,4 +92,22 @@ def test_where_it_does_not_work(data: Path, tmp_path: Path, machine: str, reason
     assert "[E_ACCELERATE]" in done.stderr
     done = train("auto")
     assert done.returncode == 0, done.stderr
-    assert f"stock Paddle trains, several times slower than with oneDNN: {reason}" in done.stderr
+    assert f"stock Paddle computes, several times slower than oneDNN: {reason}" in done.stderr
+
+
+def test_what_is_evaluated_computes_with_it_and_is_left_as_it_was():
+    network = clsctl.build(MODEL, num_classes=5, seed=1)
+    network.eval()
+    images = np.random.default_rng(0).normal(size=(2, 3, 64, 64)).astype(np.float32)
+    expected = network(paddle.to_tensor(images))
+    with evaluating(network, HOST, threads=1):
+        found = network(paddle.to_tensor(images))
+        assert any("forward" in vars(layer) for layer in network.sublayers())
+    assert found.stop_gradient
+    assert not any("forward" in vars(layer) for layer in network.sublayers())
+    assert not expected.stop_gradient
+    allowed = rounding.allowed(
+        {"logits": expected.numpy()},
+        lambda rng: {"logits": network(paddle.to_tensor(rounding.nudged(images, rng))).numpy()},
+    )
+    assert float((found - expected).abs().max()) <= allowed["logits"]

@@ -1,8 +1,9 @@
-"""Choose what training runs its networks on: `--accelerate auto|on|off`."""
+"""Choose what trainable networks are run with: oneDNN or stock Paddle."""
 
 from __future__ import annotations
 
-from contextlib import AbstractContextManager, nullcontext
+from collections.abc import Iterator
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal
 
@@ -32,7 +33,7 @@ class Acceleration:
         """Let a network compute in this way; its gradients may be taken later, too."""
         if not self:
             return nullcontext()
-        from clsctl.training.onednn.switch import accelerated
+        from clsctl.onednn.switch import accelerated
 
         return accelerated(network)
 
@@ -40,7 +41,7 @@ class Acceleration:
         """Give oneDNN its threads for a while; it has one without."""
         if not self:
             return nullcontext()
-        from clsctl.training.onednn.onednn import on_threads
+        from clsctl.onednn.onednn import on_threads
 
         return on_threads(self.threads)
 
@@ -55,7 +56,7 @@ def choose_acceleration(
 
     Args:
         mode: `auto` says why and continues without it where it is not possible.
-        device: Where training runs.
+        device: Where the networks run.
         threads: How many oneDNN may use.
 
     Raises:
@@ -72,15 +73,30 @@ def choose_acceleration(
             code="E_ACCELERATE",
             hint="leave out --accelerate; stock Paddle trains then",
         )
-    note(f"stock Paddle trains, several times slower than with oneDNN: {obstacle}")
+    note(f"stock Paddle computes, several times slower than oneDNN: {obstacle}")
     return NO_ACCELERATION
+
+
+@contextmanager
+def evaluating(network: nn.Layer, device: DeviceId, threads: int) -> Iterator[None]:
+    """Let a network compute for a while, without gradients, as fast as is possible on a device.
+
+    Args:
+        network: In evaluation mode.
+        threads: How many a processor may use.
+    """
+    import paddle
+
+    accelerate = choose_acceleration("auto", device, threads)
+    with paddle_on(device), accelerate.on_its_threads(), accelerate(network), paddle.no_grad():
+        yield
 
 
 def _obstacle(device: DeviceId, threads: int) -> str | None:
     if get_device(device).accelerator:
         return f"oneDNN is for processors, not for {device}"
-    from clsctl.training.onednn.onednn import OneDnnError, on_threads
-    from clsctl.training.onednn.selftest import differing_layer
+    from clsctl.onednn.onednn import OneDnnError, on_threads
+    from clsctl.onednn.selftest import differing_layer
 
     try:
         with paddle_on(device), on_threads(threads):

@@ -12,8 +12,8 @@ from typing import Any
 from paddle import Tensor, nn
 
 from clsctl.networks.base import ScaleChannels
-from clsctl.training.onednn import functions, primitives
-from clsctl.training.onednn.primitives import Pair, Pooling, Window
+from clsctl.onednn import functions, primitives
+from clsctl.onednn.primitives import Pair, Pooling, Window
 
 Apply = Callable[..., Tensor]
 Padding = int | str | list[Any] | tuple[Any, ...]

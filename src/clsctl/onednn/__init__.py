@@ -1,4 +1,4 @@
-"""Training on a processor with oneDNN, by calling the library that Paddle's wheel brings.
+"""Trainable networks on a processor with oneDNN, by calling the library that Paddle's wheel brings.
 
 - `switch.py`: how a stock network is switched over for a while
 - `layers.py`: which of Paddle's layers run on oneDNN, and with which options

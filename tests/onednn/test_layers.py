@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 from paddle import Tensor, nn
 
 from clsctl.networks.base import SqueezeExcite
-from clsctl.training.onednn.switch import accelerated, left_to_paddle
+from clsctl.onednn.switch import accelerated, left_to_paddle
 
 pytestmark = pytest.mark.usefixtures("transposing")
 

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from clsctl.training.onednn.onednn import (
+from clsctl.onednn.onednn import (
     FLOAT_BYTES,
     Arg,
     Part,
@@ -23,7 +23,7 @@ from clsctl.training.onednn.onednn import (
     layout,
     reorder,
 )
-from clsctl.training.onednn.primitives import (
+from clsctl.onednn.primitives import (
     DIRECT_CONVOLUTION,
     Convolution,
     Pair,

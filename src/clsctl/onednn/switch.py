@@ -17,8 +17,8 @@ from typing import Any
 
 from paddle import Tensor, nn
 
-from clsctl.training.onednn.functions import to_channels_first, to_channels_last
-from clsctl.training.onednn.layers import ANYWHERE, ON_MAPS, Apply
+from clsctl.onednn.functions import to_channels_first, to_channels_last
+from clsctl.onednn.layers import ANYWHERE, ON_MAPS, Apply
 
 Forward = Callable[..., Any]
 

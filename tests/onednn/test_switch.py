@@ -13,7 +13,7 @@ from paddle import nn
 from paddle.nn import functional as F
 
 from clsctl.networks.base import Network, conv_bn
-from clsctl.training.onednn.switch import accelerated, left_to_paddle
+from clsctl.onednn.switch import accelerated, left_to_paddle
 
 pytestmark = pytest.mark.usefixtures("transposing")
 
