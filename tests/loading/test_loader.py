@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+import shutil
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -13,9 +15,11 @@ from pictures import encoded, photo
 
 from clsctl.datasets.samples import Sample
 from clsctl.errors import DataError
+from clsctl.images.preprocess import transform_ops
 from clsctl.loading.augment import AugmentConfig, train_transform
-from clsctl.loading.loader import Batch, Loader
+from clsctl.loading.loader import Batch, Loader, open_loader
 from clsctl.loading.sampling import balanced_weights
+from clsctl.settings import Settings
 from clsctl.values import Preprocessing
 
 COUNT, SIDE = 23, 16
@@ -171,3 +175,21 @@ def test_processes_get_parts_of_the_very_batches_that_one_would_get(root, batch_
             joined = np.concatenate([getattr(share, field) for share in filled])
             assert (joined == getattr(batch, field)).all()
         assert {share.whole for share in shares} == {len(batch.labels)}
+
+
+@pytest.mark.parametrize("backend", ["cv2", "pil"])
+def test_what_is_kept_gives_the_network_the_same(root, tmp_path, backend):
+    """To the bit, and without another look at the files."""
+    samples = [Sample(f"{n}.jpg", 0, "val.txt", n + 1) for n in range(COUNT)]
+    ops = transform_ops(Preprocessing(SIDE + 2, SIDE, backend=backend))
+    copies = tmp_path / "images"
+    shutil.copytree(root, copies)
+    plain = open_loader(samples, root, ops, Settings(), 4)
+    kept = open_loader(samples, copies, ops, Settings(), 4, keep=10**9)
+    expected = content(plain.batches(0))
+    assert content(kept.batches(0)) == expected
+    for path in copies.iterdir():
+        facts = path.stat()
+        path.write_bytes(bytes(facts.st_size))
+        os.utime(path, ns=(facts.st_atime_ns, facts.st_mtime_ns))
+    assert content(kept.batches(1)) == expected

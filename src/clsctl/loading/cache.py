@@ -13,15 +13,14 @@ import threading
 import zipfile
 from collections.abc import Callable
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal, cast
+from typing import TYPE_CHECKING, Literal, NamedTuple
 
 from clsctl.console.messages import note
 from clsctl.images.fetch import unreadable
 from clsctl.images.read import read_pixels
+from clsctl.images.resize.resample import resampler
 from clsctl.settings import Settings
-from clsctl.system.memory import machine_memory
 from clsctl.system.temporary import temporary_file
-from clsctl.values import ValueRange
 
 if TYPE_CHECKING:
     import numpy as np
@@ -31,46 +30,59 @@ Read = Callable[[Path], "NDArray[np.uint8]"]
 _Key = tuple[str, int, int]
 
 
+class Shrinking(NamedTuple):
+    """How images are made smaller before they are kept.
+
+    The network sees the smaller image also where it is decoded again, so results do not depend on
+    what was kept. It is resized as in prediction, so that it looks alike: with the same aliasing.
+
+    Attributes:
+        side: The short side of a larger image afterwards, in pixels; smaller ones stay as they are.
+        backend: The library that resizes, see `clsctl.images.resize.resample.resampler`.
+        interpolation: Likewise.
+    """
+
+    side: int
+    backend: str
+    interpolation: str
+
+
 def open_reader(
-    cache: Literal["none", "ram", "disk"], side: int, folder: Path, settings: Settings | None = None
+    cache: Literal["none", "ram", "disk"],
+    shrinking: Shrinking,
+    limit: int,
+    folder: Path,
+    settings: Settings,
 ) -> Read:
     """Open the reader of a run.
 
     Args:
-        cache: What is kept: nothing; as many images as half of the free memory holds; or all of
-            them, in files.
-        side: Images are kept with a short side of at most so many pixels. The network then sees
-            the shrunk image also when it is decoded again, so results do not depend on what was
-            kept.
+        cache: What is kept: nothing; as many images as the limit holds; or all of them, in files.
+        limit: Bytes of memory.
         folder: Where files are kept.
-        settings: The limits for images; the defaults where None.
+        settings: The limits for images.
     """
     plain = functools.partial(read_pixels, settings=settings)
     if cache == "none":
         return plain
-    small = shrink(plain, side)
+    small = shrink(plain, shrinking)
     if cache == "disk":
-        return cache_on_disk(small, folder, side, (settings or Settings()).value_range)
-    return cache_in_memory(small, machine_memory().free // 2)
+        return cache_on_disk(small, folder, (*shrinking, settings.value_range))
+    return cache_in_memory(small, limit)
 
 
-def shrink(read: Read, side: int) -> Read:
-    """Make images smaller, so that more of them can be kept.
-
-    Args:
-        side: The short side of a larger image afterwards, in pixels; smaller ones stay as they are.
-    """
-    import cv2
+def shrink(read: Read, shrinking: Shrinking) -> Read:
+    """Make images smaller, so that more of them can be kept."""
+    resample = resampler(shrinking.backend, shrinking.interpolation)
 
     def shrunk(path: Path) -> NDArray[np.uint8]:
         pixels = read(path)
         height, width = pixels.shape[:2]
-        scale = side / min(height, width)
+        scale = shrinking.side / min(height, width)
         if scale >= 1:
             return pixels
         size = (round(width * scale), round(height * scale))
-        smaller: Any = cv2.resize(pixels, size, interpolation=cv2.INTER_AREA)
-        return cast("NDArray[np.uint8]", smaller)
+        return resample(pixels, size, (0, 0, *size))
 
     return shrunk
 
@@ -99,24 +111,21 @@ def cache_in_memory(read: Read, limit: int) -> Read:
     return from_memory
 
 
-def cache_on_disk(
-    read: Read, folder: Path, side: int, value_range: ValueRange | None = None
-) -> Read:
+def cache_on_disk(read: Read, folder: Path, made: tuple[object, ...]) -> Read:
     """Keep every image's pixels in a file, for this run and later ones.
 
     A damaged file counts as missing. Once the disk is full nothing more is kept.
 
     Args:
-        read: A reader that shrinks to `side`.
+        read: What is kept of an image.
         folder: Where files are kept; made when needed.
-        side: See `shrink`; images of another side are kept apart.
-        value_range: How they were brought to 8 bits; those of another way are kept apart.
+        made: How images are made by `read`; those of another way are kept apart.
     """
     writable = True
 
     def from_disk(path: Path) -> NDArray[np.uint8]:
         nonlocal writable
-        file = _cache_file(folder, (*_key(path), side, value_range))
+        file = _cache_file(folder, (*_key(path), *made))
         pixels = _load(file)
         if pixels is not None:
             return pixels

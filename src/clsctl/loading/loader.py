@@ -15,9 +15,9 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 from clsctl.datasets.samples import Sample, located
 from clsctl.errors import ClsctlError
-from clsctl.images.preprocess import compile_transforms, image_settings
+from clsctl.images.preprocess import compile_spatial, compile_transforms, image_settings
 from clsctl.images.read import read_pixels
-from clsctl.loading.cache import Read
+from clsctl.loading.cache import Read, cache_in_memory
 from clsctl.loading.sampling import Stream, epoch_order, generator, split_batch
 from clsctl.settings import Settings
 from clsctl.system.cpu import available_cores
@@ -153,21 +153,32 @@ def open_loader(
     settings: Settings,
     batch_size: int,
     workers: int = 0,
+    keep: int = 0,
 ) -> Loader:
     """Open a loader that gives each sample once, in order, preprocessed as for prediction.
 
     Args:
         workers: Threads that decode images; 0 is as many as the settings say.
+        keep: Bytes of memory for images that will be loaded again, as they are before they are
+            normalised.
     """
+    read: Read = functools.partial(read_pixels, settings=image_settings(transforms, settings))
     preprocess = compile_transforms(transforms)
+    if keep:
+        read = cache_in_memory(_resized(read, compile_spatial(transforms)), keep)
+        preprocess = compile_transforms(transforms[-2:])
     return Loader(
         samples,
         root,
         lambda pixels, rng: preprocess(pixels),
         batch_size=batch_size,
         workers=workers or settings.threads or available_cores(),
-        read=functools.partial(read_pixels, settings=image_settings(transforms, settings)),
+        read=read,
     )
+
+
+def _resized(read: Read, resize: Callable[[NDArray[np.uint8]], NDArray[np.uint8]]) -> Read:
+    return lambda path: resize(read(path))
 
 
 class _Images:

@@ -15,23 +15,40 @@ from clsctl.values import Memory
 _M_MMAP_THRESHOLD, _M_TRIM_THRESHOLD = -3, -1
 _KEPT = 1 << 30
 
-CGROUP_LIMIT = Path("/sys/fs/cgroup/memory.max")
 MEMINFO = Path("/proc/meminfo")
+CGROUP = Path("/sys/fs/cgroup")
+
+# What a container may take, what it has taken, and what of this is files that would make room:
+# the second version of control groups, then the first.
+_LIMITS = (
+    ("memory.max", "memory.current", "memory.stat", "inactive_file"),
+    (
+        "memory/memory.limit_in_bytes",
+        "memory/memory.usage_in_bytes",
+        "memory/memory.stat",
+        "total_inactive_file",
+    ),
+)
 
 
-def machine_memory() -> Memory:
+def machine_memory(cgroup: Path = CGROUP) -> Memory:
     """Memory of this machine, or of the container on it; free is what may be used without swap."""
     if sys.platform == "win32":
         return _windows_memory()
-    physical = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
-    return Memory(_limited(physical), _available(physical // 2))
+    total = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
+    free = _available(total // 2)
+    for names in _LIMITS:
+        with contextlib.suppress(OSError, ValueError, KeyError):  # no such limit
+            limit, left = _container(cgroup, *names)
+            total, free = min(total, limit), min(free, left)
+    return Memory(total, free)
 
 
-def _limited(physical: int) -> int:
-    try:
-        return min(physical, int(CGROUP_LIMIT.read_text(encoding="ascii")))
-    except (OSError, ValueError):
-        return physical
+def _container(cgroup: Path, limit: str, used: str, table: str, reclaimable: str) -> Memory:
+    limited, taken = (int((cgroup / name).read_text(encoding="ascii")) for name in (limit, used))
+    lines = (cgroup / table).read_text(encoding="ascii").splitlines()
+    spare = int(dict(line.split() for line in lines)[reclaimable])
+    return Memory(limited, max(limited - taken + spare, 0))
 
 
 def _available(default: int) -> int:

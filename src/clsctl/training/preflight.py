@@ -11,9 +11,14 @@ from clsctl.networks.build import build_lazy
 from clsctl.paths import is_file
 from clsctl.plugin.registry import default_registry
 from clsctl.training.job import TrainJob
+from clsctl.training.kept_images import room, room_to_train, shrinking
 from clsctl.training.long_tail import advice
 from clsctl.training.memory_estimate import MemoryEstimate, estimate_memory
 from clsctl.training.run_dir.checkpoint import LATEST, TrainProgress, read_progress
+from clsctl.training.start.fit import MOST_IMAGES
+
+PHOTO = 4 / 3
+"""The long side of most photos, relative to the short one."""
 
 
 def preflight(job: TrainJob) -> Iterator[str]:
@@ -34,6 +39,7 @@ def preflight(job: TrainJob) -> Iterator[str]:
     yield _work(job, read_progress(job.run_dir, LATEST))
     taken = estimate_memory(config, len(job.labels), job.preprocessing.input_size)
     yield _memory(job, taken)
+    yield _images(job)
     yield _disk(job, taken)
 
 
@@ -68,6 +74,25 @@ def _memory(job: TrainJob, taken: MemoryEstimate) -> str:
     return f"{text}, of {_size(free)} free{doubt}"
 
 
+def _images(job: TrainJob) -> str:
+    """How much memory decoded images take; see `clsctl.training.kept_images`."""
+    rank, images = job.group.rank, len(job.train.samples)
+    height, width = job.preprocessing.input_size
+    most = room(rank) // (3 * height * width)
+    kept = min(len(job.val.samples), most)
+    if job.starts_fitted:
+        kept += min(images, MOST_IMAGES, most)
+    taken = kept * 3 * height * width
+    if job.config.data.cache != "ram":
+        return f"images: about {_size(taken)} for decoded ones"
+    side = shrinking(job.preprocessing).side
+    taken += min(images * side * round(PHOTO * side) * 3, room_to_train(rank))
+    return (
+        f"images: about {_size(taken)} for decoded ones; "
+        f"those to train with are kept with a short side of {side} pixels"
+    )
+
+
 def _disk(job: TrainJob, taken: MemoryEstimate) -> str:
     """The checkpoints that are there at one time, of which one is being replaced."""
     options = job.config.checkpoint
@@ -86,4 +111,4 @@ def _disk(job: TrainJob, taken: MemoryEstimate) -> str:
 
 
 def _size(count: int) -> str:
-    return f"{count / 1e9:.1f} GB" if count >= 1e9 else f"{count / 1e6:.0f} MB"
+    return f"{count / 1e9:.1f} GB" if count >= 1e9 else f"{max(count / 1e6, 1):.0f} MB"

@@ -31,17 +31,15 @@ from clsctl.training.distributed.devices import device_of
 from clsctl.training.distributed.process_group import SINGLE_PROCESS, ProcessGroup
 from clsctl.training.distributed.ranks import Rank
 from clsctl.training.job import TrainJob
+from clsctl.training.kept_images import choose_cache, room, room_to_train, shrinking
 from clsctl.training.value_range import find_value_range
-from clsctl.values import Preprocessing
+from clsctl.values import DeviceId, Preprocessing
 
 if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
 
     from clsctl.training.config.train_config import TrainConfig
-
-# How much larger than the network's input cached images are, so that crops stay sharp.
-CACHED_SIZE = 2
 
 
 def prepare(config: TrainConfig, group: ProcessGroup = SINGLE_PROCESS) -> TrainJob:
@@ -52,13 +50,7 @@ def prepare(config: TrainConfig, group: ProcessGroup = SINGLE_PROCESS) -> TrainJ
         UsageError: The configuration does not fit it (`E_NUM_CLASSES`).
         DeviceError: The device is not there, or training cannot be accelerated as requested.
     """
-    device = device_of(config.device, group.rank.local)
-    if config.amp != "off" and not get_device(device).accelerator:
-        raise DeviceError(
-            "mixed precision needs an accelerator; a CPU would compute in float32 all the same",
-            code="E_AMP_DEVICE",
-            hint="leave amp out, or choose another --device",
-        )
+    device = _device(config, group.rank)
     layout = None if config.data.layout == "auto" else config.data.layout
     dataset = read_training_dataset(Path(config.data.path), layout)
     if group.is_rank_zero:
@@ -74,9 +66,12 @@ def prepare(config: TrainConfig, group: ProcessGroup = SINGLE_PROCESS) -> TrainJ
         size = preprocessing.input_size
         batch = group.broadcast(lambda: fitting_batch(config, len(train), classes, size, device))
         config = replace(config, batch_size=batch)
+    side = shrinking(preprocessing).side
+    cache = group.broadcast(
+        lambda: choose_cache(config.data.cache, train, dataset.root, load_settings(), side)
+    )
+    config = replace(config, data=replace(config.data, cache=cache))
     targets = [sample.label for sample in train]
-    mix = config.mix
-    mixed = mix.probability if mix.mixup or mix.cutmix else 0.0
     return TrainJob(
         config=config,
         dataset=dataset,
@@ -85,7 +80,7 @@ def prepare(config: TrainConfig, group: ProcessGroup = SINGLE_PROCESS) -> TrainJ
         preprocessing=preprocessing,
         train=_train_loader(config, dataset, train, preprocessing, group.rank),
         val=_val_loader(config, dataset, val, preprocessing, group.rank),
-        mixer=Mixer(classes, mix.mixup, mix.cutmix, mixed, config.seed),
+        mixer=_mixer(config, classes),
         class_weights=class_weights(targets, classes) if config.loss.balanced else None,
         logit_adjustment=_logit_adjustment(config, targets, classes),
         group=group,
@@ -110,6 +105,17 @@ def with_loss(job: TrainJob, config: TrainConfig) -> TrainJob:
 
 
 # ---- parts -------------------------------------------------------------------------------------
+
+
+def _device(config: TrainConfig, rank: Rank) -> DeviceId:
+    device = device_of(config.device, rank.local)
+    if config.amp != "off" and not get_device(device).accelerator:
+        raise DeviceError(
+            "mixed precision needs an accelerator; a CPU would compute in float32 all the same",
+            code="E_AMP_DEVICE",
+            hint="leave amp out, or choose another --device",
+        )
+    return device
 
 
 def _split(dataset: Dataset, name: str) -> tuple[Sample, ...]:
@@ -192,6 +198,12 @@ def _logit_adjustment(
     return config.loss.logit_adjustment * log_frequencies(labels, classes)
 
 
+def _mixer(config: TrainConfig, classes: int) -> Mixer:
+    mix = config.mix
+    mixed = mix.probability if mix.mixup or mix.cutmix else 0.0
+    return Mixer(classes, mix.mixup, mix.cutmix, mixed, config.seed)
+
+
 def _train_loader(
     config: TrainConfig,
     dataset: Dataset,
@@ -210,7 +222,7 @@ def _train_loader(
         # Batch normalisation cannot learn from a single image.
         drop_last=len(samples) % (config.batch_size * rank.size) == 1 and len(samples) > 1,
         workers=_workers(config, rank),
-        read=_reader(config, preprocessing),
+        read=_reader(config, preprocessing, rank),
         weights=weights,
         part=(rank.number, rank.size),
     )
@@ -223,7 +235,7 @@ def _val_loader(
     preprocessing: Preprocessing,
     rank: Rank,
 ) -> Loader:
-    """Never from the cache: what is measured is what a prediction would give."""
+    """What is measured is what a prediction would give, whatever is kept."""
     return open_loader(
         samples[rank.number :: rank.size],
         dataset.root,
@@ -231,6 +243,7 @@ def _val_loader(
         load_settings(),
         config.batch_size,
         _workers(config, rank),
+        keep=room(rank),
     )
 
 
@@ -238,8 +251,9 @@ def _workers(config: TrainConfig, rank: Rank) -> int:
     return config.data.workers or max(available_cores() // rank.local_size, 1)
 
 
-def _reader(config: TrainConfig, preprocessing: Preprocessing) -> Read:
-    side = CACHED_SIZE * max(preprocessing.input_size)
-    folder = folders().cache / "images"
+def _reader(config: TrainConfig, preprocessing: Preprocessing, rank: Rank) -> Read:
     settings = image_settings(transform_ops(preprocessing), load_settings())
-    return open_reader(config.data.cache, side, folder, settings)
+    small, folder = shrinking(preprocessing), folders().cache / "images"
+    cache = config.data.cache
+    assert cache != "auto"  # it is chosen by now
+    return open_reader(cache, small, room_to_train(rank), folder, settings)

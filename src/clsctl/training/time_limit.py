@@ -33,11 +33,19 @@ FITTED = "fitted into the time"
 
 
 class _Pace(NamedTuple):
-    """Seconds for a step, and for evaluating after an epoch; and the steps of an epoch."""
+    """How fast training is.
+
+    Attributes:
+        step: Seconds for a step.
+        steps: In an epoch.
+        validation: Seconds for evaluating after an epoch.
+        decoding: Seconds that the first epoch takes longer, where images are kept.
+    """
 
     step: float
-    validation: float
     steps: int
+    validation: float
+    decoding: float
 
     @property
     def epoch(self) -> float:
@@ -85,7 +93,7 @@ def with_epochs(
     # The start is evaluated, too.
     left = job.deadline - time.monotonic() - job.starts_fitted * pace.validation
     left, pace = job.group.broadcast(lambda: (max(left, 0.0), pace))
-    planned = PLANNED * left
+    planned = PLANNED * left - pace.decoding
     epochs = min(max(math.ceil(planned / pace.epoch), 1), job.config.epochs)
     resolved = decide(resolved, Decision("epochs", epochs, FITTED))
     steps = int((planned / resolved.config.epochs - pace.validation) / pace.step)
@@ -119,14 +127,21 @@ def _is_begun(job: TrainJob) -> bool:
 
 
 def _measure_pace(job: TrainJob) -> _Pace:
-    """Time some steps of a new state, which is thrown away."""
+    first = step = _measure_step(job)
+    if job.config.data.cache != "none":
+        step = min(_measure_step(job), first)
+    images = job.images_per_epoch / job.steps_per_epoch
+    validated = FORWARD_SHARE * len(job.dataset.splits["val"]) / images
+    steps = job.steps_per_epoch
+    return _Pace(step, steps, validated * step, (first - step) * steps)
+
+
+def _measure_step(job: TrainJob) -> float:
+    """Time the first steps of a new state, which is thrown away; returns seconds for each."""
     teacher, state = build_teacher(job), new_state(job)
     train_mode(job, state.network)
     marks = []
     for batches in islice(step_batches(job, state.progress), 1 + MEASURED_STEPS):
         make_step(job, state, teacher, batches, 0.0)
         marks.append(time.monotonic())
-    step = (marks[-1] - marks[0]) / max(len(marks) - 1, 1) or 1.0
-    images = job.images_per_epoch / job.steps_per_epoch
-    validated = FORWARD_SHARE * len(job.dataset.splits["val"]) / images
-    return _Pace(step, validated * step, job.steps_per_epoch)
+    return (marks[-1] - marks[0]) / max(len(marks) - 1, 1) or 1.0

@@ -127,6 +127,8 @@ def run_training(sources: Sequence[ConfigSource], resume: bool = False) -> Train
         files.require_same_classes(job)
     if not resolved.config.batch_size:
         resolved = resolved.replaced({"batch_size": job.config.batch_size}, "found to fit")
+    if resolved.config.data.cache == "auto":
+        resolved = resolved.replaced({"data.cache": job.config.data.cache}, "by the images' size")
     if job.starts_fitted:
         resolved = decide(resolved, FITTED_HEAD)
         job = replace(job, config=resolved.config)

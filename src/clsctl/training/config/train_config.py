@@ -46,7 +46,10 @@ class DataConfig:
         "Values of 16-bit and float images that are black and white; off takes the upper 8 bits",
     )
     workers: Threads = key(0, "Threads that decode images; 0 is one a core")
-    cache: Literal["none", "ram", "disk"] = key("none", "Keep shrunk decoded images between epochs")
+    cache: Literal["auto", "none", "ram", "disk"] = key(
+        "auto",
+        "Keep decoded images, shrunk, between epochs; auto: in memory where they are large",
+    )
     balanced: bool = key(False, "Draw every class equally often")
 
 

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import copy
+from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, NamedTuple
 
 from clsctl.console.progress import count_bar
@@ -11,6 +12,7 @@ from clsctl.errors import Interrupted
 from clsctl.images.preprocess import transform_ops
 from clsctl.loading.loader import Loader, open_loader
 from clsctl.settings import load_settings
+from clsctl.training.kept_images import room
 from clsctl.training.start.statistics import batch_norms
 
 if TYPE_CHECKING:
@@ -46,10 +48,21 @@ class Features(NamedTuple):
         return Features(values, np.concatenate([self.labels, more.labels]))
 
 
-def as_predicted(job: TrainJob, samples: Sequence[Sample]) -> Loader:
-    """Load images as they are in prediction, in order."""
-    transforms = transform_ops(job.preprocessing)
-    return open_loader(samples, job.dataset.root, transforms, load_settings(), BATCH)
+Load = Callable[[Sequence[Sample]], Loader]
+"""Loads images as they are in prediction, in order; see `as_predicted`."""
+
+
+def as_predicted(job: TrainJob) -> Load:
+    """Return what loads images, and keeps them for the next time as far as memory allows."""
+    root, transforms = job.dataset.root, transform_ops(job.preprocessing)
+    loader = open_loader((), root, transforms, load_settings(), BATCH, keep=room(job.group.rank))
+
+    def load(samples: Sequence[Sample]) -> Loader:
+        part = copy.copy(loader)
+        part.samples = samples
+        return part
+
+    return load
 
 
 def compute_features(

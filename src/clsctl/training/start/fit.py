@@ -18,6 +18,7 @@ from clsctl.training.start.features import (
     BATCH,
     REESTIMATED_ON,
     Features,
+    Load,
     as_predicted,
     compute_features,
     reestimate_statistics,
@@ -29,6 +30,7 @@ if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
 
+    from clsctl.loading.loader import Loader
     from clsctl.networks.base import Network
     from clsctl.training.job import TrainJob
     from clsctl.training.start.logistic import Classifier, CrossValidated
@@ -71,12 +73,13 @@ def fit_start(network: Network, job: TrainJob) -> Start | None:
     if network.state_dict()[names[1]].any():  # Fresh ones are 0.
         return None
     samples = _drawn(job)
+    load = as_predicted(job)
     with job.accelerate(network):
-        tried = list(_candidates(network, job, samples))
+        tried = list(_candidates(network, job, load, samples))
         best = min(tried, key=lambda one: one.found.nll)
         put(best.statistics, network)
-        flips = _compare_flipped(network, job, best, samples)
-        best = _on_all(best, network, job, samples)
+        flips = _compare_flipped(network, job, load, best, samples)
+        best = _on_all(best, network, job, load, samples)
     classifier = _fit(job, best)
     if job.logit_adjustment is not None:  # what the fitted one knows of how frequent classes are
         classifier = classifier._replace(bias=classifier.bias - job.logit_adjustment)
@@ -97,7 +100,7 @@ def measure_start(network: Network, job: TrainJob) -> CrossValidated:
     """
     samples = _drawn(job)[:COMPARED_IMAGES]
     with job.accelerate(network):
-        found = [one.found for one in _candidates(network, job, samples)]
+        found = [one.found for one in _candidates(network, job, as_predicted(job), samples)]
     return min(found, key=lambda one: one.nll)
 
 
@@ -110,44 +113,45 @@ def _drawn(job: TrainJob) -> list[Sample]:
     return [samples[place] for place in order[:MOST_IMAGES]]
 
 
-def _candidates(network: Network, job: TrainJob, samples: Sequence[Sample]) -> Iterator[_Candidate]:
+def _candidates(
+    network: Network, job: TrainJob, load: Load, samples: Sequence[Sample]
+) -> Iterator[_Candidate]:
     requested, compared = job.config.start.statistics, samples[:COMPARED_IMAGES]
     # Statistics of few images are noise, and some networks have none.
     possible = bool(statistics(network)) and len(samples) >= BATCH
     if requested != REESTIMATED or not possible:
-        yield _candidate(PUBLISHED, network, job, compared)
+        yield _candidate(PUBLISHED, network, job, load(compared))
     if requested != PUBLISHED and possible:
-        loader = as_predicted(job, samples[:REESTIMATED_ON])
-        reestimate_statistics(network, loader, job.stop)
-        yield _candidate(REESTIMATED, network, job, compared)
+        reestimate_statistics(network, load(samples[:REESTIMATED_ON]), job.stop)
+        yield _candidate(REESTIMATED, network, job, load(compared))
 
 
-def _candidate(name: str, network: Network, job: TrainJob, samples: Sequence[Sample]) -> _Candidate:
-    features = compute_features(network, as_predicted(job, samples), job.stop)
+def _candidate(name: str, network: Network, job: TrainJob, loader: Loader) -> _Candidate:
+    features = compute_features(network, loader, job.stop)
     return _Candidate(name, statistics(network), features, _cross_validate(job, features))
 
 
 def _on_all(
-    best: _Candidate, network: Network, job: TrainJob, samples: Sequence[Sample]
+    best: _Candidate, network: Network, job: TrainJob, load: Load, samples: Sequence[Sample]
 ) -> _Candidate:
     """The same for all samples, of which the first were seen before."""
     rest = samples[len(best.features.labels) :]
     if not rest:
         return best
-    more = compute_features(network, as_predicted(job, rest), job.stop)
+    more = compute_features(network, load(rest), job.stop)
     features = best.features.joined(more)
     return best._replace(features=features, found=_cross_validate(job, features))
 
 
 def _compare_flipped(
-    network: Network, job: TrainJob, best: _Candidate, samples: Sequence[Sample]
+    network: Network, job: TrainJob, load: Load, best: _Candidate, samples: Sequence[Sample]
 ) -> Comparison:
     """Compare images with their mirror images, by a classifier that was fitted to others."""
     values, labels = best.features
     half = (len(labels) + 1) // 2
     axes = logistic.principal_axes(values[:half])
     fitted = logistic.fit(axes, labels[:half], len(job.labels), best.found.penalty)
-    loader = as_predicted(job, samples[half : len(labels)])
+    loader = load(samples[half : len(labels)])
     flipped = compute_features(network, loader, job.stop, mirrored=True)
     first, second = (
         fitted.logits(of).argmax(axis=1) == labels[half:] for of in (values[half:], flipped.values)
