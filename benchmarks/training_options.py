@@ -51,8 +51,9 @@ def outcome(task: Task, tried: str) -> Outcome:
     run = task.folder / ("run-" + (tried.replace(" ", "+") or "plain"))
     if not (run / "train_result.json").exists():
         command = [sys.executable, "-m", "clsctl", "train", "-m", task.options.model, "-o", run]
-        command += ["-d", task.folder, "--epochs", task.options.epochs, "--seed", task.seed]
-        given = [f"data.image_size={task.options.size}", *tried.split()]
+        command += ["-d", task.folder, "--seed", task.seed]
+        own = f"data.image_size={task.options.size}", f"epochs={task.options.epochs}"
+        given = [*own, *tried.split()]
         command += [word for one in given for word in ("--set", one)]
         subprocess.run([*map(str, command)], check=True, stdout=subprocess.DEVNULL)
     scores = clsctl.evaluate(task.folder, weights=run, split="test").scores

@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING
 from clsctl.errors import Interrupted
 from clsctl.plugin.train_callbacks import Callback, EpochInfo, StepInfo
 from clsctl.training.build import build_teacher
+from clsctl.training.growing_images import relative_cost
 from clsctl.training.job import TrainJob
 from clsctl.training.optimization.schedule import learning_rate
 from clsctl.training.run_dir import checkpoint
@@ -107,13 +108,19 @@ def _train_epoch(
         rate = learning_rate(done, job.steps_per_epoch, config.epochs, rate, config.schedule)
         loss = make_step(job, state, teacher, batches, rate)
         speed = (progress.images - images_before) / max(time.monotonic() - started, 1e-9)
-        left = (config.epochs - progress.epoch) * job.images_per_epoch - progress.images
+        left = _images_left(job, progress)
         callback.step(
             StepInfo(progress.epoch + 1, progress.step, loss, rate, speed, max(left, 0) / speed)
         )
         _save_between(job, state)
         if out_of_time(job, state.closing):
             break
+
+
+def _images_left(job: TrainJob, progress: TrainProgress) -> float:
+    """Those of the run that are still to come, in images of this epoch's size."""
+    costs = [relative_cost(job, epoch) for epoch in range(progress.epoch, job.config.epochs)]
+    return job.images_per_epoch * sum(costs) / costs[0] - progress.images
 
 
 def _end_epoch(job: TrainJob, state: TrainState, callback: Callback, started: float) -> None:

@@ -158,6 +158,13 @@ def _preprocessing(config: TrainConfig) -> Preprocessing:
             code="E_CONFIG",
             hint=f"set it to {least} or more, or leave it out",
         )
+    if config.data.first_size > least:
+        raise UsageError(
+            f"data.first_size is {config.data.first_size}, more than the {least} pixels that images "
+            "are to grow to",
+            code="E_CONFIG",
+            hint=f"set it to less than {least}, or leave it out",
+        )
     if height == width:
         short = short or round(published.resize_short * least / published.input_size[0])
         return replace(published, crop=least, resize_short=short)

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING
 
 from clsctl.inference.devices import get_device
 from clsctl.training.distributed.process_group import sync_batch_norm
+from clsctl.training.growing_images import sized_loader
 from clsctl.training.job import TrainJob
 from clsctl.training.optimization.amp import scaler_state
 from clsctl.training.optimization.losses import classification_loss, distillation_loss
@@ -47,7 +48,7 @@ def train_mode(job: TrainJob, network: Network) -> None:
 def step_batches(job: TrainJob, progress: TrainProgress) -> Iterator[list[Batch]]:
     """Yield the batches of each step that is left in the epoch."""
     size = job.config.optimizer.accumulate
-    epoch = job.train.batches(progress.epoch, progress.step * size)
+    epoch = sized_loader(job, progress.epoch).batches(progress.epoch, progress.step * size)
     for _ in range(progress.step, job.steps_per_epoch):
         yield list(islice(epoch, size))
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 import re
 import time
 from collections.abc import Callable
@@ -14,6 +13,7 @@ from clsctl.errors import UsageError
 from clsctl.training.build import build_teacher
 from clsctl.training.config.recipes import Decision, decide
 from clsctl.training.config.sources import ResolvedConfig
+from clsctl.training.growing_images import relative_cost
 from clsctl.training.job import TrainJob
 from clsctl.training.reporting.display import duration
 from clsctl.training.reporting.eta import FORWARD_SHARE
@@ -94,12 +94,13 @@ def with_epochs(
     left = job.deadline - time.monotonic() - job.starts_fitted * pace.validation
     left, pace = job.group.broadcast(lambda: (max(left, 0.0), pace))
     planned = PLANNED * left - pace.decoding
-    epochs = min(max(math.ceil(planned / pace.epoch), 1), job.config.epochs)
-    resolved = decide(resolved, Decision("epochs", epochs, FITTED))
-    steps = int((planned / resolved.config.epochs - pace.validation) / pace.step)
+    resolved = decide(resolved, Decision("epochs", _fitting_epochs(job, pace, planned), FITTED))
+    job = replace(job, config=resolved.config)
+    whole = sum(relative_cost(job, epoch) for epoch in range(job.config.epochs))
+    steps = int((planned - job.config.epochs * pace.validation) / (whole * pace.step))
     if steps < job.steps_per_epoch:
         resolved = decide(resolved, Decision("steps_per_epoch", max(steps, 1), FITTED))
-    job = replace(job, config=resolved.config)
+        job = replace(job, config=resolved.config)
     images, all_images = job.images_per_epoch, len(job.train.samples)
     shortened = f", of {images} of the {all_images} images each" if images < all_images else ""
     say(
@@ -136,9 +137,23 @@ def _measure_pace(job: TrainJob) -> _Pace:
     return _Pace(step, steps, validated * step, (first - step) * steps)
 
 
+def _fitting_epochs(job: TrainJob, pace: _Pace, planned: float) -> int:
+    """The fewest epochs that would fill so many seconds, or as many as the configuration has."""
+    for epochs in range(1, job.config.epochs):
+        shorter = replace(job, config=replace(job.config, epochs=epochs))
+        whole = sum(relative_cost(shorter, epoch) for epoch in range(epochs))
+        if whole * pace.steps * pace.step + epochs * pace.validation >= planned:
+            return epochs
+    return job.config.epochs
+
+
 def _measure_step(job: TrainJob) -> float:
-    """Time the first steps of a new state, which is thrown away; returns seconds for each."""
+    """Time the first steps of a new state, which is thrown away; returns seconds for each.
+
+    On whole images, as in the last epoch.
+    """
     teacher, state = build_teacher(job), new_state(job)
+    state.progress.epoch = job.config.epochs - 1
     train_mode(job, state.network)
     marks = []
     for batches in islice(step_batches(job, state.progress), 1 + MEASURED_STEPS):

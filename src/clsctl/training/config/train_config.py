@@ -38,6 +38,9 @@ class DataConfig:
     image_size: NonNegativeInt | tuple[PositiveInt, PositiveInt] = key(
         0, "Side of the network's input in pixels, or its height and width; 0 is the model's own"
     )
+    first_size: NonNegativeInt = key(
+        0, "Side of the first epoch's training images, which grow to image_size; 0: all have that"
+    )
     resize_short: NonNegativeInt = key(
         0, "Short side from which the input is cut in prediction; 0 is in the model's proportion"
     )
