@@ -160,8 +160,8 @@ def _preprocessing(config: TrainConfig) -> Preprocessing:
         )
     if config.data.first_size > least:
         raise UsageError(
-            f"data.first_size is {config.data.first_size}, more than the {least} pixels that images "
-            "are to grow to",
+            f"data.first_size is {config.data.first_size}, more than the {least} pixels "
+            "that images are to grow to",
             code="E_CONFIG",
             hint=f"set it to less than {least}, or leave it out",
         )

@@ -27,7 +27,7 @@ from clsctl.errors import ClsctlError
 from clsctl.images.caption import draw_label
 from clsctl.images.read import read_pixels
 from clsctl.settings import load_settings
-from clsctl.system.files import atomic_replace
+from clsctl.system.files import atomic_replace, require_output_folder
 from clsctl.system.os_errors import translate_os_errors
 
 if TYPE_CHECKING:
@@ -44,13 +44,13 @@ _DEMO_SEED = 123
 
 
 def prepare_output(output: Path) -> None:
-    """Make the folders for a check, and take away the result of an earlier one.
+    """Find out whether a check can be written there, and take away the result of an earlier one.
 
     Raises:
         UsageError: The folder cannot be written (`E_OUTPUT`).
     """
+    require_output_folder(output)
     with _translate_errors(output):
-        (output / FOLDER / DEMO_FOLDER).mkdir(parents=True, exist_ok=True)
         (output / RESULT).unlink(missing_ok=True)
 
 
@@ -59,7 +59,7 @@ def write_check(report: CheckReport, output: Path) -> dict[str, Any]:
 
     Args:
         report: What was found.
-        output: A folder that was prepared; files of an earlier check are replaced.
+        output: A folder, made where it is not there; files of an earlier check are replaced.
 
     Returns:
         The content of `check_dataset_result.json`.
@@ -69,6 +69,7 @@ def write_check(report: CheckReport, output: Path) -> dict[str, Any]:
     """
     folder = output / FOLDER
     with _translate_errors(output):
+        (folder / DEMO_FOLDER).mkdir(parents=True, exist_ok=True)
         histogram = _write_histogram(report, folder)
         demos = {
             split: _write_demos(report.dataset, samples, folder)
@@ -83,6 +84,7 @@ def write_check(report: CheckReport, output: Path) -> dict[str, Any]:
 def write_failure(error: ClsctlError, output: Path) -> None:
     """Write the result for something that could not be checked at all; raises as `write_check`."""
     with _translate_errors(output):
+        output.mkdir(parents=True, exist_ok=True)
         _write_result(failed_fields(error), output)
 
 
@@ -174,4 +176,4 @@ def _write_text(path: Path, text: str) -> None:
 
 
 def _translate_errors(output: Path) -> AbstractContextManager[None]:
-    return translate_os_errors(output, hint="name another folder with -o")
+    return translate_os_errors(output, hint="choose another folder with -o")

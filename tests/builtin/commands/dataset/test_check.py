@@ -193,7 +193,23 @@ def test_output_that_cannot_be_written(clsctl, root, tmp_path):
     done = clsctl("dataset", "check", root, "-o", "taken")
     assert done.returncode == 2
     assert "[E_OUTPUT]" in done.stderr
-    assert "name another folder with -o" in done.stderr
+    assert "choose another folder with -o" in done.stderr
+
+
+def test_ctrl_c_leaves_nothing(root, tmp_path):
+    script = (
+        "import os, signal, sys\n"
+        "def interrupt(event, arguments):\n"
+        "    if event == 'open' and str(arguments[0]).endswith(('.jpg', '.png')):\n"
+        "        os.kill(os.getpid(), signal.SIGINT)\n"
+        "sys.addaudithook(interrupt)\n"
+        "from clsctl.main import main\n"
+        "main()\n"
+    )
+    command = [sys.executable, "-c", script, "dataset", "check", str(root), "-o", "new/output"]
+    done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, timeout=120)
+    assert done.returncode == 130, done.stderr
+    assert not (tmp_path / "new").exists()
 
 
 def test_a_result_of_an_earlier_check_is_replaced(clsctl, root, tmp_path):
