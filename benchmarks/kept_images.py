@@ -89,7 +89,8 @@ def train(model: str, photos: Path, run: Path, options: tuple[str, ...]) -> tupl
     command = [sys.executable, "-m", "clsctl", "train", "-m", model, "-d", photos, "-o", run]
     command += ["--epochs", 3, *options, *(() if model == PUBLISHED else ("--scratch",))]
     started = time.monotonic()
-    subprocess.run([*map(str, command)], check=True, stderr=subprocess.DEVNULL)
+    quiet = {"stdout": subprocess.DEVNULL, "stderr": subprocess.DEVNULL}
+    subprocess.run([*map(str, command)], check=True, **quiet)
     whole = time.monotonic() - started
     with (run / "results.csv").open(encoding="utf-8", newline="") as stream:
         rows = [row for row in csv.DictReader(stream) if row["train_loss"]]
