@@ -70,6 +70,13 @@ def test_memory_is_read_once_and_never_above_its_limit(images):
     assert read.names == ["0.png", "1.png", "2.png", "3.png"] + ["2.png", "3.png"] * 2
 
 
+def test_of_a_part_only_the_part_is_kept(images):
+    cached = cache_in_memory(lambda path: read_pixels(path)[10:20], 10**6)
+    cached(images[0])
+    assert cached(images[0]).base is None
+    assert np.array_equal(cached(images[0]), photo()[10:20])
+
+
 def test_the_disk_is_read_again_by_another_run(images, tmp_path):
     first, second = Counting(), Counting()
     for read in (first, second):

@@ -105,7 +105,8 @@ def cache_in_memory(read: Read, limit: int) -> Read:
         with lock:
             if key not in kept and pixels.nbytes <= room:
                 room -= pixels.nbytes
-                kept[key] = pixels
+                # A view would keep the whole that it is a part of.
+                kept[key] = pixels if pixels.base is None else pixels.copy()
         return pixels
 
     return from_memory

@@ -73,7 +73,7 @@ def choose_acceleration(
             code="E_ACCELERATE",
             hint="leave out --accelerate; stock Paddle trains then",
         )
-    note(f"stock Paddle computes, several times slower than oneDNN: {obstacle}")
+    note(f"stock Paddle trains, several times slower than with oneDNN: {obstacle}")
     return NO_ACCELERATION
 
 
@@ -87,7 +87,7 @@ def evaluating(network: nn.Layer, device: DeviceId, threads: int) -> Iterator[No
     """
     import paddle
 
-    accelerate = choose_acceleration("auto", device, threads)
+    accelerate = NO_ACCELERATION if _obstacle(device, threads) else Acceleration(threads)
     with paddle_on(device), accelerate.on_its_threads(), accelerate(network), paddle.no_grad():
         yield
 

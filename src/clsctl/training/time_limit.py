@@ -6,7 +6,8 @@ import re
 import time
 from collections.abc import Callable
 from dataclasses import replace
-from itertools import islice
+from itertools import islice, pairwise
+from statistics import median
 from typing import NamedTuple
 
 from clsctl.errors import UsageError
@@ -159,4 +160,5 @@ def _measure_step(job: TrainJob) -> float:
     for batches in islice(step_batches(job, state.progress), 1 + MEASURED_STEPS):
         make_step(job, state, teacher, batches, 0.0)
         marks.append(time.monotonic())
-    return (marks[-1] - marks[0]) / max(len(marks) - 1, 1) or 1.0
+    steps = [after - before for before, after in pairwise(marks)]
+    return median(steps or [0.0]) or 1.0
