@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING
 from clsctl.errors import Interrupted
 from clsctl.plugin.train_callbacks import Callback, EpochInfo, StepInfo
 from clsctl.training.build import build_teacher
-from clsctl.training.growing_images import relative_cost
+from clsctl.training.images.growing import relative_cost
 from clsctl.training.job import TrainJob
 from clsctl.training.optimization.schedule import learning_rate
 from clsctl.training.run_dir import checkpoint

@@ -10,8 +10,8 @@ from clsctl.inference.devices import get_device
 from clsctl.networks.build import build_lazy
 from clsctl.paths import is_file
 from clsctl.plugin.registry import default_registry
+from clsctl.training.images.kept import room, room_to_train, shrinking
 from clsctl.training.job import TrainJob
-from clsctl.training.kept_images import room, room_to_train, shrinking
 from clsctl.training.long_tail import advice
 from clsctl.training.memory_estimate import MemoryEstimate, estimate_memory
 from clsctl.training.run_dir.checkpoint import LATEST, TrainProgress, read_progress
@@ -75,7 +75,7 @@ def _memory(job: TrainJob, taken: MemoryEstimate) -> str:
 
 
 def _images(job: TrainJob) -> str:
-    """How much memory decoded images take; see `clsctl.training.kept_images`."""
+    """How much memory decoded images take; see `clsctl.training.images.kept`."""
     rank, images = job.group.rank, len(job.train.samples)
     height, width = job.preprocessing.input_size
     most = room(rank) // (3 * height * width)

@@ -30,9 +30,9 @@ from clsctl.training.distributed import environment
 from clsctl.training.distributed.devices import device_of
 from clsctl.training.distributed.process_group import SINGLE_PROCESS, ProcessGroup
 from clsctl.training.distributed.ranks import Rank
+from clsctl.training.images.kept import choose_cache, room, room_to_train, shrinking
+from clsctl.training.images.value_range import find_value_range
 from clsctl.training.job import TrainJob
-from clsctl.training.kept_images import choose_cache, room, room_to_train, shrinking
-from clsctl.training.value_range import find_value_range
 from clsctl.values import DeviceId, Preprocessing
 
 if TYPE_CHECKING:

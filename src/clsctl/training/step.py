@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 
 from clsctl.inference.devices import get_device
 from clsctl.training.distributed.process_group import sync_batch_norm
-from clsctl.training.growing_images import sized_loader
+from clsctl.training.images.growing import sized_loader
 from clsctl.training.job import TrainJob
 from clsctl.training.optimization.amp import scaler_state
 from clsctl.training.optimization.losses import classification_loss, distillation_loss

@@ -14,7 +14,7 @@ from clsctl.errors import UsageError
 from clsctl.training.build import build_teacher
 from clsctl.training.config.recipes import Decision, decide
 from clsctl.training.config.sources import ResolvedConfig
-from clsctl.training.growing_images import relative_cost
+from clsctl.training.images.growing import relative_cost
 from clsctl.training.job import TrainJob
 from clsctl.training.reporting.display import duration
 from clsctl.training.reporting.eta import FORWARD_SHARE

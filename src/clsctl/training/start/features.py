@@ -12,7 +12,7 @@ from clsctl.errors import Interrupted
 from clsctl.images.preprocess import transform_ops
 from clsctl.loading.loader import Loader, open_loader
 from clsctl.settings import load_settings
-from clsctl.training.kept_images import room
+from clsctl.training.images.kept import room
 from clsctl.training.start.statistics import batch_norms
 
 if TYPE_CHECKING:

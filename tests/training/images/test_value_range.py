@@ -17,7 +17,7 @@ import clsctl
 from clsctl.datasets.samples import Sample
 from clsctl.errors import DataError, UsageError
 from clsctl.settings import Settings
-from clsctl.training.value_range import find_value_range
+from clsctl.training.images.value_range import find_value_range
 from clsctl.values import ValueRange
 
 pytestmark = pytest.mark.usefixtures("one_thread")

@@ -11,7 +11,7 @@ from tiny_training import MODEL, write_dataset
 
 from clsctl.training.config.run_config import resolve_run
 from clsctl.training.config.sources import table_source
-from clsctl.training.growing_images import sized_loader
+from clsctl.training.images.growing import sized_loader
 from clsctl.training.setup import prepare
 
 pytestmark = pytest.mark.usefixtures("one_thread")
