@@ -14,15 +14,13 @@ from clsctl.errors import DataError, UsageError
 from clsctl.images.preprocess import compile_transforms, image_settings
 from clsctl.images.read import InputImage, read_tensors
 from clsctl.images.sources import iter_sources
-from clsctl.inference.devices import select_device
 from clsctl.installation import install_hint
 from clsctl.onednn.choice import evaluating
-from clsctl.plugin.registry import default_registry
 from clsctl.system.cpu import available_cores
 from clsctl.system.files import atomic_output
 from clsctl.system.iteration import batched
 from clsctl.system.threads import one_opencv_thread, ordered_flat_map
-from clsctl.values import Progress
+from clsctl.values import HOST, DeviceId, Progress
 
 if TYPE_CHECKING:
     import numpy as np
@@ -55,6 +53,7 @@ def compute_embeddings(
     inputs: Iterable[object],
     settings: Settings,
     batch_size: int = 16,
+    device: DeviceId = HOST,
     progress: Progress = no_progress,
 ) -> Embeddings:
     """Compute embeddings with a network in evaluation mode.
@@ -62,13 +61,13 @@ def compute_embeddings(
     Args:
         transforms: Preprocessing, as `PreProcess.transform_ops` of inference.yml.
         inputs: What `clsctl.images.sources.iter_sources` accepts.
-        settings: The device and threads too.
+        settings: Those for reading images, and `threads`.
         batch_size: Images in one run of the network.
+        device: Where the network runs.
         progress: Is told how many images are done.
     """
     import numpy as np
 
-    device = select_device(settings.device, default_registry())
     threads = settings.threads or available_cores()
     settings = image_settings(transforms, settings)
     read = functools.partial(

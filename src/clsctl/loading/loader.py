@@ -6,6 +6,7 @@ number of threads or their timing, nor on the batch from which an interrupted ep
 
 from __future__ import annotations
 
+import copy
 import functools
 import itertools
 import threading
@@ -91,6 +92,18 @@ class Loader:
     def __len__(self) -> int:
         whole, rest = divmod(len(self.samples), self.batch_size * self.part[1])
         return whole + (rest > 0 and not self.drop_last)
+
+    def with_samples(self, samples: Sequence[Sample]) -> Loader:
+        """The same with other samples; what is kept of images is shared."""
+        other = copy.copy(self)
+        other.samples = samples
+        return other
+
+    def with_transform(self, transform: Transform) -> Loader:
+        """The same with another transform; what is kept of images is shared."""
+        other = copy.copy(self)
+        other.transform = transform
+        return other
 
     def batches(self, epoch: int, start: int = 0) -> Iterator[Batch]:
         """Load the batches `start`, `start` + 1, ... of an epoch.

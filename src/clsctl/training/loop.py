@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING
 from clsctl.errors import Interrupted
 from clsctl.plugin.train_callbacks import Callback, EpochInfo, StepInfo
 from clsctl.training.build import build_teacher
-from clsctl.training.images.growing import relative_cost
+from clsctl.training.images.growing import whole_epochs
 from clsctl.training.job import TrainJob
 from clsctl.training.optimization.schedule import learning_rate
 from clsctl.training.run_dir import checkpoint
@@ -119,8 +119,8 @@ def _train_epoch(
 
 def _images_left(job: TrainJob, progress: TrainProgress) -> float:
     """Those of the run that are still to come, in images of this epoch's size."""
-    costs = [relative_cost(job, epoch) for epoch in range(progress.epoch, job.config.epochs)]
-    return job.images_per_epoch * sum(costs) / costs[0] - progress.images
+    from_now, later = (whole_epochs(job, progress.epoch + n) for n in (0, 1))
+    return job.images_per_epoch * from_now / (from_now - later) - progress.images
 
 
 def _end_epoch(job: TrainJob, state: TrainState, callback: Callback, started: float) -> None:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import copy
 from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -92,9 +91,8 @@ def prepare(config: TrainConfig, group: ProcessGroup = SINGLE_PROCESS) -> TrainJ
 
 def with_augmentation(job: TrainJob, config: TrainConfig) -> TrainJob:
     """The same with another configuration, by which the training images are varied."""
-    train = copy.copy(job.train)
-    train.transform = train_transform(job.preprocessing, config.augment)
-    return replace(job, config=config, train=train)
+    transform = train_transform(job.preprocessing, config.augment)
+    return replace(job, config=config, train=job.train.with_transform(transform))
 
 
 def with_loss(job: TrainJob, config: TrainConfig) -> TrainJob:

@@ -14,7 +14,7 @@ from clsctl.errors import UsageError
 from clsctl.training.build import build_teacher
 from clsctl.training.config.recipes import Decision, decide
 from clsctl.training.config.sources import ResolvedConfig
-from clsctl.training.images.growing import relative_cost
+from clsctl.training.images.growing import whole_epochs
 from clsctl.training.job import TrainJob
 from clsctl.training.reporting.display import duration
 from clsctl.training.reporting.eta import FORWARD_SHARE
@@ -97,8 +97,8 @@ def with_epochs(
     planned = PLANNED * left - pace.decoding
     resolved = decide(resolved, Decision("epochs", _fitting_epochs(job, pace, planned), FITTED))
     job = replace(job, config=resolved.config)
-    whole = sum(relative_cost(job, epoch) for epoch in range(job.config.epochs))
-    steps = int((planned - job.config.epochs * pace.validation) / (whole * pace.step))
+    training = planned - job.config.epochs * pace.validation
+    steps = int(training / (whole_epochs(job) * pace.step))
     if steps < job.steps_per_epoch:
         resolved = decide(resolved, Decision("steps_per_epoch", max(steps, 1), FITTED))
         job = replace(job, config=resolved.config)
@@ -142,8 +142,8 @@ def _fitting_epochs(job: TrainJob, pace: _Pace, planned: float) -> int:
     """The fewest epochs that would fill so many seconds, or as many as the configuration has."""
     for epochs in range(1, job.config.epochs):
         shorter = replace(job, config=replace(job.config, epochs=epochs))
-        whole = sum(relative_cost(shorter, epoch) for epoch in range(epochs))
-        if whole * pace.steps * pace.step + epochs * pace.validation >= planned:
+        training = whole_epochs(shorter) * pace.steps * pace.step
+        if training + epochs * pace.validation >= planned:
             return epochs
     return job.config.epochs
 

@@ -133,3 +133,15 @@ def test_pages_are_numbered(folder, capsys):
     assert embed("two.tif", "-m", MODEL, "-o", "e.npz") == 0
     with np.load("e.npz") as arrays:
         assert arrays["page_index"].tolist() == [0, 1]
+
+
+@pytest.mark.parametrize(("device", "status"), [("tpu", 2), ("cpu:7", 6)])
+def test_a_device_that_is_not_there_is_refused_before_weights_are_pulled(
+    clsctl, folder, device, status
+):
+    """The weights of this model are not here, and no server is within reach."""
+    done = clsctl("embed", "photos", "-m", "PP-LCNet_x1_0", "-o", "e.npz", "--device", device)
+    assert done.returncode == status
+    assert "[E_DEVICE_" in done.stderr
+    assert not (folder / "e.npz").exists()
+    assert clsctl("embed", "photos", "-m", MODEL, "-o", "e.npz", "--device", "cpu").returncode == 7

@@ -60,18 +60,21 @@ def embed(
     from clsctl.console.progress import image_counter
     from clsctl.errors import SomeInputsFailed
     from clsctl.images.sources import count_sources
+    from clsctl.inference.devices import select_device
     from clsctl.interpretation.embed import check_output, compute_embeddings, save_embeddings
     from clsctl.interpretation.network import load_network
     from clsctl.networks.trained_weights import find
+    from clsctl.plugin.registry import default_registry
     from clsctl.settings import load_settings
 
     check_output(output)
     settings = load_settings(device=device)
+    placed = select_device(settings.device, default_registry())
     found = find(model, weights, settings)
     network = load_network(found)
     with image_counter(lambda: count_sources(inputs)) as progress:
         embeddings = compute_embeddings(
-            network, found.transforms, inputs, settings, batch, progress
+            network, found.transforms, inputs, settings, batch, placed, progress
         )
     save_embeddings(embeddings, output)
     for sample in embeddings.errors:

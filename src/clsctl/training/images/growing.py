@@ -5,7 +5,7 @@ M. Tan and Q. Le, "EfficientNetV2: Smaller Models and Faster Training", 2021 (ar
 
 from __future__ import annotations
 
-import copy
+import math
 from dataclasses import replace
 
 from clsctl.loading.augment import train_transform
@@ -22,10 +22,8 @@ def sized_loader(job: TrainJob, epoch: int) -> Loader:
     if size == job.preprocessing.input_size:
         return job.train
     crop = size if isinstance(job.preprocessing.crop, tuple) else size[0]
-    loader = copy.copy(job.train)
     smaller = replace(job.preprocessing, crop=crop)
-    loader.transform = train_transform(smaller, job.config.augment)
-    return loader
+    return job.train.with_transform(train_transform(smaller, job.config.augment))
 
 
 def input_size(job: TrainJob, epoch: int) -> tuple[int, int]:
@@ -39,7 +37,7 @@ def input_size(job: TrainJob, epoch: int) -> tuple[int, int]:
     return height, width
 
 
-def relative_cost(job: TrainJob, epoch: int) -> float:
-    """What an epoch takes, in proportion to one of whole images: as many pixels."""
-    (height, width), whole = input_size(job, epoch), job.preprocessing.input_size
-    return height * width / (whole[0] * whole[1])
+def whole_epochs(job: TrainJob, first: int = 0) -> float:
+    """As many epochs of whole images have the pixels of all those from one epoch on."""
+    sizes = [input_size(job, epoch) for epoch in range(first, job.config.epochs)]
+    return sum(height * width for height, width in sizes) / math.prod(job.preprocessing.input_size)

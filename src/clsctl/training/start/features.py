@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import copy
 from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, NamedTuple
 
@@ -56,13 +55,7 @@ def as_predicted(job: TrainJob) -> Load:
     """Return what loads images, and keeps them for the next time as far as memory allows."""
     root, transforms = job.dataset.root, transform_ops(job.preprocessing)
     loader = open_loader((), root, transforms, load_settings(), BATCH, keep=room(job.group.rank))
-
-    def load(samples: Sequence[Sample]) -> Loader:
-        part = copy.copy(loader)
-        part.samples = samples
-        return part
-
-    return load
+    return loader.with_samples
 
 
 def compute_features(
