@@ -22,6 +22,14 @@ with {0}(Path(sys.argv[1])) as path:
     print(path, flush=True)
     sys.stdin.read()
 """
+SWEEPS = """
+import sys
+from pathlib import Path
+from clsctl.system.temporary import sweep
+print("ready", flush=True)
+while True:
+    sweep.__wrapped__(Path(sys.argv[1]))
+"""
 WRITES = """
 import sys
 from pathlib import Path
@@ -57,6 +65,22 @@ def test_what_a_killed_process_left_is_removed_and_what_a_running_one_holds_is_n
     assert sorted(tmp_path.iterdir()) == sorted([held, tmp_path / "out.txt"])
     alive.communicate()
     assert list(tmp_path.iterdir()) == [tmp_path / "out.txt"]
+
+
+@pytest.mark.parametrize("temporary", [temporary_file, temporary_folder])
+def test_what_is_made_while_another_process_sweeps_is_there(tmp_path, temporary):
+    """It can be swept between any two things that making it asks of the system."""
+    command = [sys.executable, "-c", SWEEPS, tmp_path]
+    with subprocess.Popen(command, text=True, stdout=subprocess.PIPE) as sweeper:
+        try:
+            assert sweeper.stdout.readline() == "ready\n"
+            for _ in range(2000):
+                with temporary(tmp_path) as path:
+                    assert path.exists()
+        finally:
+            sweeper.kill()
+    sweep.__wrapped__(tmp_path)
+    assert not any(tmp_path.iterdir())
 
 
 @pytest.mark.parametrize("work", ["file", "folder"])

@@ -58,9 +58,11 @@ def temporary_folder(
         mode: Its permissions, before the process's umask.
     """
 
-    def make(path: Path) -> int:
+    def make(path: Path) -> int | None:
         path.mkdir(mode)
-        return os.open(path, _PRESENT)
+        with contextlib.suppress(FileNotFoundError):
+            return os.open(path, _PRESENT)
+        return None  # it was swept before it was opened
 
     if not lockable:
         with _unlocked(folder, lambda path: path.mkdir(mode), _remove_tree) as path:
@@ -107,13 +109,15 @@ def _new_name(folder: Path) -> Path:
 
 @contextmanager
 def _locked(
-    folder: Path, make: Callable[[Path], int], remove: Callable[[Path], object]
+    folder: Path, make: Callable[[Path], int | None], remove: Callable[[Path], object]
 ) -> Iterator[Path]:
     """Make what others leave alone while the block runs, and remove it unless it was renamed."""
     sweep(folder)
     while True:
         path = _new_name(folder)
         descriptor = make(path)
+        if descriptor is None:
+            continue
         try:
             # Some disks have no locks; nothing is swept there.
             with contextlib.suppress(OSError):
