@@ -81,6 +81,19 @@ def test_models_are_ranked_trained_and_one_is_taken(clsctl: Run, data: Path, tmp
     assert all(name in page for name in (*CLASSES, *MODELS))
 
 
+def test_runs_do_not_compare_again_what_ranking_compared(clsctl: Run, tmp_path: Path):
+    data = write_dataset(tmp_path / "data", 24)  # enough for batch norm's statistics
+    done = clsctl(*SEARCH, *ONE, "-d", data, "--set", "data.image_size=64")
+    assert done.returncode == 0, done.stderr
+    record = json.loads((tmp_path / "found" / "search.json").read_text())
+    (candidate,) = record["candidates"]
+    (trial,) = record["trials"]
+    log = (tmp_path / "found" / "trials" / trial["folder"] / "train.log").read_text()
+    found = re.search(r"(\w+) statistics \(left-out NLL: (\w+) [\d.]+\)\n", log)
+    assert found, log
+    assert found.groups() == (candidate["statistics"], candidate["statistics"])
+
+
 def test_a_search_that_is_interrupted_gives_its_best_and_is_resumed(
     clsctl: Run, data: Path, tmp_path: Path
 ):

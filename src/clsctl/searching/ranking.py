@@ -160,8 +160,18 @@ def _measure(search: Search, entry: ModelEntry, size: int, until: Until) -> Cand
         config = resolve_run(search.sources(entry.name, size), resume=False).config
         job = replace(prepare(config), stop=until)
         with paddle_for(job):
-            found = measure_start(build_network(job), job)
+            statistics, found = measure_start(build_network(job), job)
         seconds = (time.monotonic() - began) / len(found.correct)
         milliseconds = untrained_latency(job) if search.record.goal.latency_ms else None
     top1, images = float(found.correct.mean()), len(found.correct)
-    return Candidate(entry.name, size, top1, images, found.nll, seconds, size_mb, milliseconds)
+    return Candidate(
+        model=entry.name,
+        image_size=size,
+        top1=top1,
+        images=images,
+        nll=found.nll,
+        seconds=seconds,
+        size_mb=size_mb,
+        latency_ms=milliseconds,
+        statistics=statistics,
+    )

@@ -46,6 +46,7 @@ class Candidate:
         seconds: For one image: to compute its features, and what the classifier took.
         size_mb: Of the weights, in units of 10**6 bytes.
         latency_ms: Of one image on this machine; None where it was not measured.
+        statistics: Batch norm's with which the classifier is better, for `start.statistics`.
     """
 
     model: str
@@ -56,6 +57,7 @@ class Candidate:
     seconds: float
     size_mb: float
     latency_ms: float | None = None
+    statistics: str = "auto"
 
     @property
     def name(self) -> str:
@@ -65,7 +67,7 @@ class Candidate:
     def training_seconds(self, images: int, epochs: int) -> float:
         """Estimate what a training run of so many images takes.
 
-        For each image, fitting the start takes what looking at it took, and so does an epoch.
+        For each image an epoch takes what looking at it took, and fitting the start at most that.
         """
         return (1 + epochs) * images * self.seconds
 
@@ -78,7 +80,8 @@ class Trial:
         folder: Of the run, in the search's `trials`.
         candidate: The candidate's name.
         minutes: What it may take.
-        top1: Of its best epoch, on the validation images; None while it is not finished.
+        top1: Of its best epoch, on the validation images, or its balanced accuracy where that
+            decides; None while it is not finished.
         epoch: That epoch; 0 is the start.
         epochs: How many were made.
     """

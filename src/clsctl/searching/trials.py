@@ -92,9 +92,14 @@ def _train_all(search: Search) -> None:
 def _train(search: Search, trial: Trial) -> None:
     candidate = search.record.candidate(trial.candidate)
     folder = search.run(trial)
-    settings = {"output": str(folder), "time_limit": trial.minutes}
+    settings = {
+        "output": str(folder),
+        "time_limit": trial.minutes,
+        "start.statistics": candidate.statistics,  # they were compared to rank it
+    }
     note(f"training {candidate.model} at {candidate.image_size} pixels")
     sources = search.sources(candidate.model, candidate.image_size, **settings)
     result = run_training(sources, resume=is_dir(folder / LATEST))
     epochs = int(result.history[-1]["epoch"])
-    search.keep(replace(trial, top1=result.top1, epoch=result.best_epoch, epochs=epochs))
+    top1 = result.top1 if result.balanced_accuracy is None else result.balanced_accuracy
+    search.keep(replace(trial, top1=top1, epoch=result.best_epoch, epochs=epochs))

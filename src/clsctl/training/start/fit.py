@@ -88,20 +88,26 @@ def fit_start(network: Network, job: TrainJob) -> Start | None:
     return Start(weights, best.name, _report(tried, best), flips)
 
 
-def measure_start(network: Network, job: TrainJob) -> CrossValidated:
+def measure_start(network: Network, job: TrainJob) -> tuple[str, CrossValidated]:
     """Measure what a classifier that is fitted to features is worth, without fitting the whole.
+
+    `fit_start` finds the same statistics the better ones.
 
     Args:
         network: With published weights; its statistics may change.
         job: Gives the images, of which COMPARED_IMAGES are looked at, and says when to stop.
+
+    Returns:
+        The name of the better statistics, and what a classifier is worth with them.
 
     Raises:
         Interrupted: The run was stopped meanwhile.
     """
     samples = _drawn(job)[:COMPARED_IMAGES]
     with job.accelerate(network):
-        found = [one.found for one in _candidates(network, job, as_predicted(job), samples)]
-    return min(found, key=lambda one: one.nll)
+        tried = list(_candidates(network, job, as_predicted(job), samples))
+    best = min(tried, key=lambda one: one.found.nll)
+    return best.name, best.found
 
 
 def _drawn(job: TrainJob) -> list[Sample]:
