@@ -154,3 +154,30 @@ def test_comparing_the_other_way_round_mirrors_everything(pairs):
     assert one.p_value == other.p_value
     assert one.difference == -other.difference
     assert one.interval == pytest.approx((-other.interval[1], -other.interval[0]))
+
+
+@given(st.lists(st.tuples(*[st.booleans()] * 2, st.integers(0, 3)), min_size=1))
+def test_balanced_accuracies_are_compared_as_accuracies_are_where_classes_are_alike(samples):
+    first, second = (np.array([sample[place] for sample in samples]) for place in (0, 1))
+    labels = np.array([label for *_, label in samples])
+    one_class = metrics.compare_balanced(first, second, np.zeros(len(samples), int))
+    paired = metrics.compare_paired(first, second)
+    assert one_class == (paired.difference, paired.interval)
+    gain, (low, high) = metrics.compare_balanced(first, second, labels)
+    by_label = [metrics.balanced_mean(right, labels) for right in (first, second)]
+    assert gain == pytest.approx(by_label[1] - by_label[0])
+    other = metrics.compare_balanced(second, first, labels)
+    assert (-gain, (-high, -low)) == (pytest.approx(other[0]), pytest.approx(other[1]))
+
+
+def test_a_rare_class_counts_as_much_as_a_frequent_one():
+    """One model finds all of 200 images and none of 20, the other 190 of 200 and all of 20."""
+    labels = np.repeat([0, 1], [200, 20])
+    first = labels == 0
+    second = np.repeat([False, True], [10, 210])
+    assert metrics.balanced_mean(first, labels) == 0.5
+    assert metrics.balanced_mean(second, labels) == pytest.approx(0.975)
+    gain, (low, high) = metrics.compare_balanced(first, second, labels)
+    assert gain == pytest.approx(0.475)
+    assert 0.35 < low < gain < high
+    assert metrics.compare_paired(first, second).interval[0] < 0.1

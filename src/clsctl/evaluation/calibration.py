@@ -113,12 +113,17 @@ def fit_temperature(scores: NDArray[np.float32], labels: NDArray[np.int64]) -> f
     return float(2 / (low + high))
 
 
-def mean_nll(scores: NDArray[np.floating], labels: NDArray[np.int64]) -> float:
-    """Compute the mean negative log-likelihood of the right classes, in nats."""
+def nll(scores: NDArray[np.floating], labels: NDArray[np.int64]) -> NDArray[np.float64]:
+    """Compute the negative log-likelihood of each sample's right class, in nats, float64 [N]."""
     import numpy as np
 
-    likelihood = float(log_probabilities(scores)[np.arange(len(labels)), labels].mean())
-    return 0.0 - likelihood  # of 0 it is 0, not -0
+    likelihoods = log_probabilities(scores)[np.arange(len(labels)), labels]
+    return 0.0 - likelihoods  # of 0 it is 0, not -0
+
+
+def mean_nll(scores: NDArray[np.floating], labels: NDArray[np.int64]) -> float:
+    """Compute the mean negative log-likelihood of the right classes, in nats."""
+    return float(nll(scores, labels).mean())
 
 
 def fit_threshold(

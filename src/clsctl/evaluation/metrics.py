@@ -6,6 +6,7 @@ Everything is exact arithmetic on NumPy arrays; nothing here knows where scores 
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 if TYPE_CHECKING:
@@ -88,6 +89,18 @@ def class_scores(matrix: Ints) -> ClassScores:
     return ClassScores(
         _ratio(hits, given), _ratio(hits, support), _ratio(2 * hits, given + support), support
     )
+
+
+def balanced_mean(values: NDArray[Any], labels: NDArray[Any]) -> float:
+    """Average over samples so that each class counts the same.
+
+    Args:
+        values: [N], of each sample. Of which are classified correctly, the balanced accuracy comes.
+        labels: int [N], their classes.
+    """
+    import numpy as np
+
+    return float(np.mean([values[labels == label].mean() for label in np.unique(labels)]))
 
 
 def macro_mean(matrix: Ints, figures: Floats) -> float:
@@ -175,23 +188,52 @@ def compare_paired(first: NDArray[Any], second: NDArray[Any]) -> Comparison:
         first: bool [N], which samples the first model got right.
         second: bool [N], the same of the second model.
     """
-    total = len(first)
-    only_first, only_second = int((first & ~second).sum()), int((second & ~first).sum())
+    only_first, only_second, total = _paired(first, second)
     difference = (only_second - only_first) / total
     return Comparison(
         only_first,
         only_second,
         difference,
-        _paired_interval(only_first, only_second, total),
+        _paired_interval([(only_first, only_second, total)]),
         _sign_test(only_first, only_second),
     )
 
 
-def _paired_interval(only_first: int, only_second: int, total: int) -> Interval:
-    """Half a sample is added to each of the four cells, so that few samples claim little."""
-    b, c, n = only_first + 0.5, only_second + 0.5, total + 2
-    centre = (c - b) / n
-    spread = Z_95 * math.sqrt((b + c) - (c - b) ** 2 / n) / n
+def compare_balanced(
+    first: NDArray[np.bool_], second: NDArray[np.bool_], labels: NDArray[Any]
+) -> tuple[float, Interval]:
+    """Compare balanced accuracies: `compare_paired` where each class counts the same.
+
+    Args:
+        first: bool [N], which samples the first model got right.
+        second: bool [N], the same of the second model.
+        labels: int [N], their classes.
+
+    Returns:
+        That of the second minus that of the first, -1 to 1, and its 95 % confidence interval.
+    """
+    import numpy as np
+
+    of_classes = [labels == label for label in np.unique(labels)]
+    found = [_paired(first[one], second[one]) for one in of_classes]
+    difference = float(np.mean([(c - b) / n for b, c, n in found]))
+    return difference, _paired_interval(found)
+
+
+def _paired(first: NDArray[np.bool_], second: NDArray[np.bool_]) -> tuple[int, int, int]:
+    """Count the samples that only one of two models got right, and all."""
+    return int((first & ~second).sum()), int((second & ~first).sum()), len(first)
+
+
+def _paired_interval(counts: Sequence[tuple[int, int, int]]) -> Interval:
+    """Of the mean difference of groups of samples, each as `_paired` counts it.
+
+    Half a sample is added to each of a group's four cells, so that few samples claim little.
+    """
+    cells = [(b + 0.5, c + 0.5, n + 2) for b, c, n in counts]
+    centre = sum((c - b) / n for b, c, n in cells) / len(cells)
+    variance = sum((b + c - (c - b) ** 2 / n) / n**2 for b, c, n in cells) / len(cells) ** 2
+    spread = Z_95 * math.sqrt(variance)
     return max(-1.0, centre - spread), min(1.0, centre + spread)
 
 

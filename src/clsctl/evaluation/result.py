@@ -80,7 +80,7 @@ class Evaluation:
     @property
     def balanced_accuracy(self) -> float:
         """The mean recall of the classes that have samples: each counts the same, 0 to 1."""
-        return float(self.class_scores.recall[self.matrix.sum(axis=1) > 0].mean())
+        return metrics.balanced_mean(self.correct, self.labels)
 
     @property
     def top5(self) -> float:

@@ -36,8 +36,12 @@ class EpochInfo(NamedTuple):
         top1: Share of the validation images whose class came first, 0 to 1.
         top5: Share of them whose class was among the first five, 0 to 1; None where there are no
             more than five classes.
-        best: The best top-1 so far, this epoch included.
+        best: The top-1 of the best epoch so far, or its balanced accuracy where classes count
+            alike.
         seconds: What it took.
+        balanced_accuracy: The mean recall of the classes, 0 to 1; None unless these count alike
+            (`best_by`).
+        best_epoch: The best epoch so far, this one included.
     """
 
     epoch: int
@@ -47,6 +51,8 @@ class EpochInfo(NamedTuple):
     top5: float | None
     best: float
     seconds: float
+    balanced_accuracy: float | None = None
+    best_epoch: int = 0
 
 
 class Callback:

@@ -80,8 +80,8 @@ class Trial:
         folder: Of the run, in the search's `trials`.
         candidate: The candidate's name.
         minutes: What it may take.
-        top1: Of its best epoch, on the validation images, or its balanced accuracy where that
-            decides; None while it is not finished.
+        top1: Of its best epoch, on the validation images, or its balanced accuracy where classes
+            count alike; None while it is not finished.
         epoch: That epoch; 0 is the start.
         epochs: How many were made.
     """

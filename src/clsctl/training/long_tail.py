@@ -54,7 +54,22 @@ def balancing(job: TrainJob) -> Decision | None:
     if train.ratio < IMBALANCE or val.ratio > ALIKE or val.least < FEWEST:
         return None
     why = f"the validation images have all classes alike, the training images 1 : {train.ratio:.0f}"
-    return Decision(KEY, 1.0, why)
+    return Decision(KEY, 1, why)
+
+
+def judging(job: TrainJob) -> Decision | None:
+    """Judge epochs as the classes count in training: each the same, where that is asked for.
+
+    By top-1 nothing that is learnt of rare classes pays for what the others lose to it. They have
+    few validation images, of which the likelihood has less noise than the accuracy.
+    """
+    data, loss = job.config.data, job.config.loss
+    keys = {"data.balanced": data.balanced, "loss.balanced": loss.balanced}
+    keys[KEY] = bool(loss.logit_adjustment)
+    for key, is_set in keys.items():
+        if is_set:
+            return Decision("best_by", "balanced_loss", f"{key} lets all classes count alike")
+    return None
 
 
 def advice(job: TrainJob) -> str | None:

@@ -150,6 +150,8 @@ def _epoch_info(progress: TrainProgress, started: float) -> EpochInfo:
         top5=figures.get("top5"),
         best=progress.best,
         seconds=time.monotonic() - started,
+        balanced_accuracy=figures.get("balanced_accuracy"),
+        best_epoch=progress.best_epoch,
     )
 
 

@@ -10,11 +10,12 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from clsctl.console.messages import note
-from clsctl.evaluation.metrics import Comparison, compare_paired
+from clsctl.evaluation.metrics import Interval, compare_balanced, compare_paired
 from clsctl.networks.pdparams import read_pdparams
 from clsctl.training.job import TrainJob
 from clsctl.training.run_dir import checkpoint
 from clsctl.training.run_dir.checkpoint import BEST, LATEST, TrainProgress
+from clsctl.training.validation import val_labels
 
 if TYPE_CHECKING:
     import numpy as np
@@ -31,16 +32,26 @@ class WentBack(Exception):
     """The state of training is that of the latest checkpoint."""
 
 
-def compare_with_start(progress: TrainProgress, right: NDArray[np.bool_]) -> Comparison | None:
-    """Compare an epoch with the start on each validation image; None where there was no start.
+def compare_with_start(
+    job: TrainJob, progress: TrainProgress, right: NDArray[np.bool_]
+) -> tuple[float, Interval] | None:
+    """Compare an epoch with the start on each validation image, by what makes an epoch the best.
 
     Args:
         right: Which images are classified correctly now, bool [N].
+
+    Returns:
+        What was gained, -1 to 1, and its 95 % interval; None where there was no start.
     """
     import numpy as np
 
     before = np.array([mark == "1" for mark in progress.start_right], np.bool_)
-    return compare_paired(before, right) if len(before) == len(right) else None
+    if len(before) != len(right):
+        return None
+    if job.config.best_by == "balanced_loss":
+        return compare_balanced(before, right, val_labels(job))
+    found = compare_paired(before, right)
+    return found.difference, found.interval
 
 
 def marks(right: NDArray[np.bool_]) -> str:
@@ -56,12 +67,12 @@ def check_setback(job: TrainJob, progress: TrainProgress, right: NDArray[np.bool
             lower rate.
     """
     early = 2 * progress.epoch < job.config.epochs
-    found = compare_with_start(progress, right)
-    if job.config.on_setback == "continue" or early or found is None or found.interval[1] >= 0:
+    found = compare_with_start(job, progress, right)
+    if job.config.on_setback == "continue" or early or found is None or found[1][1] >= 0:
         return
     progress.setbacks += 1
     if job.group.is_rank_zero:
-        note(_explain(job, progress, found))
+        note(_explain(job, progress, *found))
     if not has_given_up(job, progress):
         progress.rate_factor *= BACK_AT
         progress.ema_steps = 0
@@ -81,11 +92,11 @@ def has_given_up(job: TrainJob, progress: TrainProgress) -> bool:
     return bool(most) and progress.setbacks >= most
 
 
-def _explain(job: TrainJob, progress: TrainProgress, found: Comparison) -> str:
-    low, high = (100 * limit for limit in found.interval)
+def _explain(job: TrainJob, progress: TrainProgress, gain: float, interval: Interval) -> str:
+    low, high = (100 * limit for limit in interval)
     fact = (
-        f"epoch {progress.epoch} is worse than the start by {-100 * found.difference:.1f} points "
-        f"(95 % {-high:.1f} to {-low:.1f}, p {found.p_value:.2g})"
+        f"epoch {progress.epoch} is worse than the start by {-100 * gain:.1f} points "
+        f"(95 % {-high:.1f} to {-low:.1f})"
     )
     if has_given_up(job, progress):
         return f"{fact}; training will not improve on it, and stops"

@@ -25,7 +25,7 @@ from clsctl.training.distributed.devices import device_of
 from clsctl.training.distributed.process_group import ProcessGroup, init_process_group
 from clsctl.training.distributed.ranks import Rank, current_rank
 from clsctl.training.job import TrainJob
-from clsctl.training.long_tail import balancing
+from clsctl.training.long_tail import balancing, judging
 from clsctl.training.loop import fit
 from clsctl.training.lr_finder import find_learning_rate
 from clsctl.training.optimization.schedule import global_batch, scaled_rate
@@ -57,17 +57,21 @@ class TrainResult:
         output: The run's folder.
         top1: Of the best epoch, on the validation images, 0 to 1.
         top5: Of the best epoch; None where there are no more than five classes.
+        balanced_accuracy: Of the best epoch, the mean recall of the classes; None where these do
+            not count alike.
         best_epoch: Counted from 1; 0 is the classifier that the run started with.
         weights: The best weights, a .pdparams file.
         model_dir: The exported model, for `create_model(model_dir=...)`; None where it gave other
             scores than the network, and so was not kept.
         history: Epoch by epoch: `epoch`, `train_loss` (not of epoch 0), `val_loss`, `top1` and,
-            with more than five classes, `top5`.
+            with more than five classes, `top5`; `balanced_accuracy` and `balanced_loss` where
+            classes count alike.
     """
 
     output: Path
     top1: float
     top5: float | None
+    balanced_accuracy: float | None
     best_epoch: int
     weights: Path
     model_dir: Path | None
@@ -142,6 +146,7 @@ def run_training(sources: Sequence[ConfigSource], resume: bool = False) -> Train
         output=folder,
         top1=best["top1"],
         top5=best.get("top5"),
+        balanced_accuracy=best.get("balanced_accuracy"),
         best_epoch=progress.best_epoch,
         weights=folder / "best_model" / "best_model.pdparams",
         model_dir=exported if is_dir(exported) else None,
@@ -205,11 +210,12 @@ def _with_balance(
     job: TrainJob, resolved: ResolvedConfig, say: Say = lambda text: None
 ) -> tuple[TrainJob, ResolvedConfig]:
     """The same with what makes up for a long tail, where that follows from the images."""
-    decision = balancing(job)
-    if decision is None or (decided := decide(resolved, decision)) is resolved:
-        return job, resolved
-    say(f"{decision.key}: {decision.value:g} ({decision.why})")
-    return with_loss(job, decided.config), decided
+    for decision_of in (balancing, judging):
+        decision = decision_of(job)
+        if decision is not None and (decided := decide(resolved, decision)) is not resolved:
+            say(f"{decision.key}: {decision.value} ({decision.why})")
+            job, resolved = with_loss(job, decided.config), decided
+    return job, resolved
 
 
 def _with_start(

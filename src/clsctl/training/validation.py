@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
-from clsctl.evaluation.calibration import mean_nll
-from clsctl.evaluation.metrics import label_ranks
+from clsctl.evaluation.calibration import nll
+from clsctl.evaluation.metrics import balanced_mean, label_ranks
 from clsctl.evaluation.scoring import score_batches, score_function
 from clsctl.training.job import TrainJob
 
@@ -28,6 +28,8 @@ class Validation:
         loss: Mean negative log-likelihood of the right classes, in nats.
         top1: Share of the images whose class came first, 0 to 1.
         top5: Share of them whose class was among the first five; None with five classes or fewer.
+        balanced_accuracy: The mean recall of the classes; None where these do not count alike.
+        balanced_loss: The mean of their losses, likewise.
         right: For each image whether its class came first, bool [N].
         scores: Of the images that this process evaluated, float32 [n, C].
         labels: Their classes, int64 [n].
@@ -36,14 +38,18 @@ class Validation:
     loss: float
     top1: float
     top5: float | None
+    balanced_accuracy: float | None
+    balanced_loss: float | None
     right: NDArray[np.bool_]
     scores: NDArray[np.float32]
     labels: NDArray[np.int64]
 
     def figures(self) -> dict[str, float]:
         """Return what a run's history keeps."""
-        found = {"val_loss": self.loss, "top1": self.top1}
-        return found if self.top5 is None else {**found, "top5": self.top5}
+        names = ("top1", "top5", "balanced_accuracy", "balanced_loss")
+        found = {name: getattr(self, name) for name in names}
+        known = {name: figure for name, figure in found.items() if figure is not None}
+        return {"val_loss": self.loss, **known}
 
 
 def validate(job: TrainJob, network: Network) -> Validation:
@@ -58,12 +64,33 @@ def validate(job: TrainJob, network: Network) -> Validation:
     with job.group.keep_alive(), job.accelerate(network):
         if samples:
             scores = score_batches(score_function(network), job.val)
-    ranks = label_ranks(scores, labels)
-    loss = mean_nll(scores, labels) * len(labels) if len(labels) else 0.0
-    right = np.zeros(len(job.dataset.splits["val"]), np.bool_)
-    right[job.group.rank.number :: job.group.rank.size] = ranks == 0
-    hits = int((ranks < TOP_K).sum())
-    loss, hits5, images, *shared = job.group.all_reduce([loss, hits, len(labels), *right])
-    right = np.array(shared, np.bool_)
-    top5 = hits5 / images if classes > TOP_K else None
-    return Validation(loss / images, float(right.mean()), top5, right, scores, labels)
+    ranks, losses = _of_all(job, label_ranks(scores, labels), nll(scores, labels))
+    right, of_classes = ranks == 0, val_labels(job)
+    alike = job.config.best_by == "balanced_loss"
+    return Validation(
+        loss=float(losses.mean()),
+        top1=float(right.mean()),
+        top5=float((ranks < TOP_K).mean()) if classes > TOP_K else None,
+        balanced_accuracy=balanced_mean(right, of_classes) if alike else None,
+        balanced_loss=balanced_mean(losses, of_classes) if alike else None,
+        right=right,
+        scores=scores,
+        labels=labels,
+    )
+
+
+def _of_all(job: TrainJob, *figures: NDArray[Any]) -> NDArray[np.float64]:
+    """Put the figures of each process's images, [n] each, into those of all, [figures, N]."""
+    import numpy as np
+
+    rank, images = job.group.rank, len(job.dataset.splits["val"])
+    found = np.zeros((len(figures), images))
+    found[:, rank.number :: rank.size] = figures
+    return np.array(job.group.all_reduce(found.ravel().tolist())).reshape(found.shape)
+
+
+def val_labels(job: TrainJob) -> NDArray[np.int64]:
+    """Return the class of each validation image, int64 [N]."""
+    import numpy as np
+
+    return np.array([sample.label for sample in job.dataset.splits["val"]], np.int64)

@@ -41,7 +41,7 @@ def long_tailed(root: Path, val: int) -> Path:
     return root
 
 
-def test_a_long_tail_is_pointed_out_unless_something_is_done(clsctl: Run, tmp_path: Path):
+def test_a_long_tail_is_pointed_out_unless_something_is_done(call: Run, tmp_path: Path):
     data = long_tailed(tmp_path / "data", val=0)
     advice = (
         "note: 'red apple' has 10 images and 'blue' 1: if all classes are to count the same, try "
@@ -50,34 +50,56 @@ def test_a_long_tail_is_pointed_out_unless_something_is_done(clsctl: Run, tmp_pa
     for number, done_about_it in enumerate(
         ("logit_adjustment=0", "logit_adjustment=1", "balanced=1")
     ):
-        done = clsctl(
-            *("train", *TINY, "-d", data, "-o", f"{number}", f"--set=loss.{done_about_it}")
-        )
+        done = call(*("train", *TINY, "-d", data, "-o", f"{number}", f"--set=loss.{done_about_it}"))
         assert done.returncode == 0, done.stderr
         assert (advice in done.stderr) == (number == 0)
 
 
 def test_validation_images_with_all_classes_alike_decide_against_a_long_tail(
-    clsctl: Run, tmp_path: Path
+    call: Run, tmp_path: Path
 ):
     data = long_tailed(tmp_path / "data", val=4)
     told = (
         "loss.logit_adjustment: 1 (the validation images have all classes alike, the training "
         "images 1 : 10)\n"
     )
-    done = clsctl("train", *TINY, "-d", data, "-o", "out")
+    done = call("train", *TINY, "-d", data, "-o", "out")
     assert done.returncode == 0, done.stderr
     assert f"note: {told}" in done.stderr
     assert "if all classes are to count the same" not in done.stderr
     assert told in (tmp_path / "out/train.log").read_text()
     saved = yaml.safe_load((tmp_path / "out/config.yaml").read_text())
     assert saved["loss"]["logit_adjustment"] == 1
-    done = clsctl("train", "--resume", "out", "--epochs", "3")
+    done = call("train", "--resume", "out", "--epochs", "3")
     assert done.returncode == 0, done.stderr
     assert told not in done.stderr
-    done = clsctl("train", *TINY, "-d", data, "-o", "plain", "--set=loss.logit_adjustment=0")
+    done = call("train", *TINY, "-d", data, "-o", "plain", "--set=loss.logit_adjustment=0")
     assert done.returncode == 0, done.stderr
     assert told not in done.stderr
+
+
+def test_epochs_are_judged_as_the_classes_count_in_training(call: Run, tmp_path: Path):
+    data = long_tailed(tmp_path / "data", val=0)
+    told = "best_by: balanced_loss (loss.balanced lets all classes count alike)"
+    done = call("train", *TINY, "-d", data, "-o", "out", "--set=loss.balanced=true")
+    assert done.returncode == 0, done.stderr
+    assert f"note: {told}\n" in done.stderr
+    saved = yaml.safe_load((tmp_path / "out/config.yaml").read_text())
+    assert saved["best_by"] == "balanced_loss"
+    result = json.loads((tmp_path / "out/train_result.json").read_text())
+    found = min(result["clsctl"]["history"], key=lambda epoch: epoch["balanced_loss"])
+    assert result["clsctl"]["best_epoch"] == found["epoch"]
+    best = found["balanced_accuracy"]
+    assert result["models"]["best"]["score"] == best
+    assert done.stdout.splitlines()[0].endswith(f", balanced accuracy {best:.2%}")
+    assert f"  balanced {best:.2%}  " in (tmp_path / "out/train.log").read_text()
+    evaluated = call("eval", "-m", "out", "-d", data)
+    assert f"balanced  {100 * best:.2f} %" in evaluated.stdout
+    by_top1 = ("--set=loss.balanced=true", "--set=best_by=top1")
+    done = call("train", *TINY, "-d", data, "-o", "plain", *by_top1)
+    assert done.returncode == 0, done.stderr
+    assert told not in done.stderr
+    assert "balanced accuracy" not in done.stdout
 
 
 def test_train_then_predict(clsctl: Run, data: Path, tmp_path: Path):

@@ -27,7 +27,7 @@ for epoch in (1, 2):
     display.epoch_started(epoch, 20)
     for step in range(1, 21):
         display.step(StepInfo(epoch, step, 2 / step, 7e-4 * step / 20, 123.46, 3725.4))
-    display.epoch_ended(EpochInfo(epoch, 0.5, 0.7, 1 - 0.1 * epoch, 0.995, 0.9, 38.2))
+    display.epoch_ended(EpochInfo(epoch, 0.5, 0.7, 1 - 0.1 * epoch, 0.995, 0.9, 38.2, None, 1))
 display.close()
 """
 NO_DRAWING = {"CLSCTL_DISABLED_PLUGINS": NO_CURVES}
@@ -79,13 +79,27 @@ def test_the_start_has_figures_but_no_loss(capsys):
 def test_top_5_is_not_shown_where_there_are_five_classes_or_fewer(capsys):
     shown: list[str] = []
     for display in (LineDisplay(shown.append, 2), LiveDisplay(2)):
-        display.epoch_ended(EpochInfo(1, 0.4, 0.7, 0.5, None, 0.5, 4.0))
+        display.epoch_ended(EpochInfo(1, 0.4, 0.7, 0.5, None, 0.5, 4.0, best_epoch=1))
     assert without_times(shown[0]) == [
         "epoch 1/2  loss 0.4000  validation loss 0.7000  top-1 50.00%  best 50.00%  0:00:04"
     ]
     header, row = capsys.readouterr().err.splitlines()
     assert "top-5" not in header
     assert row == "    1/2  0.4000    0.7000   50.00%   50.00%  0:00:04  new best"
+
+
+def test_the_balanced_accuracy_is_shown_where_classes_count_alike(capsys):
+    shown: list[str] = []
+    for display in (LineDisplay(shown.append, 2), LiveDisplay(2)):
+        display.epoch_ended(EpochInfo(1, 0.4, 0.7, 0.5, None, 0.75, 4.0, 0.75, best_epoch=1))
+    assert without_times(shown[0]) == [
+        "epoch 1/2  loss 0.4000  validation loss 0.7000  top-1 50.00%  balanced 75.00%  "
+        "best 75.00%  0:00:04"
+    ]
+    assert capsys.readouterr().err.splitlines() == [
+        "  epoch    loss  val loss    top-1  balanced     best     time",
+        "    1/2  0.4000    0.7000   50.00%    75.00%   75.00%  0:00:04  new best",
+    ]
 
 
 def test_the_log_grows_when_a_run_goes_on(tmp_path):
@@ -129,11 +143,12 @@ def test_every_step_and_epoch_is_kept_for_programs(tmp_path):
         "eta_s": 3725.4,
     }
     last = {"epoch": 2, "train_loss": 0.5, "val_loss": 0.7, "top1": 0.8, "top5": 0.995}
-    assert records[-1] == {**last, "best": 0.9, "seconds": 38.2}
+    best = {"best": 0.9, "best_epoch": 1, "balanced_accuracy": None}
+    assert records[-1] == {**last, "seconds": 38.2, **best}
     assert (tmp_path / "results.csv").read_text().splitlines() == [
-        "epoch,train_loss,val_loss,top1,top5,best,seconds",
-        "1,0.5,0.7,0.9,0.995,0.9,38.2",
-        "2,0.5,0.7,0.8,0.995,0.9,38.2",
+        "epoch,train_loss,val_loss,top1,top5,best,seconds,balanced_accuracy,best_epoch",
+        "1,0.5,0.7,0.9,0.995,0.9,38.2,,1",
+        "2,0.5,0.7,0.8,0.995,0.9,38.2,,1",
     ]
 
 

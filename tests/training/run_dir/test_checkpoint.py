@@ -47,6 +47,14 @@ def test_the_best_epoch_is_right_most_often_and_of_such_the_one_with_the_least_l
     assert (progress.best_epoch, progress.best) == (best["epoch"], best["top1"])
 
 
+def test_where_a_balanced_loss_is_noted_it_decides():
+    progress = TrainProgress()
+    for epoch, top1, balanced, loss in ((0, 0.9, 0.5, 3.0), (1, 0.8, 0.6, 1.0), (2, 0.8, 0.7, 2.0)):
+        figures = {"top1": top1, "balanced_accuracy": balanced, "balanced_loss": loss}
+        progress.note({"epoch": epoch, "val_loss": 1 / loss, **figures})
+    assert (progress.best_epoch, progress.best) == (1, 0.6)
+
+
 def test_a_checkpoint_of_clsctl_0_1_has_no_validation_loss():
     progress = replace(PROGRESS, history=[*PROGRESS.history])
     progress.note({"epoch": 2, "top1": 0.5, "val_loss": 9.0})

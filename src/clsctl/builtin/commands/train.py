@@ -332,7 +332,9 @@ def _parse_size(text: str) -> tuple[int, ...] | int:
 def _print(result: TrainResult) -> None:
     epoch = f"epoch {result.best_epoch}" if result.best_epoch else "before training"
     top5 = "" if result.top5 is None else f", top-5 {result.top5:.2%}"
-    print_line(f"best: {epoch}, top-1 {result.top1:.2%}{top5}")
+    balanced = result.balanced_accuracy
+    classes = "" if balanced is None else f", balanced accuracy {balanced:.2%}"
+    print_line(f"best: {epoch}, top-1 {result.top1:.2%}{top5}{classes}")
     if result.model_dir is not None:
         print_line(f"model: {result.model_dir}")
         print_line(f"try it: clsctl predict IMAGE --model-dir {result.model_dir}")

@@ -39,10 +39,10 @@ class Scalars(Callback):
         self._add(step, {**figures, "learning_rate": info.learning_rate})
 
     def epoch_ended(self, info: EpochInfo) -> None:
-        figures = {"val_loss": info.val_loss, "top1": info.top1}
-        if info.top5 is not None:
-            figures["top5"] = info.top5
-        self._add(info.epoch * self._batches, figures)
+        names = ("val_loss", "top1", "top5", "balanced_accuracy")
+        figures = {name: getattr(info, name) for name in names}
+        known = {name: figure for name, figure in figures.items() if figure is not None}
+        self._add(info.epoch * self._batches, known)
 
     def close(self) -> None:
         self._writer.close()

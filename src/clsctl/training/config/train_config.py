@@ -160,6 +160,9 @@ class TrainConfig:
     )
     seed: NonNegativeInt = key(0, "Random seed of initialisation, order and augmentation")
     ema: Fraction = key(0.0, "Decay of the averaged weights that are then used; 0 is off")
+    best_by: Literal["top1", "balanced_loss"] = key(
+        "top1", "What makes an epoch the best: top-1, or the validation loss, each class alike"
+    )
     patience: NonNegativeInt = key(0, "Stop after so many epochs without a new best; 0 never stops")
     on_nan: Literal["stop", "rollback"] = key(
         "stop", "A loss that is no number: stop, or go back and halve the rate"

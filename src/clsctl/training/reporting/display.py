@@ -61,11 +61,10 @@ class LineDisplay(Callback):
 
     def epoch_ended(self, info: EpochInfo) -> None:
         loss = "before training" if info.train_loss is None else f"loss {info.train_loss:.4f}"
-        top5 = "" if info.top5 is None else f"top-5 {info.top5:.2%}  "
+        figures = "".join(f"{name} {figure:.2%}  " for name, figure in _shares(info).items())
         self._say(
             f"epoch {info.epoch}/{self._epochs}  {loss}  validation loss {info.val_loss:.4f}  "
-            f"top-1 {info.top1:.2%}  {top5}best {info.best:.2%}  "
-            f"{duration(info.seconds)}"
+            f"{figures}{duration(info.seconds)}"
         )
 
     def _say(self, text: str) -> None:
@@ -116,20 +115,27 @@ class LiveDisplay(Callback):
 
 
 def _header(info: EpochInfo) -> str:
-    top5 = "" if info.top5 is None else "    top-5"
-    return f"  epoch    loss  val loss    top-1{top5}     best     time"
+    shares = "".join(f"  {name:>7}" for name in _shares(info))
+    return f"  epoch    loss  val loss{shares}     time"
 
 
 def _row(info: EpochInfo, epochs: int) -> Text:
     from clsctl.console.tables import Text
 
     loss = "" if info.train_loss is None else f"{info.train_loss:.4f}"
-    top5 = "" if info.top5 is None else f"  {info.top5:7.2%}"
+    shares = "".join(f"  {figure:{max(len(name), 7)}.2%}" for name, figure in _shares(info).items())
     row = (
-        f"{f'{info.epoch}/{epochs}':>7}  {loss:>6}  {info.val_loss:8.4f}  {info.top1:7.2%}"
-        f"{top5}  {info.best:7.2%}  {duration(info.seconds):>7}"
+        f"{f'{info.epoch}/{epochs}':>7}  {loss:>6}  {info.val_loss:8.4f}{shares}"
+        f"  {duration(info.seconds):>7}"
     )
-    return Text.assemble(row, ("  new best" if info.top1 == info.best else "", "green"))
+    return Text.assemble(row, ("  new best" if info.epoch == info.best_epoch else "", "green"))
+
+
+def _shares(info: EpochInfo) -> dict[str, float]:
+    """Name what is known of the validation images' shares, and the best so far."""
+    shares = {"top-1": info.top1, "top-5": info.top5, "balanced": info.balanced_accuracy}
+    known = {name: share for name, share in shares.items() if share is not None}
+    return known | {"best": info.best}
 
 
 def _figures(info: StepInfo) -> str:

@@ -38,6 +38,11 @@ def plot_training_curves(
     top5 = {e.epoch: 100 * e.top5 for e in epochs if e.top5 is not None}
     if top5:
         accuracy.plot(top5.keys(), top5.values(), ".-", color=ORANGE, label="top-5")
+    balanced = {
+        e.epoch: 100 * e.balanced_accuracy for e in epochs if e.balanced_accuracy is not None
+    }
+    if balanced:
+        accuracy.plot(balanced.keys(), balanced.values(), ".-", color=GREEN, label="balanced")
     rate.plot(moments, [step.learning_rate for step in steps], color=GREEN)
     style_axes(loss, "Loss", "epoch")
     style_axes(accuracy, "Validation accuracy, %", "epoch")
@@ -70,8 +75,7 @@ def plot_rate_range(
 
 
 def _mark_best(axes: Axes, epochs: Sequence[EpochInfo]) -> None:
-    """As `TrainProgress.note` chooses it."""
     if epochs:
-        best = max(epochs, key=lambda epoch: (epoch.top1, -epoch.val_loss, epoch.epoch))
-        text = f"best {best.top1:.2%}, epoch {best.epoch}"
-        axes.axhline(100 * best.top1, color=BLUE, lw=0.7, ls=":", label=text)
+        last = epochs[-1]
+        text = f"best {last.best:.2%}, epoch {last.best_epoch}"
+        axes.axhline(100 * last.best, color=BLUE, lw=0.7, ls=":", label=text)

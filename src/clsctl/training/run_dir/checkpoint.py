@@ -52,7 +52,7 @@ class TrainProgress:
         setbacks: Epochs that were surely worse than the start.
         start_right: A 1 for each validation image that the start classified correctly, else a 0.
         loss_scale: State of mixed precision; see `clsctl.training.optimization.amp`.
-        best: The top-1 of the best epoch so far, 0 to 1; -1 before the first evaluation.
+        best: The `accuracy` of the best epoch so far, 0 to 1; -1 before the first evaluation.
         best_epoch: Its epoch, from 1; 0 is the start.
         history: The figures of each epoch done, and of the start where that was evaluated.
     """
@@ -74,16 +74,23 @@ class TrainProgress:
     def note(self, figures: dict[str, int | float]) -> None:
         """Keep an epoch's figures, and remember it where none before it is better.
 
-        Few validation images make many epochs equal by their top-1, with the start as well. Of
-        such the one with the least validation loss is the best.
+        Few validation images make many epochs equal by top-1, with the start as well. Of such the
+        one with the least validation loss is the best. Where classes count alike, that decides.
         """
         known = [past for past in self.history if past["epoch"] == self.best_epoch]
         self.history.append(figures)
         if not known or _worth(figures) >= _worth(known[0]):
-            self.best, self.best_epoch = figures["top1"], int(figures["epoch"])
+            self.best, self.best_epoch = accuracy(figures), int(figures["epoch"])
 
 
-def _worth(figures: Mapping[str, int | float]) -> tuple[float, float]:
+def accuracy(figures: Mapping[str, int | float]) -> float:
+    """Return an epoch's accuracy, 0 to 1: balanced where classes count alike, or else top-1."""
+    return figures.get("balanced_accuracy", figures["top1"])
+
+
+def _worth(figures: Mapping[str, int | float]) -> tuple[float, ...]:
+    if "balanced_loss" in figures:
+        return (-figures["balanced_loss"],)
     # clsctl 0.1 noted no validation loss.
     return figures["top1"], -figures.get("val_loss", math.inf)
 

@@ -25,7 +25,7 @@ from clsctl.training.config.run_config import CONFIG
 from clsctl.training.config.sources import ResolvedConfig, writable_values
 from clsctl.training.job import TrainJob
 from clsctl.training.run_dir import run_card
-from clsctl.training.run_dir.checkpoint import BEST, LATEST, TrainProgress
+from clsctl.training.run_dir.checkpoint import BEST, LATEST, TrainProgress, accuracy
 
 LABELS, LOG = "label_dict.txt", "train.log"
 RESULTS = ("train_result.json", "train_results.json")
@@ -206,7 +206,7 @@ def _result(job: TrainJob, progress: TrainProgress) -> dict[str, Any]:
 
 def _last(run_dir: Path, progress: TrainProgress) -> list[dict[str, Any]]:
     """The newest checkpoints: kept epochs, or the latest one where none is kept."""
-    scores = {int(figures["epoch"]): figures["top1"] for figures in progress.history}
+    scores = {int(figures["epoch"]): accuracy(figures) for figures in progress.history}
     kept = [epoch for epoch in sorted(scores, reverse=True) if is_dir(run_dir / f"epoch_{epoch}")]
     entries = [_entry(run_dir, f"epoch_{epoch}", scores[epoch]) for epoch in kept[:LISTED]]
     return entries or [_entry(run_dir, LATEST, scores[progress.epoch])]
