@@ -53,6 +53,9 @@ def test_where_a_balanced_loss_is_noted_it_decides():
         figures = {"top1": top1, "balanced_accuracy": balanced, "balanced_loss": loss}
         progress.note({"epoch": epoch, "val_loss": 1 / loss, **figures})
     assert (progress.best_epoch, progress.best) == (1, 0.6)
+    earlier = TrainProgress(best_epoch=1, history=[{"epoch": 1, "top1": 0.6, "val_loss": 1.0}])
+    earlier.note({"epoch": 2, "top1": 0.7, "val_loss": 2.0, "balanced_loss": 5.0})
+    assert earlier.best_epoch == 2
 
 
 def test_a_checkpoint_of_clsctl_0_1_has_no_validation_loss():

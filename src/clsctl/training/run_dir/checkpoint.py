@@ -79,7 +79,7 @@ class TrainProgress:
         """
         known = [past for past in self.history if past["epoch"] == self.best_epoch]
         self.history.append(figures)
-        if not known or _worth(figures) >= _worth(known[0]):
+        if not known or _is_as_good(figures, known[0]):
             self.best, self.best_epoch = accuracy(figures), int(figures["epoch"])
 
 
@@ -88,11 +88,12 @@ def accuracy(figures: Mapping[str, int | float]) -> float:
     return figures.get("balanced_accuracy", figures["top1"])
 
 
-def _worth(figures: Mapping[str, int | float]) -> tuple[float, ...]:
-    if "balanced_loss" in figures:
-        return (-figures["balanced_loss"],)
-    # clsctl 0.1 noted no validation loss.
-    return figures["top1"], -figures.get("val_loss", math.inf)
+def _is_as_good(figures: Mapping[str, int | float], before: Mapping[str, int | float]) -> bool:
+    # clsctl 0.1 noted neither of the losses.
+    if "balanced_loss" in figures and "balanced_loss" in before:
+        return figures["balanced_loss"] <= before["balanced_loss"]
+    first, second = ((one["top1"], -one.get("val_loss", math.inf)) for one in (figures, before))
+    return first >= second
 
 
 @dataclass(frozen=True)
