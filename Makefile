@@ -14,10 +14,8 @@ unexport PYTHONDONTWRITEBYTECODE
 demo: $(VENV)/clsctl
 	$(BIN)/clsctl predict examples/chelsea.png -m EfficientNet-Lite0
 
-# Three for two cores, as many tests wait for servers and processes; in the order given, as those of
-# the plugins do so most, and xdist would leave files of few but long tests for the end.
 test: lint
-	$(BIN)/python -m pytest -n 3 --dist loadfile --no-loadscope-reorder plugins tests
+	$(BIN)/python -m pytest -n 2 --dist loadfile plugins tests
 
 # What takes long: packages in fresh environments of every kind, the one-file build in a root
 # without Python. Before a release.
