@@ -31,6 +31,10 @@ from clsctl.onednn.primitives import (
 
 def convolve(x: Tensor, weight: Tensor, bias: Tensor | None, window: Window, groups: int) -> Tensor:
     """Convolve a map with weights [O, C / groups, kernel, kernel]."""
+    if window.is_sparse_point:
+        # oneDNN's weight gradient of these is wrong, or the process crashes, with AVX2 alone.
+        down, right = window.stride
+        x, window = x[:, ::down, ::right], window._replace(stride=(1, 1))
     what = (tuple(x.shape), tuple(weight.shape), window, groups)
     kind = WideDepthwise if WideDepthwise.suits(*what) else Convolution
     return _apply(_Weighted, x, weight, bias, prepared(kind, *what, bias is not None))

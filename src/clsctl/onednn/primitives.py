@@ -59,6 +59,12 @@ class Window(NamedTuple):
         """The one that covers a map."""
         return cls((height, width), (1, 1), (1, 1), (0, 0), (0, 0))
 
+    @property
+    def is_sparse_point(self) -> bool:
+        """Whether it looks at single places, and leaves out some between them."""
+        padded = any(self.before + self.after)
+        return self.kernel == (1, 1) and self.stride != (1, 1) and not padded
+
     def over(self, height: int, width: int) -> Pair:
         """The size of the map that comes out."""
         high, wide = (
