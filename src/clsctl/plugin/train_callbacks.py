@@ -54,6 +54,12 @@ class EpochInfo(NamedTuple):
     balanced_accuracy: float | None = None
     best_epoch: int = 0
 
+    def figures(self) -> dict[str, float]:
+        """Return what is known of the validation images, by name."""
+        names = ("val_loss", "top1", "top5", "balanced_accuracy")
+        found = {name: getattr(self, name) for name in names}
+        return {name: figure for name, figure in found.items() if figure is not None}
+
 
 class Callback:
     """Is told how training goes, in this order; override what is of interest.

@@ -39,10 +39,7 @@ class Scalars(Callback):
         self._add(step, {**figures, "learning_rate": info.learning_rate})
 
     def epoch_ended(self, info: EpochInfo) -> None:
-        names = ("val_loss", "top1", "top5", "balanced_accuracy")
-        figures = {name: getattr(info, name) for name in names}
-        known = {name: figure for name, figure in figures.items() if figure is not None}
-        self._add(info.epoch * self._batches, known)
+        self._add(info.epoch * self._batches, info.figures())
 
     def close(self) -> None:
         self._writer.close()

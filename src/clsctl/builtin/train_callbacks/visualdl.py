@@ -34,9 +34,8 @@ class Scalars(Callback):
             self._writer.add_scalar(tag, getattr(info, tag), step)
 
     def epoch_ended(self, info: EpochInfo) -> None:
-        for tag in ("val_loss", "top1", "top5", "balanced_accuracy"):
-            if (figure := getattr(info, tag)) is not None:
-                self._writer.add_scalar(tag, figure, info.epoch * self._batches)
+        for tag, figure in info.figures().items():
+            self._writer.add_scalar(tag, figure, info.epoch * self._batches)
 
     def close(self) -> None:
         self._writer.close()
