@@ -15,7 +15,7 @@ demo: $(VENV)/clsctl
 	$(BIN)/clsctl predict examples/chelsea.png -m EfficientNet-Lite0
 
 test: lint
-	$(BIN)/python -m pytest -n 2 --dist loadfile plugins tests
+	$(BIN)/python -m pytest -n 2 --dist loadfile tests plugins
 
 # What takes long: packages in fresh environments of every kind, the one-file build in a root
 # without Python. Before a release.
