@@ -13,6 +13,7 @@ from pathlib import Path
 # eigenvectors of a matrix of 256 rows take half a second with them, and a hundredth without.
 os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
 
+import forking
 import hypothesis
 import models
 import pytest
@@ -38,6 +39,7 @@ def home(tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.MonkeyPat
     """A fresh CLSCTL_HOME, and no setting from the environment of whoever runs the tests."""
     for name in [name for name in os.environ if name.startswith("CLSCTL_")]:
         monkeypatch.delenv(name)
+    forking.forget_loading(monkeypatch)
     folder = tmp_path_factory.mktemp("home")
     monkeypatch.setenv("CLSCTL_HOME", str(folder))
     monkeypatch.setenv("COLUMNS", "80")
@@ -85,15 +87,19 @@ def clsctl(home: Path, tmp_path: Path) -> Run:
         stdin: bytes | None = None,
         cwd: Path = tmp_path,
     ) -> subprocess.CompletedProcess[str]:
-        done = subprocess.run(
-            [sys.executable, "-m", "clsctl", *map(str, arguments)],
-            input=stdin or b"",
-            capture_output=True,
-            cwd=cwd,
-            env={**os.environ, **(env or {})},
-            timeout=300,
-            check=False,
-        )
+        texts, whole = list(map(str, arguments)), {**os.environ, **(env or {})}
+        if forking.serves(whole):
+            done = forking.run(texts, whole, stdin or b"", cwd)
+        else:
+            done = subprocess.run(
+                [sys.executable, "-m", "clsctl", *texts],
+                input=stdin or b"",
+                capture_output=True,
+                cwd=cwd,
+                env=whole,
+                timeout=300,
+                check=False,
+            )
         out, err = done.stdout.decode("utf-8"), done.stderr.decode("utf-8")
         return subprocess.CompletedProcess(done.args, done.returncode, out, err)
 

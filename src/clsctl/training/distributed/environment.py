@@ -20,6 +20,8 @@ from clsctl.system.cpu import available_cores
 
 MARK = "CLSCTL_TRAINING_PROCESS"
 
+_MODULE = Path(__file__).parents[2] / "__main__.py"
+
 # Keep freed memory instead of giving it back and asking for it again in every step.
 GLIBC_MALLOC = {
     "MALLOC_MMAP_THRESHOLD_": str(8 << 30),
@@ -34,7 +36,8 @@ def restart_with_variables() -> None:
 
     The process keeps its number, its terminal and its standard streams.
     """
-    if MARK in os.environ or Path(sys.argv[0]).name not in ("clsctl", "__main__.py"):
+    program = Path(sys.argv[0])
+    if MARK in os.environ or (program.name != "clsctl" and program != _MODULE):
         return
     wanted = variables()
     if not wanted:  # Windows would start another process beside this one, and go back to the shell
