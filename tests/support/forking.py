@@ -33,19 +33,15 @@ LIBRARIES = ("paddle", "cv2", "typer", "rich.table", "rich.progress", "yaml", "p
 QUIET = {"GLOG_minloglevel": "2", "OPENCV_LOG_LEVEL": "SILENT"}
 """What clsctl sets before it loads them."""
 
-OTHERS = ("CLSCTL_", "COLUMNS", "MPLCONFIGDIR", "PYTEST_", *QUIET)
+PROXIES = ("HTTP_PROXY", "HTTPS_PROXY", "NO_PROXY", "http_proxy", "no_proxy")
+OTHERS = ("CLSCTL_", "COLUMNS", "MPLCONFIGDIR", "PYTEST_", "RAY_", *PROXIES, *QUIET)
 """How the variables begin that do not matter while the libraries are loaded."""
 
 _MESSAGE = 1 << 17
 _SECONDS = 300
 
-SET_BY_LOADING = (
-    "CUSTOM_DEVICE_ROOT",
-    "LD_LIBRARY_PATH",
-    "OMP_NUM_THREADS",
-    "ORT_DISABLE_TELEMETRY",
-)
-"""What is left in the environment of a process that loads Paddle, OpenCV and ONNX Runtime."""
+SET_BY_LOADING = ("CUSTOM_DEVICE_ROOT", "LD_LIBRARY_PATH", "OMP_NUM_THREADS")
+"""What is left in the environment of a process that loads Paddle and OpenCV."""
 
 
 def read_by_libraries(env: Mapping[str, str]) -> dict[str, str]:

@@ -28,6 +28,8 @@ if TYPE_CHECKING:
 CPU: Provider = ("CPUExecutionProvider", {})
 
 
+TELEMETRY = "ORT_DISABLE_TELEMETRY"
+
 INEXACT = ["WeightBiasQuantization"]
 """Puts convolutions that a quantised graph leaves in floats into integers, by one scale each."""
 
@@ -36,11 +38,17 @@ def import_onnxruntime() -> Any:
     """Import ONNX Runtime without its telemetry.
 
     At its import that would queue the machine's identity in a folder of its own below the home
-    folder, and open sockets to its maker's server.
+    folder, and open sockets to its maker's server. The variable is set for that time only.
     """
-    os.environ["ORT_DISABLE_TELEMETRY"] = "1"
-    import onnxruntime
-
+    before = os.environ.get(TELEMETRY)
+    os.environ[TELEMETRY] = "1"
+    try:
+        import onnxruntime
+    finally:
+        if before is None:
+            os.environ.pop(TELEMETRY, None)
+        else:
+            os.environ[TELEMETRY] = before
     return onnxruntime
 
 
