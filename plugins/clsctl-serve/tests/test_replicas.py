@@ -32,6 +32,7 @@ class Asking:
     def __init__(self, server, photo):
         self._server, self._photo = server, photo
         self._over = threading.Event()
+        self._answered = threading.Condition()
         self.answers = []
 
     def __enter__(self):
@@ -48,13 +49,15 @@ class Asking:
     def _ask(self):
         while not self._over.is_set():
             answer = self._server.classify(content=self._photo)
-            self.answers.append((answer.status_code, answer.json().get("results")))
+            with self._answered:
+                self.answers.append((answer.status_code, answer.json().get("results")))
+                self._answered.notify()
 
     def wait_for(self, more):
         """Return when so many more answers have come."""
-        wanted = len(self.answers) + more
-        while len(self.answers) < wanted:
-            assert not any(client.done() for client in self._clients)
+        with self._answered:
+            wanted = len(self.answers) + more
+            assert self._answered.wait_for(lambda: len(self.answers) >= wanted, timeout=120)
 
 
 def test_no_request_is_lost_with_a_replica_or_a_node(start, server, two_nodes, photo):
