@@ -24,8 +24,8 @@ from clsctl.training.step import make_step, step_batches, train_mode
 
 MINUTES = {"s": 1 / 60, "m": 1.0, "h": 60.0, "": 1.0}
 
-MEASURED_STEPS = 4
-"""After a first one, which takes longer than the others."""
+FIRST_STEPS, MEASURED_STEPS = 3, 4
+"""The first ones, in which memory is got and warms up, take up to half as long again."""
 
 PLANNED = 0.95
 """Of the time that is left; steps are not all alike."""
@@ -149,7 +149,7 @@ def _fitting_epochs(job: TrainJob, pace: _Pace, planned: float) -> int:
 
 
 def _measure_step(job: TrainJob) -> float:
-    """Time the first steps of a new state, which is thrown away; returns seconds for each.
+    """Time some of the first steps of a new state, which is thrown away; returns seconds for each.
 
     On whole images, as in the last epoch.
     """
@@ -157,8 +157,8 @@ def _measure_step(job: TrainJob) -> float:
     state.progress.epoch = job.config.epochs - 1
     train_mode(job, state.network)
     marks = []
-    for batches in islice(step_batches(job, state.progress), 1 + MEASURED_STEPS):
+    for batches in islice(step_batches(job, state.progress), FIRST_STEPS + MEASURED_STEPS):
         make_step(job, state, teacher, batches, 0.0)
         marks.append(time.monotonic())
-    steps = [after - before for before, after in pairwise(marks)]
+    steps = [after - before for before, after in pairwise(marks[-1 - MEASURED_STEPS :])]
     return median(steps or [0.0]) or 1.0
