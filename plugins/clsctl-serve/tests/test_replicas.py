@@ -58,6 +58,7 @@ class Asking:
         with self._answered:
             wanted = len(self.answers) + more
             assert self._answered.wait_for(lambda: len(self.answers) >= wanted, timeout=120)
+        assert not any(client.done() for client in self._clients)
 
 
 def test_no_request_is_lost_with_a_replica_or_a_node(start, server, two_nodes, photo):

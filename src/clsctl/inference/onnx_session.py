@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import threading
 from contextlib import redirect_stdout
 from io import StringIO
 from pathlib import Path
@@ -27,8 +28,8 @@ if TYPE_CHECKING:
 
 CPU: Provider = ("CPUExecutionProvider", {})
 
-
 TELEMETRY = "ORT_DISABLE_TELEMETRY"
+_IMPORTING = threading.Lock()
 
 INEXACT = ["WeightBiasQuantization"]
 """Puts convolutions that a quantised graph leaves in floats into integers, by one scale each."""
@@ -38,17 +39,19 @@ def import_onnxruntime() -> Any:
     """Import ONNX Runtime without its telemetry.
 
     At its import that would queue the machine's identity in a folder of its own below the home
-    folder, and open sockets to its maker's server. The variable is set for that time only.
+    folder, and open sockets to its maker's server. The variable is set for that time only, by one
+    thread at a time: another one would take it for what the user has set.
     """
-    before = os.environ.get(TELEMETRY)
-    os.environ[TELEMETRY] = "1"
-    try:
-        import onnxruntime
-    finally:
-        if before is None:
-            os.environ.pop(TELEMETRY, None)
-        else:
-            os.environ[TELEMETRY] = before
+    with _IMPORTING:
+        before = os.environ.get(TELEMETRY)
+        os.environ[TELEMETRY] = "1"
+        try:
+            import onnxruntime
+        finally:
+            if before is None:
+                del os.environ[TELEMETRY]
+            else:
+                os.environ[TELEMETRY] = before
     return onnxruntime
 
 

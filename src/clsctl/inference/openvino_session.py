@@ -7,6 +7,7 @@ import io
 import itertools
 import queue
 import sys
+import threading
 from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -28,6 +29,7 @@ PRECISION = "INFERENCE_PRECISION_HINT"
 
 
 TELEMETRY = "openvino_telemetry"
+_IMPORTING = threading.Lock()
 
 COPIES_BYTES = 256 << 20
 """A model is loaded once for every stream where together they take no more than this."""
@@ -59,16 +61,18 @@ class OpenvinoSession:
 def import_openvino() -> Any:
     """Import OpenVINO without its telemetry, which reports every import over the network.
 
-    Its package is hidden for the time of the import only; whoever imports it later finds it.
+    Its package is hidden for the time of the import only, by one thread at a time; whoever imports
+    it later finds it.
     """
-    hidden = sys.modules.get(TELEMETRY)
-    sys.modules[TELEMETRY] = None  # type: ignore[assignment]
-    try:
-        import openvino
-    finally:
-        sys.modules.pop(TELEMETRY)
-        if hidden is not None:
-            sys.modules[TELEMETRY] = hidden
+    with _IMPORTING:
+        hidden = sys.modules.get(TELEMETRY)
+        sys.modules[TELEMETRY] = None  # type: ignore[assignment]
+        try:
+            import openvino
+        finally:
+            sys.modules.pop(TELEMETRY)
+            if hidden is not None:
+                sys.modules[TELEMETRY] = hidden
     return openvino
 
 

@@ -36,7 +36,7 @@ def restart_with_variables() -> None:
 
     The process keeps its number, its terminal and its standard streams.
     """
-    program = Path(sys.argv[0])
+    program = Path(sys.argv[0]).absolute()
     if MARK in os.environ or (program.name != "clsctl" and program != _MODULE):
         return
     wanted = variables()
