@@ -121,7 +121,8 @@ def run_training(sources: Sequence[ConfigSource], resume: bool = False) -> Train
     began = time.monotonic()
     rank = current_rank()
     launched = ConfigSource("launcher", {"processes": rank.size})
-    resolved = resolve_run([launched, *sources], resume)
+    say: Say = (lambda text: None) if rank.number else note
+    resolved = resolve_run([launched, *sources], resume, say=say)
     folder = Path(resolved.config.output)
     require_output_folder(folder)
     if not resume:
@@ -183,7 +184,7 @@ def _lead(job: TrainJob, resolved: ResolvedConfig) -> TrainProgress:
             job, resolved = _with_start(job, resolved, say)
             job, resolved = _with_rate(job, resolved)
             job, resolved = with_epochs(job, resolved, say)
-            peak = _peak_rate(job)
+            peak = _peak_rate(job, say)
             epochs = job.config.epochs
             eta = EtaReporter(epochs, len(job.val.samples), say)
             callbacks = CallbackList([open_display(log, epochs), eta])
@@ -250,14 +251,14 @@ def _say(log: Path, text: str) -> None:
     append_line(log, text)
 
 
-def _peak_rate(job: TrainJob) -> float:
+def _peak_rate(job: TrainJob, say: Say = lambda text: None) -> float:
     """Return the learning rate after warm-up, and say where it comes from."""
     config, options = job.config, job.config.optimizer
     if options.learning_rate is not None:
         return options.learning_rate
     together = config.batch_size * config.processes
     rate = scaled_rate(together, options)
-    note(
+    say(
         f"learning rate {rate:.3g}: {options.base_learning_rate:g} for {options.base_batch_size} "
         f"images a step, scaled ({options.scaling}) to {global_batch(together, options)}"
     )

@@ -124,6 +124,32 @@ def test_nothing_can_be_reached_while_the_others_are_awaited(folder: Folder):
     process.communicate()
 
 
+def test_a_port_that_a_connection_holds_is_waited_for(folder: Folder):
+    with socket.socket() as held:
+        held.bind(("127.0.0.1", 0))
+        port = held.getsockname()[1]
+        launched = {"MASTER_ADDR": "127.0.0.1", "MASTER_PORT": str(port), "WORLD_SIZE": "2"}
+        ranks = [
+            folder.start(*TRAIN, "-b", "3", "-o", "held", RANK=str(rank), **launched)
+            for rank in range(2)
+        ]
+        assert ranks[0].stderr is not None
+        for line in ranks[0].stderr:
+            if f"waiting for port {port}, which a connection still holds" in line:
+                break
+    for rank in ranks:
+        folder.finish(rank)
+    assert folder.state("held") == folder.state("whole")
+
+
+def test_a_port_that_another_program_listens_on_ends_the_run(folder: Folder):
+    with socket.create_server(("127.0.0.1", 0)) as other:
+        port = other.getsockname()[1]
+        machines = ("--nnodes", "2", "--node-rank", "0", "--master", f"127.0.0.1:{port}")
+        said = folder.run(*TOGETHER, "-o", "taken", *machines, status=2)
+    assert f"error: rank 0 cannot listen on port {port}: address already in use [E_ADDRESS]" in said
+
+
 @given(
     count=st.integers(0, 400),
     batch_size=st.integers(1, 9),
@@ -176,8 +202,9 @@ def test_a_dead_process_ends_the_run_which_another_launcher_continues(folder: Fo
         )
         for rank in range(2)
     ]
-    for rank in ranks:
-        folder.finish(rank)
+    rank_zero, rank_one = ranks
+    assert "learning rate 0.00469" in folder.finish(rank_zero)
+    assert folder.finish(rank_one) == ""  # Both have the terminal: it is said once.
     assert folder.state("broken") == folder.state("whole")
 
 
@@ -230,6 +257,12 @@ def test_python_starts_no_processes_but_says_who_does():
     [
         ({}, Rank()),
         ({"RANK": "0", "WORLD_SIZE": "1"}, Rank()),
+        # torchrun listens there itself.
+        (
+            {"RANK": "1", "WORLD_SIZE": "2", "TORCHELASTIC_USE_AGENT_STORE": "True"}
+            | {"MASTER_ADDR": "head", "MASTER_PORT": "29500"},
+            Rank(1, 2, 0, 1, "head:29501"),
+        ),
         (
             {"RANK": "3", "WORLD_SIZE": "4", "LOCAL_RANK": "1", "LOCAL_WORLD_SIZE": "2"}
             | {"MASTER_ADDR": "head", "MASTER_PORT": "29500"},
@@ -264,6 +297,7 @@ def test_a_launchers_variables_say_which_process_this_is(variables: dict[str, st
         {"RANK": "2", "WORLD_SIZE": "2"},
         {"RANK": "0", "WORLD_SIZE": "2"},
         {"RANK": "one", "WORLD_SIZE": "2"},
+        {"RANK": "1", "WORLD_SIZE": "2", "MASTER_ADDR": "head", "MASTER_PORT": "any"},
     ],
 )
 def test_variables_that_say_too_little(variables: Mapping[str, str]):

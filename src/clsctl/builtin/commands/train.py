@@ -330,6 +330,10 @@ def _parse_size(text: str) -> tuple[int, ...] | int:
 
 
 def _print(result: TrainResult) -> None:
+    from clsctl.training.distributed.ranks import current_rank
+
+    if current_rank().number:  # Its launcher may have given it rank 0's terminal.
+        return
     epoch = f"epoch {result.best_epoch}" if result.best_epoch else "before training"
     top5 = "" if result.top5 is None else f", top-5 {result.top5:.2%}"
     balanced = result.balanced_accuracy

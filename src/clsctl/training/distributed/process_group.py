@@ -19,7 +19,12 @@ from typing import TYPE_CHECKING, TypeVar
 from clsctl.errors import ProcessLost
 from clsctl.inference.devices import get_device
 from clsctl.training.distributed.ranks import Rank
-from clsctl.training.distributed.sockets import hide_from_network, interface_to, wait_for
+from clsctl.training.distributed.sockets import (
+    hide_from_network,
+    interface_to,
+    require_port,
+    wait_for,
+)
 from clsctl.values import DeviceId
 
 if TYPE_CHECKING:
@@ -133,6 +138,7 @@ def init_process_group(rank: Rank, device: DeviceId) -> ProcessGroup:
 
     Raises:
         ProcessLost: The others could not be reached (`E_PROCESS_LOST`).
+        UsageError: This is rank 0 and its port is taken (`E_ADDRESS`).
     """
     if rank.size == 1:
         return SINGLE_PROCESS
@@ -159,7 +165,8 @@ def _connect(rank: Rank, device: DeviceId, host: str, port: int) -> None:
             os.environ.setdefault(f"{library}_SOCKET_IFNAME", interface)
     if rank.number:
         wait_for(host, port)
-    if rank.number == 0:
+    else:
+        require_port(port)
         # A store for one would not wait for the others before it returns, open to all.
         os.environ["PADDLE_TRAINERS_NUM"] = "1"
     core.create_or_get_global_tcp_store()

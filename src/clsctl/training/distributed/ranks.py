@@ -98,8 +98,11 @@ def _read(name: str, launcher: Launcher, environment: Mapping[str, str]) -> Rank
 
 def _master(environment: Mapping[str, str]) -> str:
     """Find the address of rank 0."""
-    if "MASTER_ADDR" in environment and "MASTER_PORT" in environment:
-        return f"{environment['MASTER_ADDR']}:{environment['MASTER_PORT']}"
+    host, given = environment.get("MASTER_ADDR"), environment.get("MASTER_PORT", "")
+    if host is not None and given.isdecimal():
+        # torchrun may listen there itself.
+        taken = environment.get("TORCHELASTIC_USE_AGENT_STORE") == "True"
+        return f"{host}:{int(given) + taken}"
     if "SLURM_STEP_NODELIST" in environment:
         # As is usual: the step's first machine, and a port that another job hardly has.
         port = 20000 + int(environment.get("SLURM_JOB_ID", "0")) % 10000

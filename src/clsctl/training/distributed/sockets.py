@@ -1,14 +1,21 @@
-"""Meet other processes: wait for one to listen, choose an interface, and stay off the others."""
+"""Meet other processes: find the port free, wait for one to listen, stay off other interfaces."""
 
 from __future__ import annotations
 
+import errno
 import os
 import socket
 import time
 from pathlib import Path
 
+from clsctl.console.messages import note
+from clsctl.errors import UsageError
+
 MEETING_S = 900.0
 """So long the others wait for rank 0."""
+
+CLOSING_S = 120.0
+"""So long rank 0 waits for its port: a connection that was closed holds one for a minute."""
 
 POLL_S = 0.1
 
@@ -16,17 +23,41 @@ SIOCGIFADDR = 0x8915
 
 
 def wait_for(host: str, port: int) -> None:
-    """Wait until a process listens there; Paddle itself would look only every three seconds."""
+    """Wait until a process listens there; Paddle itself would look only every three seconds.
+
+    Raises:
+        TimeoutError: Nobody came.
+    """
     deadline = time.monotonic() + MEETING_S
-    while True:
-        try:
-            socket.create_connection((host, port), timeout=POLL_S).close()
-        except OSError:
-            if time.monotonic() > deadline:
-                raise
-            time.sleep(POLL_S)
-        else:
-            return
+    while not _listens(host, port):
+        if time.monotonic() > deadline:
+            raise TimeoutError(f"nobody listened there for {MEETING_S / 60:.0f} minutes")
+        time.sleep(POLL_S)
+
+
+def require_port(port: int) -> None:
+    """Wait until this process can listen there, on any interface.
+
+    Where it cannot, Paddle's store would end the process with a failed assertion.
+
+    Raises:
+        UsageError: It cannot (`E_ADDRESS`).
+    """
+    deadline = time.monotonic() + CLOSING_S
+    told = False
+    while (error := _bind_error(port)) is not None:
+        closing = error.errno == errno.EADDRINUSE and not _listens("127.0.0.1", port)
+        if not closing or time.monotonic() > deadline:
+            raise UsageError(
+                f"rank 0 cannot listen on port {port}: {os.strerror(error.errno or 0).lower()}",
+                code="E_ADDRESS",
+                hint="choose another port with --master or MASTER_PORT, the same for all machines; "
+                "each restart takes the next one",
+            )
+        if not told:
+            note(f"waiting for port {port}, which a connection still holds")
+            told = True
+        time.sleep(POLL_S)
 
 
 def interface_to(host: str) -> str:
@@ -53,11 +84,33 @@ def hide_from_network(port: int) -> None:
     Paddle's store listens on every address, and has no option for it.
     """
     for link in Path("/proc/self/fd").iterdir():
-        try:
-            duplicate = socket.socket(fileno=os.dup(int(link.name)))
-        except OSError:  # It is no socket.
+        if not link.is_socket():
             continue
-        with duplicate:
+        with socket.socket(fileno=os.dup(int(link.name))) as duplicate:
             listens = duplicate.getsockopt(socket.SOL_SOCKET, socket.SO_ACCEPTCONN)
             if listens and duplicate.getsockname()[1] == port:
                 duplicate.setsockopt(socket.SOL_SOCKET, socket.SO_BINDTODEVICE, b"lo")
+
+
+def _listens(host: str, port: int) -> bool:
+    """Whether a process listens there."""
+    with socket.socket() as probe:
+        probe.settimeout(POLL_S)
+        # Else the port could not be listened on for a minute, had the probe met itself there.
+        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            probe.connect((host, port))
+        except OSError:
+            return False
+        return bool(probe.getsockname() != probe.getpeername())
+
+
+def _bind_error(port: int) -> OSError | None:
+    """Why a socket cannot be bound to the port, in the way of one that is going to listen."""
+    with socket.socket() as probe:
+        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            probe.bind(("", port))
+        except OSError as error:
+            return error
+    return None
