@@ -4,25 +4,42 @@ from __future__ import annotations
 
 import signal
 import threading
+import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from types import FrameType
 
 
 @contextmanager
-def on_first_signal(act: Callable[[], object], *numbers: int) -> Iterator[None]:
+def on_first_signal(
+    act: Callable[[], object],
+    *numbers: int,
+    same_s: float = 0.0,
+    clock: Callable[[], float] = time.monotonic,
+) -> Iterator[None]:
     """Let the first of each of these signals do this in the block; a second acts as without.
 
     For the main thread: Python delivers no signals to others.
+
+    Args:
+        act: What is done; it is called in a signal handler.
+        numbers: The signals.
+        same_s: One that comes again within so many seconds is taken for the first.
+        clock: Seconds from any point in time.
     """
     before = {number: signal.getsignal(number) for number in numbers}
+    came: dict[int, float] = {}
 
-    def first(number: int, frame: FrameType | None) -> None:
-        act()
-        signal.signal(number, before[number])
+    def handle(number: int, frame: FrameType | None) -> None:
+        if number not in came:
+            came[number] = clock()
+            act()
+        elif clock() - came[number] >= same_s:
+            signal.signal(number, before[number])
+            signal.raise_signal(number)
 
     for number in numbers:
-        signal.signal(number, first)
+        signal.signal(number, handle)
     try:
         yield
     finally:
