@@ -8,6 +8,8 @@ Each becomes a folder of lists (label.txt, train.txt, val.txt) whose `val` is th
 - wrong1, wrong30: 1 % and 30 % of the training labels are of another class.
 - tail: a class has as many training images as the rule of 1 : 50 leaves it, the first most.
 - grey: all images without colour, blurred, and with noise.
+- many: six classes of each, upright, turned by a quarter and by a half, and the negatives of these;
+  10 training images a class.
 """
 
 from __future__ import annotations
@@ -19,6 +21,7 @@ from pathlib import Path
 
 import cv2
 import numpy as np
+from numpy.typing import NDArray
 
 from clsctl.datasets.layouts.detect import read_valid_dataset
 from clsctl.datasets.samples import Dataset, Sample
@@ -26,7 +29,8 @@ from clsctl.datasets.samples import Dataset, Sample
 Pairs = list[tuple[Path, int]]
 """Images, and the class of each."""
 
-FEW, TAIL = 20, 50
+FEW, FEWER, TAIL = 20, 10, 50
+LOOKS = 6
 BLUR, NOISE = 2.0, 12.0
 """Deviations of the blur in pixels, and of the noise in grey levels."""
 
@@ -35,7 +39,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
     parser.add_argument("folder", type=Path)
     parser.add_argument("datasets", type=Path, nargs="+")
-    parser.add_argument("--kinds", default=",".join(KINDS))
+    parser.add_argument("--kinds", default=",".join([*KINDS, "grey", "many"]))
     parser.add_argument("--seed", type=int, default=0)
     options = parser.parse_args()
     for path in options.datasets:
@@ -48,12 +52,21 @@ def make_harder(path: Path, kind: str, folder: Path, seed: int) -> Path:
     dataset = read_valid_dataset(path)
     train, val = (pairs(dataset, dataset.splits[name]) for name in ("train", "val"))
     made = folder / f"{path.name}-{kind}"
-    made.mkdir(parents=True, exist_ok=True)
+    (made / "images").mkdir(parents=True, exist_ok=True)
+    rng, names = np.random.default_rng(seed), dict(dataset.class_names)
     if kind == "grey":
-        train, val = (greyed(part, made / "images", seed) for part in (train, val))
+        train, val = (greyed(part, made / "images", rng) for part in (train, val))
+    elif kind == "many":
+        train, val = (looking(part, made / "images", len(names), rng) for part in (train, val))
+        train = keep(train, lambda label: FEWER, rng)
+        names = {
+            look * len(names) + label: f"{name}-{look}"
+            for look in range(LOOKS)
+            for label, name in names.items()
+        }
     else:
-        train = KINDS[kind](train, np.random.default_rng(seed))
-    write_lists(made, {"train": train, "val": val}, dataset.class_names)
+        train = KINDS[kind](train, rng)
+    write_lists(made, {"train": train, "val": val}, names)
     return made
 
 
@@ -101,19 +114,33 @@ def wrong(share: float) -> Callable[[Pairs, np.random.Generator], Pairs]:
     return mislabel
 
 
-def greyed(samples: Pairs, folder: Path, seed: int) -> Pairs:
+def greyed(samples: Pairs, folder: Path, rng: np.random.Generator) -> Pairs:
     """Write the images without colour, blurred and noisy."""
-    folder.mkdir(exist_ok=True)
-    rng = np.random.default_rng(seed)
     made = []
     for path, label in samples:
         grey = cv2.imread(str(path), cv2.IMREAD_GRAYSCALE)
         assert grey is not None, path
         noisy = cv2.GaussianBlur(grey, (0, 0), BLUR) + rng.normal(0, NOISE, grey.shape)
-        target = folder / f"{path.parent.name}-{path.stem}.png"
-        cv2.imwrite(str(target), noisy.clip(0, 255).astype(np.uint8))
-        made.append((target, label))
+        made.append((write(noisy.clip(0, 255).astype(np.uint8), folder, path), label))
     return made
+
+
+def looking(samples: Pairs, folder: Path, classes: int, rng: np.random.Generator) -> Pairs:
+    """Write each image in one of six looks, by chance, each of which is a class of its own."""
+    made = []
+    for path, label in samples:
+        image, look = cv2.imread(str(path)), int(rng.integers(LOOKS))
+        assert image is not None, path
+        turned = np.rot90(image, look % 3)
+        negative = 255 - turned if look >= 3 else turned
+        made.append((write(negative, folder, path), look * classes + label))
+    return made
+
+
+def write(image: NDArray[np.uint8], folder: Path, source: Path) -> Path:
+    target = folder / f"{source.parent.name}-{source.stem}.png"
+    cv2.imwrite(str(target), image)
+    return target
 
 
 KINDS: dict[str, Callable[[Pairs, np.random.Generator], Pairs]] = {
@@ -121,7 +148,6 @@ KINDS: dict[str, Callable[[Pairs, np.random.Generator], Pairs]] = {
     "wrong1": wrong(0.01),
     "wrong30": wrong(0.3),
     "tail": tail,
-    "grey": lambda samples, rng: samples,
 }
 
 
