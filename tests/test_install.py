@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import shutil
 import subprocess
 import sys
@@ -22,6 +23,7 @@ from distributions import (
 from paths import EXAMPLES, ROOT
 from tiny_training import MODEL, OPTIONS, write_dataset
 
+from clsctl.schema.documents import parse_document
 from clsctl.values import __version__
 
 PYTHONS = ("3.10", "3.11", "3.12", "3.13")
@@ -163,3 +165,30 @@ def test_every_python(version: str, wheels: Path, tmp_path: Path):
     data = write_dataset(tmp_path / "data")
     train = ("train", "-m", MODEL, "-d", data, *OPTIONS)
     run(programs / "clsctl", *train, cwd=tmp_path)
+
+
+SUITE = (
+    "tests/test_main.py",
+    "tests/builtin/commands/test_train.py",
+    "tests/loading/test_cache.py",
+    "tests/quantization/test_int8.py",
+)
+"""Tests in which one or another library was too old for a lower bound that was declared."""
+
+
+@pytest.mark.long
+def test_the_oldest_libraries_that_are_declared_are_new_enough(wheels: Path, tmp_path: Path):
+    """They are also what a user keeps who has installed something else that needs them."""
+    table = parse_document((ROOT / "pyproject.toml").read_text(encoding="utf-8"), ".toml")
+    oldest = [
+        re.sub(r">=([^,;]+)[^;]*", r"==\1.*", one) for one in table["project"]["dependencies"]
+    ]
+    (tmp_path / "oldest.txt").write_text("\n".join(oldest))
+    programs = new_environment(tmp_path / "environment")
+    bounds = ("--constraint", str(tmp_path / "oldest.txt"), "--find-links", str(wheels))
+    pip_install(
+        programs, *bounds, f"clsctl=={__version__}", f"clsctl-efficientnet-lite=={__version__}"
+    )
+    assert "espresso" in run(programs / "clsctl", "predict", EXAMPLES / "coffee.png", cwd=tmp_path)
+    pip_install(programs, *bounds, "pytest", "pytest-timeout", "hypothesis")
+    run(programs / "python", "-m", "pytest", "-q", *SUITE, cwd=ROOT)

@@ -139,7 +139,7 @@ def test_without_paddle_what_needs_it_says_so(clsctl, tmp_path, without_paddle):
     assert done.returncode == 6
     said = "error: this needs PaddlePaddle, which is not installed [E_PADDLE_MISSING]\nhint: "
     assert said in done.stderr
-    assert "install paddlepaddle\n" in done.stderr
+    assert done.stderr.endswith(" paddlepaddle\n")
 
 
 @pytest.mark.parametrize("command", ["list", "check"])

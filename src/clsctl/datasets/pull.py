@@ -7,7 +7,6 @@ its clsctl.json says where it came from, with the size and SHA256 of every file.
 from __future__ import annotations
 
 import shutil
-import sys
 from collections.abc import Sequence
 from dataclasses import dataclass
 from importlib.resources import files
@@ -23,16 +22,12 @@ from clsctl.models.archive import extract
 from clsctl.models.mirrors import first_success, weight_source
 from clsctl.paths import is_dir, is_file
 from clsctl.plugin.descriptors import FetchRequest
+from clsctl.schema.documents import parse_document
 from clsctl.settings import Settings, folders, load_settings
 from clsctl.system.files import require_space
 from clsctl.system.locks import locked
 from clsctl.urls import printable_url
 from clsctl.values import PROVENANCE, ModelEntry, Preprocessing, Progress
-
-if sys.version_info >= (3, 11):
-    import tomllib
-else:
-    import tomli as tomllib
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,7 +48,7 @@ class Published:
 def published_datasets() -> dict[str, Published]:
     """Read what can be pulled, by name."""
     text = files("clsctl.datasets").joinpath("datasets.toml").read_text(encoding="utf-8")
-    found = (Published(**entry) for entry in tomllib.loads(text)["datasets"])
+    found = (Published(**entry) for entry in parse_document(text, ".toml")["datasets"])
     return {dataset.name: dataset for dataset in found}
 
 

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import functools
 import hashlib
+import io
 import threading
 import zipfile
 from collections.abc import Callable
@@ -176,7 +177,9 @@ def _save(file: Path, pixels: NDArray[np.uint8]) -> None:
     import numpy as np
 
     file.parent.mkdir(parents=True, exist_ok=True)
+    # In memory first: where writing fails, an archive that is open complains once more by itself.
+    archive = io.BytesIO()
+    np.savez(archive, pixels=pixels)
     with temporary_file(file.parent) as temporary:
-        with temporary.open("wb") as stream:
-            np.savez(stream, pixels=pixels)
+        temporary.write_bytes(archive.getbuffer())
         temporary.replace(file)

@@ -90,17 +90,16 @@ def test_the_recipe_follows_the_weights_and_the_family():
 
 
 def test_every_recipe_of_the_file_is_valid():
-    import tomllib
-
     import clsctl.training.config
     from clsctl.models.catalog import load_catalog
+    from clsctl.schema.documents import parse_document
     from clsctl.training.config.recipes import recipe
 
     text = (
         Path(clsctl.training.config.__file__).with_name("recipes.toml").read_text(encoding="utf-8")
     )
     families = {entry.family for entry in load_catalog().values()}
-    for kind, table in tomllib.loads(text).items():
+    for kind, table in parse_document(text, ".toml").items():
         assert set(table["families"]) <= families
         for family in families:
             resolve_config(recipe(family, kind))

@@ -6,22 +6,17 @@ paddlex.toml holds every key that PaddleX has, and what it stands for here.
 from __future__ import annotations
 
 import functools
-import sys
 from collections.abc import Iterator, Mapping
 from importlib.resources import files
 from typing import Any
 
 from clsctl.console.messages import note
 from clsctl.errors import UsageError, unknown_name
+from clsctl.schema.documents import parse_document
 from clsctl.schema.errors import SchemaError, label, unexpected
 from clsctl.schema.layers import ConfigSource, config_keys
 from clsctl.schema.read import read
 from clsctl.training.config.train_config import TrainConfig
-
-if sys.version_info >= (3, 11):
-    import tomllib
-else:
-    import tomli as tomllib
 
 # PaddleX's learning rates are for this many devices, each with the batch that the file says.
 DEVICES = 4
@@ -84,7 +79,8 @@ def paddlex_source(keys: PaddlexKeys, origin: str, whole: bool = True) -> Config
 @functools.cache
 def _tables() -> Mapping[str, Mapping[str, Any]]:
     text = files("clsctl.training.config").joinpath("paddlex.toml").read_text(encoding="utf-8")
-    return tomllib.loads(text)
+    tables: Mapping[str, Mapping[str, Any]] = parse_document(text, ".toml")
+    return tables
 
 
 @functools.cache

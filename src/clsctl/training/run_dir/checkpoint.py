@@ -227,11 +227,14 @@ def _read_states(path: Path) -> TrainProgress:
 
 def bytes_of(tensors: Mapping[str, Mapping[str, Any]]) -> int:
     """Count the bytes that the tensors of a checkpoint take."""
-    return sum(
-        int(tensor.size) * tensor.itemsize
-        for values in tensors.values()
-        for tensor in values.values()
-    )
+    return sum(_bytes_of(tensor) for values in tensors.values() for tensor in values.values())
+
+
+def _bytes_of(tensor: Any) -> int:
+    """Of NumPy's or Paddle's; those of Paddle 3.2 have no `itemsize` yet."""
+    if hasattr(tensor, "element_size"):
+        return int(tensor.size) * int(tensor.element_size())
+    return int(tensor.nbytes)
 
 
 def _not_written(run_dir: Path, name: str, error: OSError) -> ModelError:
