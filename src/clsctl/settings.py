@@ -52,7 +52,7 @@ class Settings:
     draft: NonNegativeInt = key(0, "Least short side of photos decoded at a reduced size; 0: full")
     max_download: NonNegativeInt = key(8 << 30, "Largest download or archive, in bytes")
     timeout: Seconds = key(30, "Seconds without a byte after which a server is given up")
-    threads: Threads = key(0, "CPU threads; 0 means every core")
+    threads: Threads = key(0, "CPU threads; 0 means every core that may be used")
     origins: Mapping[str, str] = field(default_factory=dict)
     value_range: ValueRange | None = None
 

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import contextlib
 import functools
+import math
 import os
 import platform
 from pathlib import Path
 
 from clsctl.errors import DeviceError
+from clsctl.system.cgroups import OWN, ROOT, group_folders
 
 CPUINFO = Path("/proc/cpuinfo")
 
@@ -69,8 +72,32 @@ def _flags() -> frozenset[str]:
     return frozenset(line.partition(":")[2].split())
 
 
-def available_cores() -> int:
-    """Count the cores that this process may use."""
+def available_cores(cgroup: Path = ROOT, own: Path = OWN) -> int:
+    """Count the cores that this process may use: those it may run on, or the time it is allowed.
+
+    More threads than the quota of a container or a service has cores would all be stopped together
+    for the rest of each tenth of a second.
+
+    Args:
+        cgroup: Where control groups are mounted.
+        own: The list of those that this process is in.
+    """
+    cores = os.cpu_count() or 1
     if hasattr(os, "sched_getaffinity"):
-        return len(os.sched_getaffinity(0))
-    return os.cpu_count() or 1
+        cores = len(os.sched_getaffinity(0))
+    quotas = (_quota(folder) for folder in group_folders("cpu", cgroup, own))
+    return max(1, min([cores, *(math.ceil(quota) for quota in quotas if quota > 0)]))
+
+
+def _quota(group: Path) -> float:
+    """How many cores' time a control group may take; 0 where it has no limit."""
+    with contextlib.suppress(OSError, ValueError):
+        quota, period = (group / "cpu.max").read_text(encoding="ascii").split()
+        return int(quota) / int(period)
+    with contextlib.suppress(OSError, ValueError):
+        quota, period = (
+            (group / f"cpu.cfs_{name}_us").read_text(encoding="ascii")
+            for name in ("quota", "period")
+        )
+        return int(quota) / int(period)
+    return 0.0

@@ -5,10 +5,12 @@ from __future__ import annotations
 import contextlib
 import ctypes
 import functools
+import itertools
 import os
 import sys
 from pathlib import Path
 
+from clsctl.system.cgroups import OWN, ROOT, group_folders
 from clsctl.values import Memory
 
 # Of glibc's mallopt: from which size memory is mapped by itself, and how much is kept when free.
@@ -16,37 +18,39 @@ _M_MMAP_THRESHOLD, _M_TRIM_THRESHOLD = -3, -1
 _KEPT = 1 << 30
 
 MEMINFO = Path("/proc/meminfo")
-CGROUP = Path("/sys/fs/cgroup")
 
-# What a container may take, what it has taken, and what of this is files that would make room:
-# the second version of control groups, then the first.
+# What a group may take, what it has taken, and what of this is files that would make room: the
+# second version of control groups, then the first.
 _LIMITS = (
-    ("memory.max", "memory.current", "memory.stat", "inactive_file"),
-    (
-        "memory/memory.limit_in_bytes",
-        "memory/memory.usage_in_bytes",
-        "memory/memory.stat",
-        "total_inactive_file",
-    ),
+    ("memory.max", "memory.current", "inactive_file"),
+    ("memory.limit_in_bytes", "memory.usage_in_bytes", "total_inactive_file"),
 )
 
 
-def machine_memory(cgroup: Path = CGROUP) -> Memory:
-    """Memory of this machine, or of the container on it; free is what may be used without swap."""
+def machine_memory(cgroup: Path = ROOT, own: Path = OWN) -> Memory:
+    """Memory of this machine, or of the container or service on it.
+
+    Args:
+        cgroup: Where control groups are mounted.
+        own: The list of those that this process is in.
+
+    Returns:
+        Free is what may be used without swap.
+    """
     if sys.platform == "win32":
         return _windows_memory()
     total = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
     free = _available(total // 2)
-    for names in _LIMITS:
+    for group, names in itertools.product(group_folders("memory", cgroup, own), _LIMITS):
         with contextlib.suppress(OSError, ValueError, KeyError):  # no such limit
-            limit, left = _container(cgroup, *names)
+            limit, left = _of_group(group, *names)
             total, free = min(total, limit), min(free, left)
     return Memory(total, free)
 
 
-def _container(cgroup: Path, limit: str, used: str, table: str, reclaimable: str) -> Memory:
-    limited, taken = (int((cgroup / name).read_text(encoding="ascii")) for name in (limit, used))
-    lines = (cgroup / table).read_text(encoding="ascii").splitlines()
+def _of_group(group: Path, limit: str, used: str, reclaimable: str) -> Memory:
+    limited, taken = (int((group / name).read_text(encoding="ascii")) for name in (limit, used))
+    lines = (group / "memory.stat").read_text(encoding="ascii").splitlines()
     spare = int(dict(line.split() for line in lines)[reclaimable])
     return Memory(limited, max(limited - taken + spare, 0))
 

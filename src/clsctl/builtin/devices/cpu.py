@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import os
 import platform
 from typing import Any
 
 from clsctl.plugin import Device, Placement, hookimpl
+from clsctl.system.cpu import available_cores
 from clsctl.system.memory import machine_memory
 
 
@@ -27,7 +27,7 @@ def clsctl_devices() -> list[Device]:
 
 
 def _units() -> list[str]:
-    return [f"{platform.machine()}, {os.cpu_count()} cores"]
+    return [f"{platform.machine()}, {available_cores()} cores"]
 
 
 def _configure_paddle(config: Any, placement: Placement) -> None:
