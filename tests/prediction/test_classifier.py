@@ -276,6 +276,7 @@ print(changed - {"LD_LIBRARY_PATH", "GLOG_minloglevel"}, reuse_memory.cache_info
 
 
 def test_the_environment_and_the_allocator_are_left_as_they_are(ready, photo, tmp_path):
+    pytest.importorskip("paddle2onnx", reason="it has no build for Python 3.13")
     broken = tmp_path / "broken.jpg"
     broken.write_bytes(pictures.encoded(pictures.photo(), "JPEG")[:-200])
     command = [sys.executable, "-c", SIDE_EFFECTS, ready, photo, broken]

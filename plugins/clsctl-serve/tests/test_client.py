@@ -6,6 +6,7 @@ import signal
 import subprocess
 import sys
 from concurrent.futures import ThreadPoolExecutor
+from importlib.util import find_spec
 
 import httpx
 import numpy as np
@@ -62,7 +63,8 @@ def test_nothing_of_the_model_is_needed_here(server, clsctl, files, tmp_path):
     env = {"CLSCTL_HOME": str(tmp_path / "empty")}
     done = clsctl("predict", "files/0 猫.png", "--server", server.url, env=env)
     assert done.returncode == 0, done.stderr
-    assert f"{NAME} on cpu with onnxruntime at {server.url}" in done.stderr
+    backend = "onnxruntime" if find_spec("paddle2onnx") else "paddle"
+    assert f"{NAME} on cpu with {backend} at {server.url}" in done.stderr
 
 
 def test_files_that_arrive_are_classified_at_once(server, tmp_path):
