@@ -52,10 +52,10 @@ def make_harder(path: Path, kind: str, folder: Path, seed: int) -> Path:
     dataset = read_valid_dataset(path)
     train, val = (pairs(dataset, dataset.splits[name]) for name in ("train", "val"))
     made = folder / f"{path.name}-{kind}"
-    (made / "images").mkdir(parents=True, exist_ok=True)
+    made.mkdir(parents=True, exist_ok=True)
     rng, names = np.random.default_rng(seed), dict(dataset.class_names)
     if kind == "grey":
-        train, val = (greyed(part, made / "images", rng) for part in (train, val))
+        train, val = (greyed(part, made / "images", seed) for part in (train, val))
     elif kind == "many":
         train, val = (looking(part, made / "images", len(names), rng) for part in (train, val))
         train = keep(train, lambda label: FEWER, rng)
@@ -114,9 +114,9 @@ def wrong(share: float) -> Callable[[Pairs, np.random.Generator], Pairs]:
     return mislabel
 
 
-def greyed(samples: Pairs, folder: Path, rng: np.random.Generator) -> Pairs:
+def greyed(samples: Pairs, folder: Path, seed: int) -> Pairs:
     """Write the images without colour, blurred and noisy."""
-    made = []
+    made, rng = [], np.random.default_rng(seed)
     for path, label in samples:
         grey = cv2.imread(str(path), cv2.IMREAD_GRAYSCALE)
         assert grey is not None, path
@@ -138,6 +138,7 @@ def looking(samples: Pairs, folder: Path, classes: int, rng: np.random.Generator
 
 
 def write(image: NDArray[np.uint8], folder: Path, source: Path) -> Path:
+    folder.mkdir(exist_ok=True)
     target = folder / f"{source.parent.name}-{source.stem}.png"
     cv2.imwrite(str(target), image)
     return target

@@ -5,6 +5,7 @@ from __future__ import annotations
 import errno
 import os
 import socket
+import stat
 import time
 from pathlib import Path
 
@@ -84,9 +85,14 @@ def hide_from_network(port: int) -> None:
     Paddle's store listens on every address, and has no option for it.
     """
     for link in Path("/proc/self/fd").iterdir():
-        if not link.is_socket():
+        try:
+            number = os.dup(int(link.name))
+        except OSError:  # The store's thread has closed it meanwhile.
             continue
-        with socket.socket(fileno=os.dup(int(link.name))) as duplicate:
+        if not stat.S_ISSOCK(os.fstat(number).st_mode):
+            os.close(number)
+            continue
+        with socket.socket(fileno=number) as duplicate:
             listens = duplicate.getsockopt(socket.SOL_SOCKET, socket.SO_ACCEPTCONN)
             if listens and duplicate.getsockname()[1] == port:
                 duplicate.setsockopt(socket.SOL_SOCKET, socket.SO_BINDTODEVICE, b"lo")
