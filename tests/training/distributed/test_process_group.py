@@ -234,6 +234,7 @@ def test_ctrl_c_saves_and_another_number_of_processes_goes_on(folder: Folder):
         (("--processes", "3", "--device", "gpu:0,1"), "E_PROCESSES"),
         (("--nnodes", "2"), "E_NODES"),
         (("--nnodes", "2", "--node-rank", "2", "--master", "localhost:9"), "E_NODES"),
+        (("--nnodes", "2", "--master", "localhost:65536"), "E_NODES"),
     ],
 )
 def test_what_does_not_fit_is_said_before_anything_starts(
@@ -298,6 +299,7 @@ def test_a_launchers_variables_say_which_process_this_is(variables: dict[str, st
         {"RANK": "0", "WORLD_SIZE": "2"},
         {"RANK": "one", "WORLD_SIZE": "2"},
         {"RANK": "1", "WORLD_SIZE": "2", "MASTER_ADDR": "head", "MASTER_PORT": "any"},
+        {"RANK": "1", "WORLD_SIZE": "2", "MASTER_ADDR": "head", "MASTER_PORT": "65536"},
     ],
 )
 def test_variables_that_say_too_little(variables: Mapping[str, str]):

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 
 from clsctl.errors import UsageError
 from clsctl.training.config.train_config import TrainConfig
+from clsctl.training.distributed.ranks import is_port
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,7 +57,7 @@ def check_nodes(nodes: Nodes) -> None:
             hint=hint,
         )
     host, _, port = nodes.master.rpartition(":")
-    if nodes.count > 1 and not (host and port.isdecimal()):
+    if nodes.count > 1 and not (host and is_port(port)):
         raise UsageError(
             f"several machines meet at --master HOST:PORT, not at '{nodes.master}'",
             code="E_NODES",

@@ -78,6 +78,11 @@ def current_rank(environment: Mapping[str, str] = os.environ) -> Rank:
     return Rank()
 
 
+def is_port(text: str) -> bool:
+    """Whether a text is the number of a port that can be listened on."""
+    return text.isdecimal() and 0 < int(text) < 1 << 16
+
+
 def _read(name: str, launcher: Launcher, environment: Mapping[str, str]) -> Rank:
     defaults = {"": "1", launcher.local: "0", launcher.local_size: "1"}
     try:
@@ -99,7 +104,7 @@ def _read(name: str, launcher: Launcher, environment: Mapping[str, str]) -> Rank
 def _master(environment: Mapping[str, str]) -> str:
     """Find the address of rank 0."""
     host, given = environment.get("MASTER_ADDR"), environment.get("MASTER_PORT", "")
-    if host is not None and given.isdecimal():
+    if host is not None and is_port(given):
         # torchrun may listen there itself.
         taken = environment.get("TORCHELASTIC_USE_AGENT_STORE") == "True"
         return f"{host}:{int(given) + taken}"
