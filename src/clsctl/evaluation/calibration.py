@@ -7,6 +7,7 @@ probabilities, whose logarithms are logits but for a constant that the softmax t
 
 from __future__ import annotations
 
+from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -32,7 +33,8 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
 
-HALVINGS = 60
+HALVINGS = 40
+"""They leave a range of 2e-11 in 1/T."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -96,20 +98,30 @@ def calibrate(
     )
 
 
-def fit_temperature(scores: NDArray[np.float32], labels: NDArray[np.int64]) -> float:
+def fit_temperature(
+    scores: NDArray[np.float32],
+    labels: NDArray[np.int64],
+    sum_up: Callable[[Sequence[float]], list[float]] = list,
+) -> float:
     """Find the temperature of the lowest mean negative log-likelihood, within 0.05 to 20.
 
     The likelihood is log-concave in 1/T, so halving an interval by its slope finds the only peak.
+
+    Args:
+        scores: Probabilities, float32 [N, C].
+        labels: Class ids, int64 [N].
+        sum_up: Sums figures over all processes, where each has a part of the samples.
     """
     import numpy as np
 
     logits = log_probabilities(scores)
-    own = logits[np.arange(len(labels)), labels].mean()
+    own = logits[np.arange(len(labels)), labels].sum()
     low, high = 1 / HOTTEST, 1 / COLDEST
     for _ in range(HALVINGS):
         middle = (low + high) / 2
-        expected = (softmax(logits * middle) * logits).sum(axis=1).mean()
-        low, high = (middle, high) if own > expected else (low, middle)
+        expected = (softmax(logits * middle) * logits).sum()
+        (slope,) = sum_up([own - expected])
+        low, high = (middle, high) if slope > 0 else (low, middle)
     return float(2 / (low + high))
 
 

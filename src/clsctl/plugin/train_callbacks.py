@@ -42,6 +42,9 @@ class EpochInfo(NamedTuple):
         balanced_accuracy: The mean recall of the classes, 0 to 1; None unless these count alike
             (`best_by`).
         best_epoch: The best epoch so far, this one included.
+        calibrated_loss: The validation loss, in nats, once a temperature has calibrated the
+            network on the same images; the least makes an epoch the best unless `best_by` says
+            otherwise.
     """
 
     epoch: int
@@ -53,10 +56,11 @@ class EpochInfo(NamedTuple):
     seconds: float
     balanced_accuracy: float | None = None
     best_epoch: int = 0
+    calibrated_loss: float | None = None
 
     def figures(self) -> dict[str, float]:
         """Return what is known of the validation images, by name."""
-        names = ("val_loss", "top1", "top5", "balanced_accuracy")
+        names = ("val_loss", "calibrated_loss", "top1", "top5", "balanced_accuracy")
         found = {name: getattr(self, name) for name in names}
         return {name: figure for name, figure in found.items() if figure is not None}
 

@@ -11,7 +11,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
-from clsctl.evaluation.calibration import Calibration, calibrate
+from clsctl.evaluation.calibration import Calibration
 from clsctl.training.job import TrainJob
 from clsctl.training.validation import Validation
 
@@ -22,11 +22,10 @@ FEWEST_IMAGES = 100
 """On fewer, a temperature is as likely to do harm as good."""
 
 
-def fit_calibration(job: TrainJob, found: Validation) -> Calibration | None:
-    """Fit a temperature to the validation images; None where they are too few, or it is off."""
-    if not job.config.calibrate or len(found.labels) < FEWEST_IMAGES:
-        return None
-    return calibrate(found.scores, found.labels)
+def calibration_of(job: TrainJob, found: Validation) -> Calibration | None:
+    """Return how to calibrate; None where the validation images are too few, or it is off."""
+    few = found.calibration.samples < FEWEST_IMAGES
+    return None if few or not job.config.calibrate else found.calibration
 
 
 @contextmanager

@@ -85,7 +85,7 @@ def _measure_start(job: TrainJob, state: TrainState, callback: Callback) -> None
     progress, started = state.progress, time.monotonic()
     found = validate(job, state.network)
     progress.start_right = marks(found.right)
-    progress.note({"epoch": progress.epoch, **found.figures()})
+    progress.note({"epoch": progress.epoch, **found.figures()}, job.config.best_by)
     save_best(job, state, found)
     save_latest(job, state)
     state.closing = time.monotonic() - started
@@ -128,7 +128,7 @@ def _end_epoch(job: TrainJob, state: TrainState, callback: Callback, started: fl
     progress, ended = state.progress, time.monotonic()
     with state.ema.applied() if state.ema else nullcontext():
         found = validate(job, state.network)
-        _close_epoch(progress, found)
+        _close_epoch(job, progress, found)
         if progress.best_epoch == progress.epoch:
             save_best(job, state, found)
     save_every = job.config.checkpoint.save_every
@@ -152,6 +152,7 @@ def _epoch_info(progress: TrainProgress, started: float) -> EpochInfo:
         seconds=time.monotonic() - started,
         balanced_accuracy=figures.get("balanced_accuracy"),
         best_epoch=progress.best_epoch,
+        calibrated_loss=figures.get("calibrated_loss"),
     )
 
 
@@ -161,11 +162,12 @@ def _keep_epoch(job: TrainJob, state: TrainState) -> None:
     checkpoint.rotate(job.run_dir, job.config.checkpoint.keep)
 
 
-def _close_epoch(progress: TrainProgress, found: Validation) -> None:
+def _close_epoch(job: TrainJob, progress: TrainProgress, found: Validation) -> None:
     """Count an epoch as done."""
     progress.epoch += 1
     loss = progress.loss_sum / progress.images
-    progress.note({"epoch": progress.epoch, "train_loss": loss, **found.figures()})
+    figures = {"epoch": progress.epoch, "train_loss": loss, **found.figures()}
+    progress.note(figures, job.config.best_by)
     progress.step, progress.loss_sum, progress.images = 0, 0.0, 0
 
 

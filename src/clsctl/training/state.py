@@ -21,7 +21,7 @@ from clsctl.networks.param_groups import freeze_until
 from clsctl.networks.pdparams import load_weights
 from clsctl.system.files import require_space
 from clsctl.training.build import build_network
-from clsctl.training.calibrated import calibrated, describe, fit_calibration
+from clsctl.training.calibrated import calibrated, calibration_of, describe
 from clsctl.training.job import TrainJob
 from clsctl.training.optimization.amp import open_scaler
 from clsctl.training.optimization.ema import Ema
@@ -137,7 +137,7 @@ def save_best(job: TrainJob, state: TrainState, found: Validation) -> None:
         state: Holds them, and is what it was afterwards.
         found: How they were measured.
     """
-    job.group.on_rank_zero(lambda: _save_best(job, state, fit_calibration(job, found)))
+    job.group.on_rank_zero(lambda: _save_best(job, state, calibration_of(job, found)))
 
 
 def _save_best(job: TrainJob, state: TrainState, calibration: Calibration | None) -> None:

@@ -63,9 +63,9 @@ class TrainResult:
         weights: The best weights, a .pdparams file.
         model_dir: The exported model, for `create_model(model_dir=...)`; None where it gave other
             scores than the network, and so was not kept.
-        history: Epoch by epoch: `epoch`, `train_loss` (not of epoch 0), `val_loss`, `top1` and,
-            with more than five classes, `top5`; `balanced_accuracy` and `balanced_loss` where
-            classes count alike.
+        history: Epoch by epoch: `epoch`, `train_loss` (not of epoch 0), `val_loss`,
+            `calibrated_loss`, `top1` and, with more than five classes, `top5`;
+            `balanced_accuracy` and `balanced_loss` where classes count alike.
     """
 
     output: Path
@@ -141,7 +141,7 @@ def run_training(sources: Sequence[ConfigSource], resume: bool = False) -> Train
     with stop_requests() as stop, translate_full_disk(folder, again):
         job = with_deadline(replace(job, stop=stop), began)
         progress = _lead(job, resolved) if job.group.is_rank_zero else _follow(job, resolved)
-    best = next(figures for figures in progress.history if figures["epoch"] == progress.best_epoch)
+    best = progress.best_figures
     exported = folder / "best_model" / "inference"
     return TrainResult(
         output=folder,
@@ -191,7 +191,7 @@ def _lead(job: TrainJob, resolved: ResolvedConfig) -> TrainProgress:
             with closing(callbacks):
                 files.write_start(job, resolved)
                 progress = fit(job, peak, callbacks)
-        for line in files.calibration_summary(job.run_dir):
+        for line in files.best_summary(job.run_dir, progress, job.config.best_by):
             say(line)
         files.write_end(job, progress)
     return progress

@@ -5,9 +5,10 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from clsctl.evaluation.calibration import nll
-from clsctl.evaluation.metrics import balanced_mean, label_ranks
+from clsctl.evaluation.calibration import Calibration, fit_temperature, nll
+from clsctl.evaluation.metrics import balanced_mean, expected_calibration_error, label_ranks
 from clsctl.evaluation.scoring import score_batches, score_function
+from clsctl.inference.temperature import apply_temperature
 from clsctl.training.job import TrainJob
 
 if TYPE_CHECKING:
@@ -31,8 +32,7 @@ class Validation:
         balanced_accuracy: The mean recall of the classes; None where these do not count alike.
         balanced_loss: The mean of their losses, likewise.
         right: For each image whether its class came first, bool [N].
-        scores: Of the images that this process evaluated, float32 [n, C].
-        labels: Their classes, int64 [n].
+        calibration: What a temperature makes of the loss and the calibration error.
     """
 
     loss: float
@@ -41,15 +41,14 @@ class Validation:
     balanced_accuracy: float | None
     balanced_loss: float | None
     right: NDArray[np.bool_]
-    scores: NDArray[np.float32]
-    labels: NDArray[np.int64]
+    calibration: Calibration
 
     def figures(self) -> dict[str, float]:
         """Return what a run's history keeps."""
         names = ("top1", "top5", "balanced_accuracy", "balanced_loss")
         found = {name: getattr(self, name) for name in names}
         known = {name: figure for name, figure in found.items() if figure is not None}
-        return {"val_loss": self.loss, **known}
+        return {"val_loss": self.loss, "calibrated_loss": self.calibration.nll[1], **known}
 
 
 def validate(job: TrainJob, network: Network) -> Validation:
@@ -64,7 +63,14 @@ def validate(job: TrainJob, network: Network) -> Validation:
     with job.group.keep_alive(), job.accelerate(network):
         if samples:
             scores = score_batches(score_function(network), job.val)
-    ranks, losses = _of_all(job, label_ranks(scores, labels), nll(scores, labels))
+    temperature = fit_temperature(scores, labels, job.group.all_reduce)
+    after = apply_temperature(scores, temperature)
+    ranks, losses, losses_after, sure, sure_after = _of_all(
+        job,
+        label_ranks(scores, labels),
+        *(nll(part, labels) for part in (scores, after)),
+        *(part.max(axis=1) for part in (scores, after)),
+    )
     right, of_classes = ranks == 0, val_labels(job)
     alike = job.config.best_by == "balanced_loss"
     return Validation(
@@ -74,8 +80,15 @@ def validate(job: TrainJob, network: Network) -> Validation:
         balanced_accuracy=balanced_mean(right, of_classes) if alike else None,
         balanced_loss=balanced_mean(losses, of_classes) if alike else None,
         right=right,
-        scores=scores,
-        labels=labels,
+        calibration=Calibration(
+            temperature,
+            len(right),
+            (float(losses.mean()), float(losses_after.mean())),
+            (
+                expected_calibration_error(sure, right),
+                expected_calibration_error(sure_after, right),
+            ),
+        ),
     )
 
 

@@ -99,7 +99,7 @@ def test_two_processes_learn_what_one_learns_with_the_same_global_batch(folder: 
         assert abs(values - whole[name]).max() <= 1e-6 * max(abs(values).max(), 1)
     tables = [(folder.root / run / "results.csv").read_text() for run in ("alone", "whole")]
     for one, two in zip(*(csv.DictReader(table.splitlines()) for table in tables), strict=True):
-        for loss in ("train_loss", "val_loss"):
+        for loss in ("train_loss", "val_loss", "calibrated_loss"):
             assert float(one[loss]) == pytest.approx(float(two[loss]), rel=1e-6)
         for share in ("top1", "top5", "best", "best_epoch"):
             assert one[share] == two[share]

@@ -27,13 +27,14 @@ for epoch in (1, 2):
     display.epoch_started(epoch, 20)
     for step in range(1, 21):
         display.step(StepInfo(epoch, step, 2 / step, 7e-4 * step / 20, 123.46, 3725.4))
-    display.epoch_ended(EpochInfo(epoch, 0.5, 0.7, 1 - 0.1 * epoch, 0.995, 0.9, 38.2, None, 1))
+    top1 = 1 - 0.1 * epoch
+    display.epoch_ended(EpochInfo(epoch, 0.5, 0.7, top1, 0.995, 0.9, 38.2, None, 1, 0.65))
 display.close()
 """
 NO_DRAWING = {"CLSCTL_DISABLED_PLUGINS": NO_CURVES}
 FIRST = "epoch 1/2  step 2/20  loss 1.0000  learning rate 7e-05  123.5 images/s  1:02:05 left"
 LAST = (
-    "epoch 2/2  loss 0.5000  validation loss 0.7000  "
+    "epoch 2/2  loss 0.5000  validation loss 0.7000 (calibrated 0.6500)  "
     "top-1 80.00%  top-5 99.50%  best 90.00%  0:00:38"
 )
 
@@ -72,7 +73,7 @@ def test_the_start_has_figures_but_no_loss(capsys):
         "top-1 50.00%  top-5 90.00%  best 50.00%  0:00:04"
     ]
     header, row = capsys.readouterr().err.splitlines()
-    assert row == "    0/2            0.7000   50.00%   90.00%   50.00%  0:00:04  new best"
+    assert row == "    0/2             0.7000               50.00%   90.00%  0:00:04  new best"
     assert len(row) == len(header) + len("  new best")
 
 
@@ -85,7 +86,7 @@ def test_top_5_is_not_shown_where_there_are_five_classes_or_fewer(capsys):
     ]
     header, row = capsys.readouterr().err.splitlines()
     assert "top-5" not in header
-    assert row == "    1/2  0.4000    0.7000   50.00%   50.00%  0:00:04  new best"
+    assert row == "    1/2   0.4000    0.7000               50.00%  0:00:04  new best"
 
 
 def test_the_balanced_accuracy_is_shown_where_classes_count_alike(capsys):
@@ -97,8 +98,8 @@ def test_the_balanced_accuracy_is_shown_where_classes_count_alike(capsys):
         "best 75.00%  0:00:04"
     ]
     assert capsys.readouterr().err.splitlines() == [
-        "  epoch    loss  val loss    top-1  balanced     best     time",
-        "    1/2  0.4000    0.7000   50.00%    75.00%   75.00%  0:00:04  new best",
+        "  epoch     loss  val loss    top-1  balanced     time",
+        "    1/2   0.4000    0.7000   50.00%    75.00%  0:00:04  new best",
     ]
 
 
@@ -124,9 +125,9 @@ def test_a_table_on_a_terminal(tmp_path):
     assert process.wait(60) == 0
     plain = re.sub(r"\x1b\[[0-9;?]*[A-Za-z]", "", shown.decode()).replace("\r", "\n")
     lines = [line.rstrip() for line in plain.splitlines()]
-    assert "  epoch    loss  val loss    top-1    top-5     best     time" in lines
-    assert "    1/2  0.5000    0.7000   90.00%   99.50%   90.00%  0:00:38  new best" in lines
-    assert "    2/2  0.5000    0.7000   80.00%   99.50%   90.00%  0:00:38" in lines
+    assert "  epoch     loss  val loss  calibrated    top-1    top-5     time" in lines
+    assert "    1/2   0.5000    0.7000      0.6500   90.00%   99.50%  0:00:38  new best" in lines
+    assert "    2/2   0.5000    0.7000      0.6500   80.00%   99.50%  0:00:38" in lines
     assert len(without_times((tmp_path / "train.log").read_text())) == 22
 
 
@@ -143,12 +144,13 @@ def test_every_step_and_epoch_is_kept_for_programs(tmp_path):
         "eta_s": 3725.4,
     }
     last = {"epoch": 2, "train_loss": 0.5, "val_loss": 0.7, "top1": 0.8, "top5": 0.995}
-    best = {"best": 0.9, "best_epoch": 1, "balanced_accuracy": None}
+    best = {"best": 0.9, "best_epoch": 1, "balanced_accuracy": None, "calibrated_loss": 0.65}
     assert records[-1] == {**last, "seconds": 38.2, **best}
     assert (tmp_path / "results.csv").read_text().splitlines() == [
-        "epoch,train_loss,val_loss,top1,top5,best,seconds,balanced_accuracy,best_epoch",
-        "1,0.5,0.7,0.9,0.995,0.9,38.2,,1",
-        "2,0.5,0.7,0.8,0.995,0.9,38.2,,1",
+        "epoch,train_loss,val_loss,top1,top5,best,seconds,balanced_accuracy,best_epoch,"
+        "calibrated_loss",
+        "1,0.5,0.7,0.9,0.995,0.9,38.2,,1,0.65",
+        "2,0.5,0.7,0.8,0.995,0.9,38.2,,1,0.65",
     ]
 
 

@@ -36,33 +36,50 @@ def test_what_was_written_is_read(tmp_path: Path):
     assert found.average is None
 
 
-@given(st.lists(st.tuples(st.integers(0, 3), st.integers(0, 3)), min_size=1), st.booleans())
-def test_the_best_epoch_is_right_most_often_and_of_such_the_one_with_the_least_loss(
-    epochs: list[tuple[int, int]], begins_with_start: bool
+EPOCHS = st.lists(st.tuples(*[st.integers(0, 3)] * 3), min_size=1)
+
+
+@given(EPOCHS, st.booleans())
+def test_by_top1_the_best_epoch_is_of_those_right_most_often_the_one_with_the_least_loss(
+    epochs: list[tuple[int, int, int]], begins_with_start: bool
 ):
     progress = TrainProgress()
-    for number, (right, loss) in enumerate(epochs, start=0 if begins_with_start else 1):
-        progress.note({"epoch": number, "top1": right / 3, "val_loss": float(loss)})
+    for number, (right, *losses) in enumerate(epochs, start=0 if begins_with_start else 1):
+        loss, calibrated = map(float, losses)
+        figures = {"top1": right / 3, "val_loss": loss, "calibrated_loss": calibrated}
+        progress.note({"epoch": number, **figures}, "top1")
     best = min(progress.history, key=lambda past: (-past["top1"], past["val_loss"], -past["epoch"]))
     assert (progress.best_epoch, progress.best) == (best["epoch"], best["top1"])
 
 
-def test_where_a_balanced_loss_is_noted_it_decides():
+@given(EPOCHS)
+def test_by_a_loss_the_best_epoch_is_the_last_with_the_least(epochs: list[tuple[int, int, int]]):
+    progress = TrainProgress()
+    for number, (right, *losses) in enumerate(epochs):
+        loss, calibrated = map(float, losses)
+        figures = {"top1": right / 3, "val_loss": loss, "calibrated_loss": calibrated}
+        progress.note({"epoch": number, **figures}, "calibrated_loss")
+    best = min(progress.history, key=lambda past: (past["calibrated_loss"], -past["epoch"]))
+    assert (progress.best_epoch, progress.best) == (best["epoch"], best["top1"])
+
+
+def test_by_the_balanced_loss_the_balanced_accuracy_is_told():
     progress = TrainProgress()
     for epoch, top1, balanced, loss in ((0, 0.9, 0.5, 3.0), (1, 0.8, 0.6, 1.0), (2, 0.8, 0.7, 2.0)):
         figures = {"top1": top1, "balanced_accuracy": balanced, "balanced_loss": loss}
-        progress.note({"epoch": epoch, "val_loss": 1 / loss, **figures})
+        progress.note({"epoch": epoch, "val_loss": 1 / loss, **figures}, "balanced_loss")
     assert (progress.best_epoch, progress.best) == (1, 0.6)
     earlier = TrainProgress(best_epoch=1, history=[{"epoch": 1, "top1": 0.6, "val_loss": 1.0}])
-    earlier.note({"epoch": 2, "top1": 0.7, "val_loss": 2.0, "balanced_loss": 5.0})
+    figures = {"top1": 0.7, "val_loss": 2.0, "balanced_loss": 5.0}
+    earlier.note({"epoch": 2, **figures}, "balanced_loss")
     assert earlier.best_epoch == 2
 
 
 def test_a_checkpoint_of_clsctl_0_1_has_no_validation_loss():
     progress = replace(PROGRESS, history=[*PROGRESS.history])
-    progress.note({"epoch": 2, "top1": 0.5, "val_loss": 9.0})
+    progress.note({"epoch": 2, "top1": 0.5, "val_loss": 9.0}, "top1")
     assert progress.best_epoch == 2
-    progress.note({"epoch": 3, "top1": 0.4, "val_loss": 0.1})
+    progress.note({"epoch": 3, "top1": 0.4, "val_loss": 0.1}, "calibrated_loss")
     assert (progress.best_epoch, progress.best) == (2, 0.5)
 
 

@@ -160,8 +160,10 @@ class TrainConfig:
     )
     seed: NonNegativeInt = key(0, "Random seed of initialisation, order and augmentation")
     ema: Fraction = key(0.0, "Decay of the averaged weights that are then used; 0 is off")
-    best_by: Literal["top1", "balanced_loss"] = key(
-        "top1", "What makes an epoch the best: top-1, or the validation loss, each class alike"
+    best_by: Literal["calibrated_loss", "top1", "balanced_loss"] = key(
+        "calibrated_loss",
+        "What makes an epoch the best: the validation loss, once calibrated or with each class "
+        "alike, or top-1",
     )
     patience: NonNegativeInt = key(0, "Stop after so many epochs without a new best; 0 never stops")
     on_nan: Literal["stop", "rollback"] = key(

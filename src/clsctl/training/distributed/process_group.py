@@ -93,7 +93,8 @@ class ProcessGroup:
         total = paddle.to_tensor(list(values), dtype="float64")
         with _together():
             paddle.distributed.all_reduce(total)
-        return [float(value) for value in total]
+        summed: list[float] = total.numpy().tolist()
+        return summed
 
     def all_reduce_gradients(self, network: nn.Layer) -> None:
         """Sum every gradient over all processes, as one message for each type of number.

@@ -61,10 +61,12 @@ class LineDisplay(Callback):
 
     def epoch_ended(self, info: EpochInfo) -> None:
         loss = "before training" if info.train_loss is None else f"loss {info.train_loss:.4f}"
-        figures = "".join(f"{name} {figure:.2%}  " for name, figure in _shares(info).items())
+        calibrated = _loss(" (calibrated {:.4f})", info.calibrated_loss)
+        shares = {**_shares(info), "best": info.best}
+        figures = "".join(f"{name} {figure:.2%}  " for name, figure in shares.items())
         self._say(
-            f"epoch {info.epoch}/{self._epochs}  {loss}  validation loss {info.val_loss:.4f}  "
-            f"{figures}{duration(info.seconds)}"
+            f"epoch {info.epoch}/{self._epochs}  {loss}  validation loss {info.val_loss:.4f}"
+            f"{calibrated}  {figures}{duration(info.seconds)}"
         )
 
     def _say(self, text: str) -> None:
@@ -115,27 +117,41 @@ class LiveDisplay(Callback):
 
 
 def _header(info: EpochInfo) -> str:
-    shares = "".join(f"  {name:>7}" for name in _shares(info))
-    return f"  epoch    loss  val loss{shares}     time"
+    return "  ".join(f"{name:>{_width(name)}}" for name in _cells(info, 0))
 
 
 def _row(info: EpochInfo, epochs: int) -> Text:
     from clsctl.console.tables import Text
 
-    loss = "" if info.train_loss is None else f"{info.train_loss:.4f}"
-    shares = "".join(f"  {figure:{max(len(name), 7)}.2%}" for name, figure in _shares(info).items())
-    row = (
-        f"{f'{info.epoch}/{epochs}':>7}  {loss:>6}  {info.val_loss:8.4f}{shares}"
-        f"  {duration(info.seconds):>7}"
-    )
+    row = "  ".join(f"{cell:>{_width(name)}}" for name, cell in _cells(info, epochs).items())
     return Text.assemble(row, ("  new best" if info.epoch == info.best_epoch else "", "green"))
 
 
+def _width(name: str) -> int:
+    return max(len(name), len("100.00%"))
+
+
+def _cells(info: EpochInfo, epochs: int) -> dict[str, str]:
+    """What the table says of an epoch, by column; where classes count alike, their loss decides."""
+    losses = {"loss": info.train_loss, "val loss": info.val_loss}
+    if info.balanced_accuracy is None:
+        losses["calibrated"] = info.calibrated_loss
+    return {
+        "epoch": f"{info.epoch}/{epochs}",
+        **{name: _loss("{:.4f}", loss) for name, loss in losses.items()},
+        **{name: f"{share:.2%}" for name, share in _shares(info).items()},
+        "time": duration(info.seconds),
+    }
+
+
 def _shares(info: EpochInfo) -> dict[str, float]:
-    """Name what is known of the validation images' shares, and the best so far."""
+    """Name what is known of the validation images' shares."""
     shares = {"top-1": info.top1, "top-5": info.top5, "balanced": info.balanced_accuracy}
-    known = {name: share for name, share in shares.items() if share is not None}
-    return known | {"best": info.best}
+    return {name: share for name, share in shares.items() if share is not None}
+
+
+def _loss(form: str, loss: float | None) -> str:
+    return "" if loss is None else form.format(loss)
 
 
 def _figures(info: StepInfo) -> str:

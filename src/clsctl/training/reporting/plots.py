@@ -27,22 +27,16 @@ def plot_training_curves(
     loss, accuracy, rate = figure.subplots(1, 3)
     per_epoch = max((step.batch for step in steps), default=1)
     moments = [step.epoch - 1 + step.batch / per_epoch for step in steps]
-    numbers = [epoch.epoch for epoch in epochs]
     loss.plot(
         moments, [step.loss for step in steps], color=GREY, lw=0.7, label="training, of a step"
     )
     means = {e.epoch - 0.5: e.train_loss for e in epochs if e.train_loss is not None}
     loss.plot(means.keys(), means.values(), ".-", color=BLUE, label="training, of an epoch")
-    loss.plot(numbers, [e.val_loss for e in epochs], ".-", color=ORANGE, label="validation")
-    accuracy.plot(numbers, [100 * e.top1 for e in epochs], ".-", color=BLUE, label="top-1")
-    top5 = {e.epoch: 100 * e.top5 for e in epochs if e.top5 is not None}
-    if top5:
-        accuracy.plot(top5.keys(), top5.values(), ".-", color=ORANGE, label="top-5")
-    balanced = {
-        e.epoch: 100 * e.balanced_accuracy for e in epochs if e.balanced_accuracy is not None
-    }
-    if balanced:
-        accuracy.plot(balanced.keys(), balanced.values(), ".-", color=GREEN, label="balanced")
+    _plot(loss, epochs, "val_loss", ORANGE, "validation")
+    _plot(loss, epochs, "calibrated_loss", GREEN, "validation, calibrated")
+    _plot(accuracy, epochs, "top1", BLUE, "top-1", percent=True)
+    _plot(accuracy, epochs, "top5", ORANGE, "top-5", percent=True)
+    _plot(accuracy, epochs, "balanced_accuracy", GREEN, "balanced", percent=True)
     rate.plot(moments, [step.learning_rate for step in steps], color=GREEN)
     style_axes(loss, "Loss", "epoch")
     style_axes(accuracy, "Validation accuracy, %", "epoch")
@@ -72,6 +66,22 @@ def plot_rate_range(
     axes.legend(frameon=False)
     style_axes(axes, "Training loss", "learning rate")
     save_figure(figure, path)
+
+
+def _plot(
+    axes: Axes,
+    epochs: Sequence[EpochInfo],
+    figure: str,
+    color: str,
+    label: str,
+    percent: bool = False,
+) -> None:
+    """Plot one figure of the epochs that have it."""
+    known = {epoch.epoch: getattr(epoch, figure) for epoch in epochs}
+    known = {number: value for number, value in known.items() if value is not None}
+    if known:
+        shown = [100 * value if percent else value for value in known.values()]
+        axes.plot(list(known), shown, ".-", color=color, label=label)
 
 
 def _mark_best(axes: Axes, epochs: Sequence[EpochInfo]) -> None:

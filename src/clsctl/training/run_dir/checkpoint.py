@@ -71,16 +71,22 @@ class TrainProgress:
     best_epoch: int = 0
     history: list[dict[str, int | float]] = field(default_factory=list)
 
-    def note(self, figures: dict[str, int | float]) -> None:
+    def note(self, figures: dict[str, int | float], best_by: str) -> None:
         """Keep an epoch's figures, and remember it where none before it is better.
 
-        Few validation images make many epochs equal by top-1, with the start as well. Of such the
-        one with the least validation loss is the best. Where classes count alike, that decides.
+        Args:
+            figures: What was measured.
+            best_by: Which of them decides: a loss, or `top1` and, of equals, the validation loss.
         """
-        known = [past for past in self.history if past["epoch"] == self.best_epoch]
+        is_best = not self.history or _is_as_good(figures, self.best_figures, best_by)
         self.history.append(figures)
-        if not known or _is_as_good(figures, known[0]):
+        if is_best:
             self.best, self.best_epoch = accuracy(figures), int(figures["epoch"])
+
+    @property
+    def best_figures(self) -> Mapping[str, int | float]:
+        """The figures of the best epoch, of which there must be one."""
+        return next(past for past in self.history if past["epoch"] == self.best_epoch)
 
 
 def accuracy(figures: Mapping[str, int | float]) -> float:
@@ -88,10 +94,12 @@ def accuracy(figures: Mapping[str, int | float]) -> float:
     return figures.get("balanced_accuracy", figures["top1"])
 
 
-def _is_as_good(figures: Mapping[str, int | float], before: Mapping[str, int | float]) -> bool:
-    # clsctl 0.1 noted neither of the losses.
-    if "balanced_loss" in figures and "balanced_loss" in before:
-        return figures["balanced_loss"] <= before["balanced_loss"]
+def _is_as_good(
+    figures: Mapping[str, int | float], before: Mapping[str, int | float], best_by: str
+) -> bool:
+    # clsctl 0.1 noted top-1 alone.
+    if best_by != "top1" and best_by in figures and best_by in before:
+        return figures[best_by] <= before[best_by]
     first, second = ((one["top1"], -one.get("val_loss", math.inf)) for one in (figures, before))
     return first >= second
 

@@ -179,10 +179,25 @@ def write_end(job: TrainJob, progress: TrainProgress) -> None:
         _write_json(job.run_dir / name, _result(job, progress))
 
 
-def calibration_summary(run_dir: Path) -> list[str]:
-    """Return the line that says how the best model was calibrated; none where it was not."""
+def best_summary(run_dir: Path, progress: TrainProgress, best_by: str) -> list[str]:
+    """Return what is to be said of the best epoch: why it is that one, how it was calibrated."""
     facts = json.loads((run_dir / BEST / f"{BEST}.info.json").read_text(encoding="utf-8"))
-    return [facts["calibration"]["summary"]] if "calibration" in facts else []
+    calibration = [facts["calibration"]["summary"]] if "calibration" in facts else []
+    return _why_best(progress, best_by) + calibration
+
+
+def _why_best(progress: TrainProgress, best_by: str) -> list[str]:
+    """Say why, where another epoch was right more often."""
+    best = progress.best_figures
+    other = max(progress.history, key=accuracy)
+    if accuracy(other) <= accuracy(best) or best_by not in best or best_by not in other:
+        return []
+    here, there = (f"epoch {past['epoch']}" for past in (best, other))
+    loss = best_by.replace("_", " ")
+    return [
+        f"{here} is the best by its {loss}, {best[best_by]:.3f} ({there} {other[best_by]:.3f}); "
+        f"{there} was right more often, {accuracy(other):.2%} ({here} {accuracy(best):.2%})"
+    ]
 
 
 def _result(job: TrainJob, progress: TrainProgress) -> dict[str, Any]:
