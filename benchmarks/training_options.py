@@ -1,12 +1,14 @@
 """What options of training are worth: each against training without, on images that no run saw.
 
     python benchmarks/training_options.py FOLDER DATASET ... --try ema=0.99
-        [--try "mix.mixup=0.2 mix.probability=0.5"] [--seeds 1] [--epochs 3] [--size 96]
+        [--try "mix.mixup=0.2 mix.probability=0.5"] [--always pretrained=false]
+        [--seeds 1] [--epochs 3] [--size 96] [--model NAME]
 
 Datasets are divided as in fine_tuning.py. Top-1, balanced accuracy (the mean of the classes'),
 negative log-likelihood in nats and expected calibration error, means over seeds; the gain in top-1
-over the run without options in points, with a 95 % interval that is paired by image. Runs that are
-in FOLDER already are taken from there.
+over the run without options in points, with a 95 % interval that is paired by image. `--always`
+sets what all runs have, that without options, too. Runs that are in FOLDER already are taken from
+there.
 """
 
 from __future__ import annotations
@@ -36,6 +38,7 @@ class Outcome(NamedTuple):
 def main() -> None:
     parser = task_parser(__doc__, seeds=1, epochs=3, size=96)
     parser.add_argument("--try", dest="tried", action="append", default=[])
+    parser.add_argument("--always", default="")
     options = parser.parse_args()
     for path in options.datasets:
         tasks = [make_task(path, seed, options) for seed in range(options.seeds)]
@@ -53,7 +56,7 @@ def outcome(task: Task, tried: str) -> Outcome:
         command = [sys.executable, "-m", "clsctl", "train", "-m", task.options.model, "-o", run]
         command += ["-d", task.folder, "--seed", task.seed]
         own = f"data.image_size={task.options.size}", f"epochs={task.options.epochs}"
-        given = [*own, *tried.split()]
+        given = [*own, *task.options.always.split(), *tried.split()]
         command += [word for one in given for word in ("--set", one)]
         subprocess.run([*map(str, command)], check=True, stdout=subprocess.DEVNULL)
     scores = clsctl.evaluate(task.folder, weights=run, split="test").scores

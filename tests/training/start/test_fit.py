@@ -139,7 +139,8 @@ def test_the_start_is_the_result_where_training_only_spoils_it(
     spoiling = STILL | {"optimizer.learning_rate": 1e3, "epochs": 2, "patience": 1}
     result = clsctl.train(MODEL, data, tmp_path / "run", weights=weights, **spoiling)
     start, spoilt = result.history
-    assert start == {"epoch": 0, "val_loss": start["val_loss"], "top1": result.top1}
+    losses = {name: start[name] for name in ("val_loss", "calibrated_loss")}
+    assert start == {"epoch": 0, **losses, "top1": result.top1}
     assert result.top5 is None
     assert spoilt["top1"] < start["top1"] == top1_of(still)
     assert result.best_epoch == 0
