@@ -212,7 +212,7 @@ def test_ctrl_c_saves_and_another_number_of_processes_goes_on(folder: Folder):
     process = folder.start(*TOGETHER, "--epochs", "5000", "-o", "stopped")
     assert process.stderr is not None
     for line in process.stderr:
-        if "epoch 2/5000  step 1" in line:
+        if "epoch 1/5000  loss" in line:
             break
     process.send_signal(signal.SIGINT)
     said = folder.finish(process, status=130)

@@ -2,19 +2,22 @@
 
 from __future__ import annotations
 
+import functools
+import itertools
 import json
 import os
 import pty
 import re
 import subprocess
 import sys
+import time
 from pathlib import Path
 
 import pytest
 from fixtures import NO_CURVES
 from PIL import Image
 
-from clsctl.plugin import EpochInfo
+from clsctl.plugin import EpochInfo, StepInfo
 from clsctl.training.reporting.display import LineDisplay, LiveDisplay
 
 SCRIPT = """
@@ -59,9 +62,25 @@ def test_lines_where_nobody_sits_at_a_terminal(tmp_path):
     done = watch(tmp_path)
     lines = without_times(done.stderr)
     assert done.stdout == ""
-    assert len(lines) == 2 * (10 + 1)
+    assert len(lines) == 1 + 2
     assert (lines[0], lines[-1]) == (FIRST, LAST)
     assert without_times((tmp_path / "train.log").read_text()) == lines
+
+
+def test_steps_are_logged_ten_times_an_epoch_and_not_more_often_than_one_can_read(monkeypatch):
+    """Steps of a twentieth of an epoch that take 2, then 20 seconds."""
+    shown: list[str] = []
+    clock = itertools.accumulate(itertools.chain([0], [2] * 20, [20] * 19))
+    monkeypatch.setattr(time, "monotonic", functools.partial(next, clock))
+    display = LineDisplay(shown.append, 2)
+    for epoch in (1, 2):
+        display.epoch_started(epoch, 20)
+        for step in range(1, 21):
+            display.step(StepInfo(epoch, step, 2.0, 1e-4, 100.0, 60.0))
+    steps = re.findall(r"epoch (\d)/2  step (\d+)/20", "\n".join(shown))
+    assert steps == [("1", step) for step in ("2", "8", "14", "20")] + [
+        ("2", str(step)) for step in range(2, 21, 2)
+    ]
 
 
 def test_the_start_has_figures_but_no_loss(capsys):
@@ -128,7 +147,7 @@ def test_a_table_on_a_terminal(tmp_path):
     assert "  epoch     loss  val loss  calibrated    top-1    top-5     time" in lines
     assert "    1/2   0.5000    0.7000      0.6500   90.00%   99.50%  0:00:38  new best" in lines
     assert "    2/2   0.5000    0.7000      0.6500   80.00%   99.50%  0:00:38" in lines
-    assert len(without_times((tmp_path / "train.log").read_text())) == 22
+    assert len(without_times((tmp_path / "train.log").read_text())) == 1 + 2
 
 
 def test_every_step_and_epoch_is_kept_for_programs(tmp_path):

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import functools
 import logging
+import math
 import sys
 import time
 from collections.abc import Callable
@@ -22,8 +23,8 @@ from clsctl.training.reporting.callbacks import CallbackList, load_callbacks
 if TYPE_CHECKING:
     from clsctl.console.tables import Text
 
-LINES_AN_EPOCH = 10
-"""Of the steps of an epoch, about so many are logged."""
+LINES_AN_EPOCH, LINE_S = 10, 10.0
+"""Of the steps of an epoch at most about so many are logged, one in so many seconds."""
 
 
 def open_display(log: Path, epochs: int) -> Callback:
@@ -50,12 +51,16 @@ class LineDisplay(Callback):
 
     def __init__(self, write: Callable[[str], object], epochs: int) -> None:
         self._write, self._epochs, self._batches = write, epochs, 1
+        self._step_logged = -math.inf
 
     def epoch_started(self, epoch: int, batches: int) -> None:
         self._batches = batches
 
     def step(self, info: StepInfo) -> None:
-        if info.batch % max(self._batches // LINES_AN_EPOCH, 1) == 0:
+        now = time.monotonic()
+        tenth = info.batch % max(self._batches // LINES_AN_EPOCH, 1) == 0
+        if tenth and now - self._step_logged >= LINE_S:
+            self._step_logged = now
             place = f"epoch {info.epoch}/{self._epochs}  step {info.batch}/{self._batches}"
             self._say(f"{place}  {_figures(info)}")
 
