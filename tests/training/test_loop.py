@@ -61,13 +61,13 @@ def test_every_part_of_a_recipe_works_with_the_others(data: Path, tmp_path: Path
         tmp_path / "second",
         batch_size=6,
         epochs=2,
-        weights=str(first.weights),
+        weights=str(tmp_path / "first"),
         freeze_until="stage2",
         data={"image_size": 64, "balanced": True, "cache": "ram"},
         augment={"randaugment": 2, "erasing": 0.3},
         mix={"cutmix": 1.0, "mixup": 0.2, "probability": 0.2},
         loss={"focal_gamma": 1.0, "balanced": True},
-        distill={"teacher": MODEL, "weights": str(first.weights), "share": 0.1},
+        distill={"teacher": MODEL, "weights": str(first.weights.parent), "share": 0.1},
         patience=1,
     )
     assert second.history[second.best_epoch - 1]["top1"] == second.top1

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from clsctl.console.messages import note
-from clsctl.networks.pdparams import load_weights, read_pdparams
+from clsctl.networks.pdparams import load_weights, read_pdparams, weights_file
 from clsctl.plugin.registry import default_registry
 
 if TYPE_CHECKING:
@@ -30,8 +30,8 @@ def build(
     Args:
         num_classes: Length of the logits. None: as many as the weights have.
         pretrained: True for the published weights, pulled where necessary; or the path of a
-            .pdparams file. Weights trained for another number of classes load all but the
-            classifier, and a note says which tensors were re-initialised.
+            .pdparams file or of a run. Weights trained for another number of classes load all but
+            the classifier, and a note says which tensors were re-initialised.
         seed: Makes the initialisation reproducible; the caller's random state is left alone.
         options: What the architecture accepts, such as `drop_path_rate`.
 
@@ -44,7 +44,7 @@ def build(
         if not pretrained:
             network: nn.Layer = create(num_classes=num_classes or 1000)
             return network
-        path = _published(name) if pretrained is True else Path(pretrained)
+        path = _published(name) if pretrained is True else weights_file(Path(pretrained))
         return _build_from(path, create, num_classes)
 
 

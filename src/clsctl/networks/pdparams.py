@@ -9,8 +9,9 @@ from pickle import UnpicklingError
 from typing import TYPE_CHECKING, Any
 
 from clsctl.errors import ModelError
+from clsctl.models.locate import BEST, WEIGHTS_SUFFIX
 from clsctl.networks.safe_pickle import PickledArray, load_arrays
-from clsctl.paths import open_regular
+from clsctl.paths import is_dir, is_file, open_regular
 
 if TYPE_CHECKING:
     import numpy as np
@@ -24,6 +25,28 @@ LONGEST_NAME = 500
 
 # Shape and type of a tensor.
 ShapeAndType = tuple[tuple[int, ...], str]
+
+
+def weights_file(path: Path) -> Path:
+    """Find the `.pdparams` file that a path means: itself, or a run's best.
+
+    Args:
+        path: A file, a run's folder, or a folder inside it, which calls its weights by its name.
+
+    Raises:
+        ModelError: There is none (`E_WEIGHTS_NOT_FOUND`).
+    """
+    if is_dir(path):
+        for folder in (path / BEST, path.absolute()):
+            if is_file(folder / f"{folder.name}{WEIGHTS_SUFFIX}"):
+                return folder / f"{folder.name}{WEIGHTS_SUFFIX}"
+    elif is_file(path):
+        return path
+    raise ModelError(
+        f"there are no weights at '{path}'",
+        code="E_WEIGHTS_NOT_FOUND",
+        hint=f"give a .pdparams file, or a run's folder that holds {BEST}/{BEST}.pdparams",
+    )
 
 
 def read_pdparams(path: Path) -> dict[str, NDArray[np.generic]]:

@@ -11,11 +11,12 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from clsctl.errors import ModelError, UsageError
+from clsctl.errors import UsageError
 from clsctl.models.directory import read_model_dir
 from clsctl.models.inference_yml import SETTINGS
 from clsctl.models.locate import BEST, EXPORTED, WEIGHTS_SUFFIX, default_name, resolve_model
 from clsctl.models.store import open_store
+from clsctl.networks.pdparams import weights_file
 from clsctl.paths import exists, is_dir, is_file
 from clsctl.schema.documents import load_document
 from clsctl.schema.errors import SchemaError
@@ -108,7 +109,7 @@ def load(path: Path, name: str | None = None) -> TrainedModel:
         UsageError: Nothing names the architecture (`E_MODEL_NAME_MISSING`), or it is another one
             than `name` (`E_MODEL_NAME_MISMATCH`).
     """
-    weights = _weights_file(path)
+    weights = weights_file(path)
     exported = _exported_beside(weights)
     if exported is None:
         return _bare(weights, name)
@@ -156,21 +157,6 @@ def _bare(weights: Path, name: str | None) -> TrainedModel:
             hint=f"name it, as in -m PP-LCNet_x1_0 --weights {weights}",
         )
     return TrainedModel(name, weights, tuple(transform_ops(get_entry(name).preprocessing)), ())
-
-
-def _weights_file(path: Path) -> Path:
-    if is_dir(path):
-        # A run's folder, or one inside it, which calls its weights by its own name.
-        for folder in (path / BEST, path.absolute()):
-            if is_file(folder / f"{folder.name}{WEIGHTS_SUFFIX}"):
-                return folder / f"{folder.name}{WEIGHTS_SUFFIX}"
-    elif is_file(path):
-        return path
-    raise ModelError(
-        f"there are no weights at '{path}'",
-        code="E_WEIGHTS_NOT_FOUND",
-        hint=f"give a .pdparams file, or a run's folder that holds {BEST}/{BEST}.pdparams",
-    )
 
 
 def _exported_beside(weights: Path) -> ModelSpec | None:

@@ -2,15 +2,23 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any, TypeAlias
 
 from clsctl.errors import ModelError, UsageError
+from clsctl.models.catalog import get_entry
 from clsctl.networks.build import build
 from clsctl.training.job import TrainJob
 from clsctl.training.start.statistics import put
 
 if TYPE_CHECKING:
+    from paddle import Tensor
+
     from clsctl.networks.base import Network
+    from clsctl.values import Preprocessing
+
+Teacher: TypeAlias = "Callable[[Tensor], Tensor]"
+"""From images, float32 [N, 3, H, W] normalised as for the learning network, to logits [N, C]."""
 
 
 def build_network(job: TrainJob) -> Network:
@@ -45,8 +53,10 @@ def build_network(job: TrainJob) -> Network:
     return network  # type: ignore[no-any-return]
 
 
-def build_teacher(job: TrainJob) -> Network | None:
+def build_teacher(job: TrainJob) -> Teacher | None:
     """Build the network that is learnt from, in evaluation mode; None where there is none.
+
+    It sees the images that the learning network sees, normalised as its own were.
 
     Raises:
         ModelError: Its weights know other classes (`E_TEACHER`).
@@ -58,11 +68,11 @@ def build_teacher(job: TrainJob) -> Network | None:
         raise ModelError(
             f"the published weights of {options.teacher} know ImageNet's classes only",
             code="E_TEACHER",
-            hint="train the teacher on this dataset and set distill.weights to its best_model",
+            hint="train the teacher on this dataset and set distill.weights to its run",
         )
-    teacher: Any = build(options.teacher, None, options.weights or True)
-    teacher.eval()
-    known = teacher.state_dict()[f"{teacher.head_name}.bias"].shape[0]
+    network: Any = build(options.teacher, None, options.weights or True)
+    network.eval()
+    known = network.state_dict()[f"{network.head_name}.bias"].shape[0]
     if known != len(job.labels):
         raise ModelError(
             f"the teacher {options.weights} knows {known} classes, the dataset has "
@@ -70,4 +80,27 @@ def build_teacher(job: TrainJob) -> Network | None:
             code="E_TEACHER",
             hint="train the teacher on this dataset first",
         )
-    return teacher  # type: ignore[no-any-return]
+    normalize = _renormalize(job.preprocessing, get_entry(options.teacher).preprocessing)
+
+    def teach(images: Tensor) -> Tensor:
+        import paddle
+
+        with paddle.no_grad(), job.accelerate(network):
+            logits: Tensor = network(normalize(images))
+        return logits
+
+    return teach
+
+
+def _renormalize(own: Preprocessing, wanted: Preprocessing) -> Callable[[Tensor], Tensor]:
+    """Return what makes images of one normalisation such of another, float32 [N, 3, H, W]."""
+    if (own.mean, own.std) == (wanted.mean, wanted.std):
+        return lambda images: images
+    import paddle
+
+    mean, std, wanted_mean, wanted_std = (
+        paddle.to_tensor(values, "float32").reshape([1, 3, 1, 1])
+        for values in (own.mean, own.std, wanted.mean, wanted.std)
+    )
+    factor, shift = std / wanted_std, (mean - wanted_mean) / wanted_std
+    return lambda images: images * factor + shift

@@ -29,7 +29,7 @@ from clsctl.training.time_limit import out_of_time
 from clsctl.training.validation import Validation, validate
 
 if TYPE_CHECKING:
-    from clsctl.networks.base import Network
+    from clsctl.training.build import Teacher
 
 
 def fit(job: TrainJob, peak: float, callback: Callback) -> TrainProgress:
@@ -96,7 +96,7 @@ def _measure_start(job: TrainJob, state: TrainState, callback: Callback) -> None
 
 
 def _train_epoch(
-    job: TrainJob, state: TrainState, teacher: Network | None, peak: float, callback: Callback
+    job: TrainJob, state: TrainState, teacher: Teacher | None, peak: float, callback: Callback
 ) -> None:
     config, progress = job.config, state.progress
     callback.epoch_started(progress.epoch + 1, job.steps_per_epoch)

@@ -27,6 +27,7 @@ if TYPE_CHECKING:
 
     from clsctl.loading.loader import Batch
     from clsctl.networks.base import Network
+    from clsctl.training.build import Teacher
 
 
 class LossIsNan(Exception):
@@ -54,7 +55,7 @@ def step_batches(job: TrainJob, progress: TrainProgress) -> Iterator[list[Batch]
 
 
 def make_step(
-    job: TrainJob, state: TrainState, teacher: Network | None, batches: list[Batch], rate: float
+    job: TrainJob, state: TrainState, teacher: Teacher | None, batches: list[Batch], rate: float
 ) -> float:
     """Make one step of the optimizer; returns its loss, the mean over the images.
 
@@ -95,7 +96,7 @@ def make_step(
 
 
 def _loss(
-    job: TrainJob, network: Network, teacher: Network | None, batch: Batch, number: int, epoch: int
+    job: TrainJob, network: Network, teacher: Teacher | None, batch: Batch, number: int, epoch: int
 ) -> Tensor:
     import paddle
 
@@ -114,9 +115,7 @@ def _loss(
     loss = classification_loss(logits, targets, options.focal_gamma, weights, adjustment)
     if teacher is None:
         return loss
-    with paddle.no_grad(), job.accelerate(teacher):
-        wanted = teacher(images)
-    learnt = distillation_loss(logits, wanted, distill.temperature)
+    learnt = distillation_loss(logits, teacher(images), distill.temperature)
     return loss * (1 - distill.share) + learnt * distill.share
 
 

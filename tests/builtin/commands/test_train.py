@@ -299,7 +299,7 @@ def test_a_run_that_could_not_begin_is_none(clsctl: Run, tmp_path: Path, data: P
     weights = tmp_path / "later.pdparams"
     command = ("train", *TINY, "-d", data, "--weights", weights, "--epochs", "1")
     done = clsctl(*command)
-    assert (done.returncode, "No such file" in done.stderr) == (4, True)
+    assert (done.returncode, "[E_WEIGHTS_NOT_FOUND]" in done.stderr) == (4, True)
     weights_for(5, weights)
     assert clsctl(*command).returncode == 0
     assert "[E_RUN_EXISTS]" in clsctl(*command).stderr

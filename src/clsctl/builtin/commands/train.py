@@ -150,7 +150,9 @@ def train(
     ] = None,
     weights: Annotated[
         Path | None,
-        typer.Option(metavar="FILE", rich_help_panel=MODEL, help="Start from this .pdparams file."),
+        typer.Option(
+            metavar="FILE", rich_help_panel=MODEL, help="Start from this .pdparams file, or run."
+        ),
     ] = None,
     freeze_until: Annotated[
         str | None,

@@ -114,7 +114,7 @@ class LossConfig:
 @dataclass(frozen=True, slots=True)
 class DistillConfig:
     teacher: str = key("", "A model whose scores are learnt too; none where empty")
-    weights: str = key("", "The teacher's .pdparams; its published weights where empty")
+    weights: str = key("", "The teacher's run or .pdparams; its published weights where empty")
     share: Fraction = key(0.5, "The teacher's share of the loss")
     temperature: Annotated[float, Range(0.1)] = key(2.0, "Softens both score distributions")
 
@@ -134,7 +134,7 @@ class TrainConfig:
         "auto", "Defaults for fine-tuning, or the family's published ones; auto is by `pretrained`"
     )
     pretrained: bool = key(True, "Start from published weights")
-    weights: str = key("", "Start from this .pdparams instead")
+    weights: str = key("", "Start from this run or .pdparams instead")
     batch_norm: Literal["adapt", "frozen"] = key(
         "adapt", "Let batch norm's statistics follow the training images, or keep them"
     )
