@@ -211,11 +211,18 @@ def test_a_killed_worker_is_started_again(start, photo):
     assert server.stop() == 0
 
 
-def test_workers_end_with_the_process_that_watches_them(start):
-    server = start("--workers", "2")
+def test_workers_end_with_the_process_that_watches_them(start, tmp_path):
+    temporary = tmp_path / "tmp"
+    temporary.mkdir()
+    server = start("--workers", "2", TMPDIR=str(temporary))
     pids = workers_of(server)
     server.process.kill()
     server.process.wait()
     for pid in pids:
         while Path(f"/proc/{pid}/exe").exists():
             pass
+    (left,) = temporary.iterdir()
+    server = start("--workers", "2", TMPDIR=str(temporary))
+    assert left not in temporary.iterdir()
+    assert server.stop() == 0
+    assert list(temporary.iterdir()) == []

@@ -10,7 +10,6 @@ import json
 import os
 import sys
 from pathlib import Path
-from tempfile import TemporaryDirectory
 
 from clsctl.errors import ClsctlError, ModelError
 from clsctl.inference.paddle_session import PaddleSession
@@ -24,6 +23,7 @@ from clsctl.settings import folders
 from clsctl.system.files import atomic_replace
 from clsctl.system.limits import TIME_USED_UP, limit_memory, limit_processor_time
 from clsctl.system.processes import failure_of, run_module
+from clsctl.system.temporary import scratch_folder
 from clsctl.values import HOST, ModelSpec, Placement
 
 MEMORY = {"paddle": 640 << 20, "onnx": 512 << 20, "openvino": 512 << 20}
@@ -82,8 +82,8 @@ def _was_compiled(key: str) -> bool:
 
 def _try(spec: ModelSpec) -> str:
     """Return why the model must not be run; raises what Paddle finds wrong with it."""
-    with TemporaryDirectory(prefix="clsctl-") as folder:
-        child = run_module("clsctl.inference.trial", spec.graph.absolute(), folder=Path(folder))
+    with scratch_folder() as folder:
+        child = run_module("clsctl.inference.trial", spec.graph.absolute(), folder=folder)
     if child.returncode == TIME_USED_UP:
         return "it computes without end"
     if child.returncode:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import statistics
-import tempfile
 import time
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -12,6 +11,7 @@ from clsctl.exporting.network import export_network
 from clsctl.images.preprocess import transform_ops
 from clsctl.networks.build import build
 from clsctl.prediction.classifier import create_model
+from clsctl.system.temporary import scratch_folder
 
 if TYPE_CHECKING:
     from clsctl.datasets.samples import Dataset
@@ -29,9 +29,9 @@ def untrained_latency(job: TrainJob) -> float:
     """
     network = build(job.config.model, num_classes=len(job.labels), seed=0)
     transforms, size = transform_ops(job.preprocessing), job.preprocessing.input_size
-    with tempfile.TemporaryDirectory() as folder:
-        export_network(network, Path(folder), job.config.model, transforms, job.labels, size)
-        return latency(Path(folder), an_image(job.dataset))
+    with scratch_folder() as folder:
+        export_network(network, folder, job.config.model, transforms, job.labels, size)
+        return latency(folder, an_image(job.dataset))
 
 
 def latency(model_dir: Path, image: Path) -> float:

@@ -9,11 +9,9 @@ from __future__ import annotations
 import contextlib
 import logging
 import os
-import shutil
 import signal
 import socket
 import sys
-import tempfile
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -24,6 +22,7 @@ from multiprocessing.process import BaseProcess
 from typing import Any
 
 from clsctl.errors import ClsctlError, ProcessLost
+from clsctl.system.temporary import scratch_folder
 from clsctl_serve.engine import worker_threads
 from clsctl_serve.logs import start_logging
 from clsctl_serve.metrics import SHARED
@@ -175,10 +174,9 @@ def _signals(workers: _Workers) -> Iterator[None]:
 @contextmanager
 def _shared_figures() -> Iterator[None]:
     """Keep a folder through which the processes' figures become one."""
-    folder = tempfile.mkdtemp(prefix="clsctl-serve-")
-    os.environ[SHARED] = folder
-    try:
-        yield
-    finally:
-        del os.environ[SHARED]
-        shutil.rmtree(folder, ignore_errors=True)
+    with scratch_folder() as folder:
+        os.environ[SHARED] = str(folder)
+        try:
+            yield
+        finally:
+            del os.environ[SHARED]
