@@ -24,7 +24,7 @@ def records(text: str) -> list[dict]:
 
 def test_a_cat_and_an_espresso(pulled, call):
     done = call("predict", EXAMPLES, "-m", NAME, "--format", "jsonl", "-k", 3, "--offline")
-    note = "note: no images, and skipped: 1 file (1 .md)\n"
+    note = "note: skipped what is no image: 1 file (1 .md)\n"
     assert (done.returncode, done.stderr) == (0, note)
     chelsea, coffee = records(done.stdout)
     assert dict(zip(chelsea["class_ids"], chelsea["label_names"], strict=True)) == CATS

@@ -85,7 +85,7 @@ def iter_sources(inputs: object, quiet: bool = False) -> Iterator[Source]:
     counts = _Counts()
     yield from _iter_item(inputs, counts)
     if counts.skipped and not quiet:
-        note(f"no images, and skipped: {count_suffixes(counts.skipped)}")
+        note(f"skipped what is no image: {count_suffixes(counts.skipped)}")
 
 
 def count_sources(inputs: Sequence[object]) -> int | None:

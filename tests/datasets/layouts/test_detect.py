@@ -182,7 +182,7 @@ def test_folders_with_splits(tmp_path):
         "test": [("test/dog/4.bmp", 1)],
     }
     assert [problem.message for problem in dataset.problems] == [
-        "no images, and skipped: 1 file (1 .txt)"
+        "skipped what is no image: 1 file (1 .txt)"
     ]
     assert dataset.splits["test"][0] == Sample("test/dog/4.bmp", 1, "test/dog/4.bmp", 0)
 

@@ -279,7 +279,7 @@ def _skipped_files(
 ) -> Iterator[Problem]:
     """Report once the files in class folders that are no images, or cannot be read here."""
     if suffixes:
-        message = f"no images, and skipped: {count_suffixes(suffixes)}"
+        message = f"skipped what is no image: {count_suffixes(suffixes)}"
         yield problem("D_SKIPPED", message, ".")
     samples = (sample for group in splits.values() for sample in group)
     heif = [sample for sample in samples if sample.path.lower().endswith(HEIF_SUFFIXES)]

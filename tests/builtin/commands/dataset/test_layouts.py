@@ -173,7 +173,7 @@ def test_files_that_are_no_images_are_counted_once(call: Run, pets: Path):
     status, problems = reported(call, pets)
     assert (status, set(problems)) == (0, {"D_SKIPPED", "D_LEFTOVER"})
     assert problems["D_SKIPPED"] == (
-        "no images, and skipped: 3 files (2 .txt, 1 without an ending)"
+        "skipped what is no image: 3 files (2 .txt, 1 without an ending)"
     )
 
 
