@@ -48,9 +48,17 @@ def test_a_temperature_of_1_changes_nothing():
     assert (apply_temperature(scores, 1.0) == scores).all()
 
 
-def test_a_model_that_is_never_wrong_gets_the_lowest_temperature():
+@given(st.integers(10, 400), st.floats(0.4, 0.9))
+def test_a_model_that_is_never_wrong_is_not_made_certain(count, sure):
+    """Of N samples without an error, one in N + 2 is taken to be wrong (the rule of succession)."""
+    scores = np.tile(np.float32([sure, *[(1 - sure) / 3] * 3]), (count, 1))
+    after = apply_temperature(scores, fit_temperature(scores, np.zeros(count, np.int64)))
+    assert 1 - after[0, 0] == pytest.approx(1 / (count + 2), rel=1e-3)
+
+
+def test_a_model_that_is_surer_than_its_samples_tell_stays_as_it_is():
     scores = np.array([[0.9, 0.1], [0.2, 0.8]], np.float32)
-    assert fit_temperature(scores, np.array([0, 1])) == pytest.approx(0.05)
+    assert fit_temperature(scores, np.array([0, 1])) == 1
 
 
 def test_scores_of_0_and_1_stay_numbers():

@@ -282,7 +282,9 @@ def test_files_of_a_folder_that_are_no_images_are_counted_once(capsys) -> None:
         Path(name).write_bytes(b"")
     assert len(names(".", "b.png")) == 6
     said = capsys.readouterr().err
-    assert said == ("note: skipped what is no image: 5 files (2 without an ending, 2 .txt, 1 .psd)\n")
+    assert said == (
+        "note: skipped what is no image: 5 files (2 without an ending, 2 .txt, 1 .psd)\n"
+    )
     assert len(list(iter_sources(".", quiet=True))) == 5
     assert names("b.png", "c/notes.txt") == ["b.png", "c/notes.txt"]
     assert capsys.readouterr().err == ""

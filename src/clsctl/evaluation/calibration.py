@@ -7,6 +7,7 @@ probabilities, whose logarithms are logits but for a constant that the softmax t
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -24,6 +25,7 @@ from clsctl.inference.temperature import (
     HOTTEST,
     KEY,
     apply_temperature,
+    blocks,
     log_probabilities,
 )
 from clsctl.result import SCORE_DECIMALS, softmax
@@ -33,8 +35,8 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
 
-HALVINGS = 40
-"""They leave a range of 2e-11 in 1/T."""
+MOST_STEPS, ENOUGH = 100, 1e-10
+"""A step that changes 1/T by less than the latter is the last."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -105,31 +107,84 @@ def fit_temperature(
 ) -> float:
     """Find the temperature of the lowest mean negative log-likelihood, within 0.05 to 20.
 
-    The likelihood is log-concave in 1/T, so halving an interval by its slope finds the only peak.
+    One below 1 makes scores no surer than that one in N + 2 is wrong.
+
+    The likelihood is log-concave in 1/T. Newton's method finds the only peak; an interval that
+    holds it is halved where a step would leave it, or is not much smaller than the one before.
 
     Args:
         scores: Probabilities, float32 [N, C].
         labels: Class ids, int64 [N].
         sum_up: Sums figures over all processes, where each has a part of the samples.
     """
+    low, high = 1 / HOTTEST, 1 / COLDEST
+    inverse, change = 1.0, math.inf
+    for _ in range(MOST_STEPS):
+        slope, curvature = sum_up(_derivatives(scores, labels, inverse))
+        # Without curvature all scores of a sample are equal, whatever divides them.
+        step = slope / curvature if curvature > 0 else 0.0
+        low, high = (inverse, high) if slope > 0 else (low, inverse)
+        if min(abs(step), high - low) < ENOUGH:
+            break
+        if abs(step) > abs(change) / 2 or not low < inverse + step < high:
+            step = (low + high) / 2 - inverse
+        inverse, change = inverse + step, step
+    return 1 / _allowing_for_errors(scores, inverse, sum_up)
+
+
+def _allowing_for_errors(
+    scores: NDArray[np.float32], inverse: float, sum_up: Callable[[Sequence[float]], list[float]]
+) -> float:
+    """Make scores no surer than so many samples tell: of N without an error, one in N + 2 is wrong.
+
+    That is Laplace's rule of succession. Without it a network that is never wrong on the samples
+    would become certain of everything.
+    """
+    (samples,) = sum_up([len(scores)])
+
+    def are_too_sure(inverse: float) -> bool:
+        (errors,) = sum_up([_expected_errors(scores, inverse)])
+        return errors * (samples + 2) < samples
+
+    if inverse <= 1 or not are_too_sure(inverse):
+        return inverse
+    low, high = 1.0, inverse
+    while high - low > ENOUGH:
+        middle = (low + high) / 2
+        low, high = (low, middle) if are_too_sure(middle) else (middle, high)
+    return low
+
+
+def _expected_errors(scores: NDArray[np.float32], inverse: float) -> float:
+    """Return how many samples' best classes are wrong if the scores are right."""
+    best = (
+        softmax(log_probabilities(scores[rows]) * inverse).max(axis=1) for rows in blocks(scores)
+    )
+    return float(sum((1 - part).sum() for part in best))
+
+
+def _derivatives(
+    scores: NDArray[np.float32], labels: NDArray[np.int64], inverse: float
+) -> tuple[float, float]:
+    """Differentiate the log-likelihood by 1/T, once, and twice with the sign turned."""
     import numpy as np
 
-    logits = log_probabilities(scores)
-    own = logits[np.arange(len(labels)), labels].sum()
-    low, high = 1 / HOTTEST, 1 / COLDEST
-    for _ in range(HALVINGS):
-        middle = (low + high) / 2
-        expected = (softmax(logits * middle) * logits).sum()
-        (slope,) = sum_up([own - expected])
-        low, high = (middle, high) if slope > 0 else (low, middle)
-    return float(2 / (low + high))
+    slope = curvature = 0.0
+    for rows in blocks(scores):
+        logits = log_probabilities(scores[rows])
+        probabilities = softmax(logits * inverse)
+        mean = (probabilities * logits).sum(axis=1)
+        deviations = logits - mean[:, np.newaxis]
+        slope += deviations[np.arange(len(mean)), labels[rows]].sum()
+        curvature += (probabilities * deviations**2).sum()
+    return slope, curvature
 
 
 def nll(scores: NDArray[np.floating], labels: NDArray[np.int64]) -> NDArray[np.float64]:
     """Compute the negative log-likelihood of each sample's right class, in nats, float64 [N]."""
     import numpy as np
 
-    likelihoods = log_probabilities(scores)[np.arange(len(labels)), labels]
+    likelihoods = log_probabilities(scores[np.arange(len(labels)), labels])
     return 0.0 - likelihoods  # of 0 it is 0, not -0
 
 
