@@ -129,7 +129,7 @@ def fit_temperature(
         if abs(step) > abs(change) / 2 or not low < inverse + step < high:
             step = (low + high) / 2 - inverse
         inverse, change = inverse + step, step
-    return 1 / _allowing_for_errors(scores, inverse, sum_up)
+    return float(1 / _allowing_for_errors(scores, inverse, sum_up))
 
 
 def _allowing_for_errors(
