@@ -11,7 +11,7 @@ from clsctl.errors import ModelError, UsageError
 from clsctl.images.preprocess import compile_transforms
 from clsctl.models.directory import GRAPHS, read_model_dir
 from clsctl.models.store import Store, open_store
-from clsctl.paths import exists, is_dir, is_file
+from clsctl.paths import exists, is_file
 from clsctl.settings import Settings
 from clsctl.values import MODEL_FORMATS, ModelSpec, Progress, WeightKind
 
@@ -142,14 +142,20 @@ def _on_disk(path: Path) -> ModelReference:
             code="E_MODEL_UNKNOWN",
             hint="`clsctl models list` shows every model",
         )
-    best = path / BEST if is_dir(path / BEST) else path
-    weights = best / f"{best.absolute().name}{WEIGHTS_SUFFIX}"
-    if is_file(weights):
-        exported = best / EXPORTED
+    weights = run_weights(path)
+    if weights is not None:
+        exported = weights.parent / EXPORTED
         return ModelReference(
             exported=exported if _holds_graph(exported) else None, weights=weights
         )
     return ModelReference(exported=path)
+
+
+def run_weights(folder: Path) -> Path | None:
+    """Find the weights in a run's folder, or in one inside it, which calls them by its own name."""
+    folders = (folder / BEST, folder)
+    found = (one / f"{one.absolute().name}{WEIGHTS_SUFFIX}" for one in folders)
+    return next(filter(is_file, found), None)
 
 
 def _holds_graph(folder: Path) -> bool:

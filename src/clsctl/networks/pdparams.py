@@ -9,9 +9,9 @@ from pickle import UnpicklingError
 from typing import TYPE_CHECKING, Any
 
 from clsctl.errors import ModelError
-from clsctl.models.locate import BEST, WEIGHTS_SUFFIX
+from clsctl.models.locate import BEST, run_weights
 from clsctl.networks.safe_pickle import PickledArray, load_arrays
-from clsctl.paths import is_dir, is_file, open_regular
+from clsctl.paths import is_file, open_regular
 
 if TYPE_CHECKING:
     import numpy as np
@@ -36,12 +36,9 @@ def weights_file(path: Path) -> Path:
     Raises:
         ModelError: There is none (`E_WEIGHTS_NOT_FOUND`).
     """
-    if is_dir(path):
-        for folder in (path / BEST, path.absolute()):
-            if is_file(folder / f"{folder.name}{WEIGHTS_SUFFIX}"):
-                return folder / f"{folder.name}{WEIGHTS_SUFFIX}"
-    elif is_file(path):
-        return path
+    found = path if is_file(path) else run_weights(path)
+    if found is not None:
+        return found
     raise ModelError(
         f"there are no weights at '{path}'",
         code="E_WEIGHTS_NOT_FOUND",
