@@ -43,6 +43,16 @@ def test_temperatures_multiply_and_keep_the_order(one, other):
     assert (both.argmax(axis=1) == scores.argmax(axis=1)).all()
 
 
+def test_samples_need_not_fit_a_block():
+    """With four classes a block has 4,096: samples that come again and again change nothing."""
+    scores, labels = drawn(3.0, 1000)
+    often = np.tile(scores, (9, 1))
+    fitted = fit_temperature(scores, labels)
+    assert fit_temperature(often, np.tile(labels, 9)) == pytest.approx(fitted, rel=1e-8)
+    after = apply_temperature(scores, fitted)
+    assert apply_temperature(often, fitted) == pytest.approx(np.tile(after, (9, 1)), rel=1e-6)
+
+
 def test_a_temperature_of_1_changes_nothing():
     scores, _ = drawn(1.0, 20)
     assert (apply_temperature(scores, 1.0) == scores).all()
